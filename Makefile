@@ -1,0 +1,46 @@
+# Two commands matter: `make demo` and `make test`. Both make .venv from the pinned requirements first.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+ONCE ?=
+
+.PHONY: demo test test-long check bench serve lock picture clean
+.DEFAULT_GOAL := test
+
+# The stamp files rebuild the environment only when a pinned version changes.
+$(VENV)/run.stamp: requirements.txt pyproject.toml
+	test -x $(BIN)/python || $$(command -v $(PYTHON) || command -v python3) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	touch $@
+
+demo: $(VENV)/run.stamp  ## walk 60 days on local stand-ins, then serve the pages (ONCE=1: report and exit)
+	$(BIN)/netterms demo $(if $(ONCE),--once)
+
+serve: $(VENV)/run.stamp  ## run the jobs and the pages with ./config.toml
+	$(BIN)/netterms serve
+
+test: $(VENV)/dev.stamp  ## the whole suite but the long tests
+	$(BIN)/python -m pytest -q -n 2 -m "not long"
+
+test-long: $(VENV)/dev.stamp  ## what takes minutes
+	$(BIN)/python -m pytest -q -n 2 -m long
+
+check: $(VENV)/dev.stamp  ## style, types, imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/dev.stamp  ## print the figures the README quotes
+	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+lock:  ## pin every version and hash anew (needs the tool uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate --upgrade requirements.in -o requirements.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate -c requirements.txt requirements-dev.in -o requirements-dev.txt
+
+clean:
+	rm -rf $(VENV) build demo *.egg-info

@@ -1,0 +1,41 @@
+"""The error tree of connectors, by what the caller must do."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+class ConnectorError(Exception):
+    """Any failure of a whole call to a vendor. The message never holds a secret."""
+
+
+class Retryable(ConnectorError):
+    """Nothing happened at the vendor; the same call may be made again after ``after`` seconds."""
+
+    def __init__(self, message: str, after: float | None = None) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class DailyLimit(Retryable):
+    """The account's calls for the day are used up; nothing more until ``until`` (UTC)."""
+
+    def __init__(self, message: str, until: datetime) -> None:
+        super().__init__(message)
+        self.until = until
+
+
+class OutcomeUnknown(ConnectorError):
+    """A write may or may not have happened: look it up by our own number before anything is sent again."""
+
+
+class AuthExpired(ConnectorError):
+    """The vendor refused our credentials: a person must reconnect this connection."""
+
+
+class Refused(ConnectorError):
+    """The vendor understood the whole call and will never accept it as it is: our request is at fault."""
+
+
+class Unsupported(ConnectorError):
+    """The vendor cannot say this exactly, so it is not said at all."""

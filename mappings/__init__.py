@@ -1,0 +1,1 @@
+"""Which CRM field becomes which term, and which ledger account a line gets."""
