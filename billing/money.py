@@ -57,7 +57,7 @@ def to_minor(value: Decimal | Fraction | int, currency: str) -> int:
 
 def exact_minor(value: Decimal, currency: str) -> int:
     """Return major units as minor units; raise ``ValueError`` when ``value`` has a fraction of a minor unit."""
-    scaled = Fraction(value) * 10 ** exponent(currency)
+    scaled: Fraction = Fraction(value) * 10 ** exponent(currency)
     if scaled.denominator != 1:
         raise ValueError(f"{value} has more decimals than {currency} allows ({exponent(currency)})")
     return scaled.numerator

@@ -11,6 +11,8 @@ one function per kind that turns it into lines.
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -78,16 +80,29 @@ def parse_payment_terms(value: str) -> Net:
     return Net(0)
 
 
+def check_number(name: str, value: Decimal | None, least: int | None = 0, most: int | None = None) -> None:
+    """Refuse what a ``Decimal`` may be and an amount may not; msgspec has no bounds for decimals."""
+    if value is None:
+        return
+    if not value.is_finite():
+        raise ValueError(f"{name} is {value}: write a number")
+    if (least is not None and value < least) or (most is not None and value > most):
+        allowed = f"between {least} and {most}" if most is not None else f"{least} or more"
+        raise ValueError(f"{name} is {value}: it must be {allowed}")
+
+
 class Discount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A reduction of a charge: exactly one of ``percent`` (of each line) or ``amount`` (off each full period)."""
 
-    percent: Annotated[Decimal, msgspec.Meta(ge=0, le=100)] | None = None
-    amount: Annotated[Decimal, msgspec.Meta(ge=0)] | None = None
+    percent: Decimal | None = None  # 0 to 100
+    amount: Decimal | None = None  # major units, 0 or more
     description: str = ""
 
     def __post_init__(self) -> None:
         if (self.percent is None) == (self.amount is None):
             raise ValueError("a discount has either percent or amount")
+        check_number("percent", self.percent, most=100)
+        check_number("amount", self.amount)
 
 
 class _ChargeBase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -100,10 +115,14 @@ class _ChargeBase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     key: Key
     description: Annotated[str, msgspec.Meta(min_length=1)]
     price: Decimal
-    quantity: Annotated[Decimal, msgspec.Meta(ge=0)] = Decimal(1)
+    quantity: Decimal = Decimal(1)  # 0 or more
     discounts: tuple[Discount, ...] = ()
     tax_class: str = "standard"
     product: str = ""
+
+    def __post_init__(self) -> None:
+        check_number("price", self.price, least=None)
+        check_number("quantity", self.quantity)
 
 
 class Recurring(_ChargeBase, frozen=True, kw_only=True, tag="recurring"):
@@ -114,13 +133,16 @@ class Recurring(_ChargeBase, frozen=True, kw_only=True, tag="recurring"):
     timing: Literal["advance", "arrears"] = "advance"
     starts_on: date | None = None  # by default the contract's
     ends_on: date | None = None  # last day of service; by default the contract's
-    anchor_day: AnchorDay | Literal["last"] | None = None  # by default the contract's
+    anchor_day: AnchorDay | Literal["last"] | None = None  # by default the contract's; given: periods of its own
     proration: Proration | None = None  # by default the contract's
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         period = parse_interval(self.every)
         if self.price_per is not None and parse_interval(self.price_per).unit != period.unit:
             raise ValueError(f"price_per {self.price_per!r} does not fit every {self.every!r}: use the same unit")
+        if self.anchor_day is not None and period.unit != "month":
+            raise ValueError(f"anchor_day does not apply to every {self.every!r}: weeks and days count from the start")
 
 
 class OneTime(_ChargeBase, frozen=True, kw_only=True, tag="one_time"):
@@ -130,6 +152,11 @@ class OneTime(_ChargeBase, frozen=True, kw_only=True, tag="one_time"):
 
 
 Charge = Recurring | OneTime  # usage, milestones, commitments and the other kinds join here
+
+
+def repeated(keys: Sequence[str]) -> list[str]:
+    """Return the keys that occur more than once, sorted."""
+    return sorted(key for key, count in Counter(keys).items() if count > 1)
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -151,8 +178,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def __post_init__(self) -> None:
         parse_payment_terms(self.payment_terms)
-        keys = [charge.key for charge in self.charges]
-        doubled = sorted({key for key in keys if keys.count(key) > 1})
+        doubled = repeated([charge.key for charge in self.charges])
         if doubled:
             raise ValueError(f"charge keys must be unique; used more than once: {', '.join(doubled)}")
         if self.ends_on is not None and self.ends_on < self.starts_on:

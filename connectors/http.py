@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -28,6 +29,18 @@ T = TypeVar("T")
 def redact(text: str, limit: int = 500) -> str:
     """Return ``text`` without anything that looks like a credential, cut to ``limit`` characters."""
     return _SECRET.sub(r"\1***", text)[:limit]
+
+
+class RealClock:
+    """Time as it passes (``connectors.base.Clock``)."""
+
+    def monotonic(self) -> float:
+        """Return seconds that only grow."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
 
 
 class Session(requests.Session):

@@ -63,11 +63,17 @@ class Sandbox:
             vendor.reset()
 
     def move_clock(self, to: date) -> None:
-        """Walk the date to ``to`` day by day; on each day customers do what they do."""
+        """Walk the date to ``to`` day by day; on each day customers do what they do. Hold ``LOCK`` while calling."""
         while self.clock.today < to:
             self.clock.move(self.clock.today + timedelta(days=1))
             for vendor in self.vendors.values():
                 vendor.advance(self.clock.today)
+
+
+    def move_clock_safely(self, to: date) -> None:
+        """Like ``move_clock``, from outside a request."""
+        with LOCK:
+            self.move_clock(to)
 
 
 def create_app(sandbox: Sandbox) -> Flask:

@@ -1,12 +1,25 @@
-"""The seeded company: who its customers are, what they bought, and how they pay."""
+"""What the seeded world consists of."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
 Habit = Literal["on_time", "late", "partly", "twice", "other_name", "never"]
+
+# What can be wrong with a deal on purpose: the kind in World.faulty -> what a person would say about it.
+FAULTS = {
+    "no_start_date": "nothing says when the contract starts",
+    "vague_payment_terms": "the payment terms read 'as discussed'",
+    "ambiguous_frequency": "'Bi-monthly' may mean twice a month or every two months",
+    "end_before_start": "the contract ends before it starts",
+    "no_line_items": "nothing was sold on the deal",
+    "no_company": "the deal has no company to bill",
+    "foreign_currency": "the deal is in CAD, which neither legal entity sells in",
+    "negative_price": "a line has a negative unit price",
+}
 
 
 @dataclass(frozen=True)
@@ -45,7 +58,11 @@ class Buyer:
 
 @dataclass(frozen=True)
 class CrmRecord:
-    """A HubSpot record as seeded: id, properties, and the ids it is associated with by object type."""
+    """A HubSpot record as seeded: id, properties, and the ids it is associated with by object type.
+
+    The first associated company is the primary one. ``won_on`` is the day a deal of the default pipeline is won; on
+    later days than the first the record is seeded in an open stage.
+    """
 
     id: str
     properties: dict[str, str | None]
@@ -55,7 +72,7 @@ class CrmRecord:
 
 @dataclass(frozen=True)
 class World:
-    """Everything that exists on the first day."""
+    """Everything that exists on the first day. ``faulty``: deal id -> kind of ``FAULTS`` put there on purpose."""
 
     seed: int
     today: date
@@ -63,8 +80,4 @@ class World:
     contacts: tuple[CrmRecord, ...] = ()
     deals: tuple[CrmRecord, ...] = ()
     line_items: tuple[CrmRecord, ...] = ()
-
-
-def build_world(*, seed: int, deals: int, history: int, today: date) -> World:
-    """Return the seeded world with ``deals`` deals won in the months before and the weeks after ``today``."""
-    return World(seed=seed, today=today)
+    faulty: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,771 @@
+"""The only place that knows everyone: configuration -> store, connectors, jobs -> command line and pages.
+
+Nothing heavy is imported until a command needs it, so that ``netterms --help`` is quick and imports no vendor SDK.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from config import Config, Connection
+
+OK, FAILED, WRONG_INPUT, PARTLY, BUSY = 0, 1, 2, 3, 4
+
+EXIT_CODES = """
+\b
+Exit codes: 0 done; 1 failed; 2 the command, configuration, mapping or terms are wrong;
+3 done in part, a connection needs attention; 4 another process is doing this now.
+"""
+
+
+class _Date(click.ParamType[date]):
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Read an ISO date."""
+        try:
+            return value if isinstance(value, date) else date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no date: write YYYY-MM-DD", param, ctx)
+
+
+DATE = _Date()
+FILE = click.Path(dir_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+# --------------------------------------------------------------------------------------------------- composition root
+
+
+class LiveWorld:
+    """The configured world as jobs see it (``sync.context.World``): real connectors, real time or a chosen date."""
+
+    def __init__(
+        self, config: Config, *, today: date | None = None, dry_run: bool = False, secrets: Any = None
+    ) -> None:
+        import msgspec
+
+        from connectors.http import RealClock
+        from sync.context import Entity, Source
+
+        self.config = config
+        self.file = str(config.file)
+        self.dry_run = dry_run
+        self.crm_changes = config.crm_changes
+        self.entities = {
+            key: msgspec.convert(entity, Entity, from_attributes=True) for key, entity in config.entities.items()
+        }
+        self.sources = tuple(
+            msgspec.convert(connection, Source, from_attributes=True) for connection in config.connections.values()
+        )
+        self._clock = RealClock()
+        self._connectors: dict[str, Any] = {}
+        self._mappings: dict[str, Any] = {}
+        self._started = datetime.now(UTC)
+        self._noon = None if today is None else datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        """Return the moment: the real one, or noon of the chosen date."""
+        real = datetime.now(UTC)
+        return real if self._noon is None else self._noon + (real - self._started)
+
+    def new_key(self) -> str:
+        """Return a random idempotency key."""
+        import uuid
+
+        return uuid.uuid4().hex
+
+    def connector(self, name: str) -> Any:
+        """Return the connector of a connection; in a dry run its ledger only pretends to write."""
+        if name not in self._connectors:
+            from connectors import connect
+            from connectors.base import Ports, Settings
+            from sync.rehearsal import Rehearsal
+
+            connection = self.config.connections[name]
+            settings = Settings(
+                name=name,
+                vendor=connection.vendor,
+                base_url=connection.base_url,
+                account=connection.account,
+                minute_seconds=connection.minute_seconds,
+            )
+            found = connect(settings, Ports(credentials=self._credentials(connection), clock=self._clock))
+            self._connectors[name] = Rehearsal(found) if self.dry_run and connection.role == "accounting" else found
+        return self._connectors[name]
+
+    def _credentials(self, connection: Connection) -> Any:
+        from connectors.oauth import FixedToken, OAuthToken, Token
+
+        if connection.oauth is None:
+            return FixedToken(connection.name, connection.token)
+        from store.tokens import Tokens
+
+        tokens = Tokens(self.config.store, os.environ.get("NETTERMS_KEY", ""), Token)
+        return OAuthToken(connection.name, connection.oauth, tokens, self.now)
+
+    def noted(self) -> dict[str, dict[str, int]]:
+        """Return what a dry run would have created, by connection and kind."""
+        from collections import Counter
+
+        return {name: dict(Counter(c.noted)) for name, c in self._connectors.items() if hasattr(c, "noted")}
+
+    def _mapping(self, name: str, load: Callable[[str, str], Any]) -> Any:
+        if name not in self._mappings:
+            file = self.config.mappings / self.config.connections[name].mapping
+            self._mappings[name] = load(_read_text(file), str(file))
+        return self._mappings[name]
+
+    def crm_mapping(self, name: str) -> Any:
+        """Return the mapping of a CRM connection."""
+        from mappings.spec import load_crm_mapping
+
+        return self._mapping(name, load_crm_mapping)
+
+    def ledger_mapping(self, name: str) -> Any:
+        """Return the mapping of a ledger connection."""
+        from mappings.ledger import load_ledger_mapping
+
+        return self._mapping(name, load_ledger_mapping)
+
+    def payments_mapping(self, name: str) -> Any:
+        """Return the mapping of a payment connection."""
+        from mappings.payments import load_payments_mapping
+
+        return self._mapping(name, load_payments_mapping)
+
+    def load_mappings(self) -> None:
+        """Load every mapping; raises ``MappingError`` with the faults of all of them."""
+        from mappings.faults import MappingError
+
+        loaders = {"crm": self.crm_mapping, "accounting": self.ledger_mapping, "payments": self.payments_mapping}
+        faults = []
+        for connection in self.config.connections.values():
+            try:
+                loaders[connection.role](connection.name)
+            except MappingError as error:
+                faults += [fault for fault in error.faults if fault not in faults]
+        if faults:
+            raise MappingError(faults)
+
+
+def _read_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        remedy = "put the file there or name another one"
+        raise _Wrong([f"{file}: cannot be read: {error.strerror}; {remedy}"]) from None
+
+
+class _Wrong(Exception):
+    """What the user gave cannot be used; ``faults`` says all that is wrong."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = list(faults)
+
+
+def load_config(path: Path) -> Config:
+    """Read the configuration; raises ``config.ConfigError``."""
+    import config
+    from connectors import REGISTRY
+    from sync.jobs import JOBS
+
+    roles = {vendor: role for vendor, (role, _) in REGISTRY.items()}
+    return config.load(path, roles, {job.name: job.seconds for job in JOBS}, os.environ)
+
+
+def run_jobs(
+    config: Config, names: Sequence[str] = (), *, today: date | None = None, dry_run: bool = False, quiet: bool = True,
+    world: LiveWorld | None = None,
+) -> tuple[list[Any], LiveWorld]:  # fmt: skip
+    """Run jobs in order, on a copy of the store when ``dry_run``; returns their results and the world they ran in."""
+    import tempfile
+
+    import terminal
+    from store.database import Store
+    from sync.jobs import select
+    from sync.run import run_job
+
+    world = world or LiveWorld(config, today=today, dry_run=dry_run)
+    world.load_mappings()
+    results = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = config.store
+        if dry_run:
+            path = Path(folder) / "rehearsal.db"
+            with Store(config.store) as original:
+                original.copy_to(path)
+        with Store(path) as store, terminal.progress(quiet) as bars:
+            results = [run_job(job, store, world, bars(job.name)) for job in select(tuple(names))]
+    return results, world
+
+
+def exit_code(results: Sequence[Any]) -> int:
+    """Return the exit code that tells how a run of jobs went; the worst counts."""
+    outcomes = {result.outcome for result in results}
+    for outcome, code in (("failed", FAILED), ("busy", BUSY), ("partly", PARTLY)):
+        if outcome in outcomes:
+            return code
+    return OK
+
+
+# ------------------------------------------------------------------------------------------------------- command line
+
+
+class _Commands(click.Group):
+    """Turns what is wrong with the user's input into text (or JSON) and exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            faults = _faults(error)
+            if faults is None:
+                raise
+            if "--json" in sys.argv:
+                _print_json({"error": "the input cannot be used", "faults": faults})
+            for fault in faults:
+                click.echo(fault, err=True)
+            ctx.exit(WRONG_INPUT)
+
+
+def _faults(error: Exception) -> list[str] | None:
+    """Return every fault of an error about the user's input; None for other errors."""
+    if isinstance(error, _Wrong):
+        return error.faults
+    if type(error).__name__ in ("ConfigError", "MappingError", "TermsFileError"):
+        return str(error).splitlines()
+    return None
+
+
+def _print_json(document: Any) -> None:
+    click.echo(json.dumps(document, indent=2, default=str))
+
+
+@click.group(cls=_Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--config", "path", type=FILE, envvar="NETTERMS_CONFIG", default=Path("config.toml"), show_default=True,
+              help="The configuration file (or NETTERMS_CONFIG).")  # fmt: skip
+@click.version_option(package_name="netterms", prog_name="netterms")
+@click.pass_context
+def main(ctx: click.Context, path: Path) -> None:
+    """Netterms takes a B2B contract from signature to collected cash."""
+    ctx.obj = path
+
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+
+
+@main.command()
+@click.argument("jobs", nargs=-1, metavar="[JOB]...")
+@click.option("--dry-run", is_flag=True, help="Work on a copy of the store and send nothing.")
+@click.option("--today", type=DATE, help="Act as on this day; only where every connection is on this machine.")
+@JSON
+@click.pass_context
+def sync(ctx: click.Context, jobs: tuple[str, ...], dry_run: bool, today: date | None, as_json: bool) -> None:
+    """Run every job once, or the ones named, in their order."""
+    import terminal
+    from sync.jobs import select
+
+    config = load_config(ctx.obj)
+    if today is not None and not config.only_loopback:
+        raise _Wrong(["--today: a connection leads out of this machine, where the date cannot be chosen: leave it out"])
+    try:
+        select(jobs)
+    except ValueError as error:
+        raise _Wrong([str(error)]) from None
+    rehearsal = dry_run or config.dry_run
+    results, world = run_jobs(config, jobs, today=today, dry_run=rehearsal, quiet=as_json)
+    if as_json:
+        _print_json(_results_json(results, world))
+    else:
+        terminal.results(results, rehearsal, world.noted())
+    ctx.exit(exit_code(results))
+
+
+def _results_json(results: Sequence[Any], world: LiveWorld) -> dict[str, Any]:
+    import msgspec
+
+    return {
+        "dry_run": world.dry_run,
+        "today": world.now().date().isoformat(),
+        "changed": any(result.changed for result in results),
+        "jobs": [{**msgspec.structs.asdict(result), "changed": result.changed} for result in results],
+        "would_create": world.noted(),
+    }
+
+
+@main.command()
+@click.argument("drafts", nargs=-1, metavar="[NUMBER]...")
+@click.option("--all", "everything", is_flag=True, help="Approve every draft.")
+@JSON
+@click.pass_context
+def approve(ctx: click.Context, drafts: tuple[str, ...], everything: bool, as_json: bool) -> None:
+    """Approve drafts by their number (D12), or all; without either, list what waits."""
+    import terminal
+    from store import invoices, reports
+
+    with _store(ctx.obj) as store:
+        waiting = {row.name: row for row in invoices.drafts(store)}
+        unknown = [name for name in drafts if name.upper() not in waiting]
+        if unknown:
+            raise _Wrong([f"{name}: there is no such draft; `netterms approve` lists them" for name in unknown])
+        chosen = [row.id for name, row in waiting.items() if everything or name in {d.upper() for d in drafts}]
+        with store.transaction():
+            count = invoices.approve(store, _person(), chosen)
+        columns, rows = reports.table(store, "drafts")
+    if as_json:
+        _print_json({"approved": count, "drafts": _money_records(columns, rows)})
+        return
+    if drafts or everything:
+        click.echo(f"{count} draft(s) approved; the next sync issues them." if count else "Nothing to approve.")
+    else:
+        terminal.rows(*_money_table(columns, rows))
+
+
+@main.command()
+@click.argument("item", type=int, required=False, metavar="[ID]")
+@click.option("--do", "action", help="What to do: one of the item's actions, some with a value (apply=US-00012).")
+@click.option("--reason", help="Why; kept in the audit trail.")
+@JSON
+@click.pass_context
+def review(ctx: click.Context, item: int | None, action: str | None, reason: str | None, as_json: bool) -> None:
+    """List what waits for a person, or decide one item."""
+    import msgspec
+
+    import terminal
+    from store import review as items
+    from sync.decide import decide
+
+    if item is not None and not (action and reason):
+        raise click.UsageError("to decide an item, give --do ACTION and --reason TEXT")
+    with _store(ctx.obj) as store:
+        if item is not None:
+            try:
+                decided = decide(store, _person(), item, str(action), str(reason))
+            except (ValueError, KeyError) as error:
+                raise _Wrong([str(error)]) from None
+            if as_json:
+                _print_json({"decided": decided.id, "action": action})
+            else:
+                click.echo(f"Review item {decided.id}: {action}. The next sync acts on it.")
+            return
+        found = items.open_items(store)
+    if as_json:
+        _print_json({"review": [{**msgspec.structs.asdict(one), "actions": one.choices} for one in found]})
+    else:
+        terminal.reviews(found)
+
+
+@main.command()
+@click.argument("name", required=False, metavar="[NAME]")
+@click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
+@JSON
+@click.pass_context
+def report(ctx: click.Context, name: str | None, as_csv: bool, as_json: bool) -> None:
+    """Who owes what. NAME: summary (default), aging, customers, contracts, drafts, invoices, payments, applications."""
+    import terminal
+    from store import reports
+    from sync.report import summary
+
+    config = load_config(ctx.obj)
+    known = ("summary", "aging", *reports.TABLES)
+    if (name or "summary") not in known:
+        raise _Wrong([f"there is no report {name!r}; there are: {', '.join(known)}"])
+    with _store(ctx.obj) as store:
+        if name in reports.TABLES:
+            columns, rows = reports.table(store, str(name))
+            _print_list(name, _money_table(columns, rows), _money_records(columns, rows), as_csv, as_json)
+            return
+        world = LiveWorld(config)
+        found = summary(store, {key: _today(world, key) for key in world.entities})
+    if name == "aging" or as_csv:
+        columns = [
+            "entity",
+            "currency",
+            "invoices",
+            "open",
+            "overdue",
+            *(found.receivables[0].aging if found.receivables else ()),
+        ]
+        values = [_aging_row(item) for item in found.receivables]
+        _print_list(
+            "aging", (columns, values), [dict(zip(columns, row, strict=True)) for row in values], as_csv, as_json
+        )
+    elif as_json:
+        _print_json(_summary_json(found))
+    else:
+        terminal.summary(found)
+
+
+@main.group()
+def audit() -> None:
+    """The audit trail."""
+
+
+@audit.command()
+@JSON
+@click.pass_context
+def verify(ctx: click.Context, as_json: bool) -> None:
+    """Check the trail's hash chain; exit code 1 names the first bad row."""
+    from store import audit as trail
+
+    with _store(ctx.obj) as store:
+        problem, (rows, head) = trail.verify(store), trail.head(store)
+    if as_json:
+        _print_json({"intact": problem is None, "problem": problem, "rows": rows, "head": head})
+    else:
+        click.echo(problem or f"The audit trail is intact: {rows} rows, head {head[:16] or 'none'}.")
+    ctx.exit(FAILED if problem else OK)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--usage", type=click.Path(exists=True, path_type=Path), help="Usage records (JSON lines).")
+@click.option("--events", type=click.Path(exists=True, path_type=Path), help="Events such as milestones (JSON lines).")
+@click.option("--through", type=DATE, help="Show what is issued up to this day.")
+@click.option("--today", type=DATE, help="Bill what is due by this day as one catch-up invoice on it.")
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of a terms file.")
+@JSON
+def plan(
+    file: Path | None, usage: Path | None, events: Path | None, through: date | None, today: date | None, schema: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Show what a terms file will bill; needs no configuration and no vendor."""
+    from billing.preview import preview
+    from billing.terms_file import load_terms_file
+    from billing.terms_file import schema as terms_schema
+
+    if schema:
+        _print_json(terms_schema())
+        return
+    if file is None:
+        raise click.UsageError("name a terms file, or --schema")
+    terms = load_terms_file(_read_text(file), str(file))
+    shown = preview(terms, through=through, today=today, usage=_records(usage), events=_records(events))
+    if as_json:
+        _print_json(shown)
+        return
+    import terminal
+
+    terminal.plan(shown)
+
+
+def _records(file: Path | None) -> list[dict[str, object]] | None:
+    """Read JSON lines; raises ``_Wrong`` naming every bad line."""
+    if file is None:
+        return None
+    records, faults = [], []
+    for number, line in enumerate(_read_text(file).splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            records.append(dict(json.loads(line)))
+        except (ValueError, TypeError) as error:
+            faults.append(f"{file}: line {number}: is no JSON object ({error}): write one object per line")
+    if faults:
+        raise _Wrong(faults)
+    return records
+
+
+@main.command()
+@JSON
+@click.pass_context
+def check(ctx: click.Context, as_json: bool) -> None:
+    """Check configuration, mappings against what the vendors really have, and connections; a fix for each fault."""
+    from sync.check import check_all
+
+    config = load_config(ctx.obj)
+    world = LiveWorld(config, dry_run=True)
+    world.load_mappings()
+    found = check_all(world)
+    if as_json:
+        _print_json({"ok": not found.faults, "connections": found.connections, "faults": found.faults})
+    else:
+        for name, account in found.connections.items():
+            click.echo(f"{name}: {account}")
+        for fault in found.faults:
+            click.echo(f"- {fault}")
+        click.echo(f"{len(found.faults)} fault(s)." if found.faults else "Everything fits.")
+    ctx.exit(PARTLY if found.faults else OK)
+
+
+@main.command()
+@click.option("--port", default=8500, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
+@click.option("--seed", default=1, show_default=True, help="Another seed gives another company.")
+@click.option("--deals", default=60, show_default=True, help="How many deals.")
+@click.option("--history", default=0, show_default=True, metavar="MONTHS", help="Over how many months they were won.")
+@click.option("--latency", default=0, show_default=True, metavar="MS", help="How long each answer takes.")
+@click.option(
+    "--minute", default=60.0, show_default=True, metavar="SECONDS", help="How long the vendors' minute lasts."
+)
+@click.option("--date", "today", type=DATE, help="The stand-ins' first day; by default the real one.")
+@click.option(
+    "--write-config", type=click.Path(dir_okay=False, path_type=Path), help="Write a configuration aimed at it."
+)
+def sandbox(
+    port: int, seed: int, deals: int, history: int, latency: int, minute: float, today: date | None,
+    write_config: Path | None,
+) -> None:  # fmt: skip
+    """Serve stand-ins of HubSpot, Stripe, QuickBooks and Xero on this machine (docs/sandbox.md)."""
+    from sandbox.server import Options, Running
+
+    options = Options(
+        today=today or datetime.now(UTC).date(), seed=seed, deals=deals, history=history, latency=latency / 1000,
+        minute=minute,
+    )  # fmt: skip
+    with Running(options, port) as running:
+        if write_config is not None:
+            _write_sandbox_config(write_config, running)
+            click.echo(f"Wrote {write_config}; try: netterms --config {write_config} sync")
+        click.echo(f"The sandbox serves {running.url}; it is {options.today} there. Ctrl-C ends it.")
+        with _until_stopped():
+            running.wait()
+
+
+def _write_sandbox_config(target: Path, running: Any, web_port: int = 8400) -> None:
+    """Write a configuration whose go-live lies before everything the sandbox has sold."""
+    from sandbox.config_file import write_config
+
+    options = running.sandbox.options
+    go_live = options.today - timedelta(days=31 * (options.history + 3))
+    write_config(target, url=running.url, minute=options.minute, go_live=go_live.replace(day=1), web_port=web_port)
+
+
+@contextmanager
+def _until_stopped() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the block quietly."""
+    import signal
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("Stopped.", err=True)
+
+
+@main.command()
+@click.option("--no-jobs", is_flag=True, help="Only the pages; `netterms worker` runs the jobs elsewhere.")
+@click.pass_context
+def serve(ctx: click.Context, no_jobs: bool) -> None:
+    """Serve the pages, and run the jobs by their cadence."""
+    _serve(load_config(ctx.obj), jobs=not no_jobs)
+
+
+@main.command()
+@click.pass_context
+def worker(ctx: click.Context) -> None:
+    """Run the jobs by their cadence, without pages."""
+    import threading
+
+    config = load_config(ctx.obj)
+    with _scheduled(config), _until_stopped():
+        threading.Event().wait()
+
+
+def _serve(config: Config, *, jobs: bool, world: LiveWorld | None = None) -> None:
+    import waitress
+
+    from web import create_app
+
+    world = world or LiveWorld(config)
+    world.load_mappings()
+    pages = create_app(config.store, {key: lambda key=key: _today(world, key) for key in world.entities},  # type: ignore[misc]
+                       world.sources, config.cadence)  # fmt: skip
+    server = waitress.create_server(pages, host=config.host, port=config.port, threads=4)
+    click.echo(f"Netterms serves http://{config.host}:{server.effective_port}/ ; Ctrl-C ends it.")
+    with _scheduled(config) if jobs else _nothing(), _until_stopped():
+        server.run()
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def _scheduled(config: Config) -> Iterator[None]:
+    """Run the jobs in the background until the block ends; a running job is finished first."""
+    from sync.scheduler import start
+
+    world = LiveWorld(config, dry_run=config.dry_run)
+    scheduler = start(
+        lambda name: run_jobs(config, (name,), dry_run=config.dry_run, world=None if config.dry_run else world),
+        config.cadence,
+        world.now(),
+    )
+    try:
+        yield
+    finally:
+        scheduler.shutdown(wait=True)
+
+
+@main.command()
+@click.option("--once", is_flag=True, help="End after the report instead of serving the pages.")
+@click.option("--dir", "folder", type=FOLDER, default=Path("demo"), show_default=True,
+              help="Where configuration and store are written; a demo's earlier ones there are replaced.")  # fmt: skip
+def demo(once: bool, folder: Path) -> None:
+    """Walk 60 days of a made-up company on local stand-ins: no account, no key."""
+    from sandbox.server import Options, Running
+
+    days = 60
+    last = datetime.now(UTC).date()
+    first = last - timedelta(days=days)
+    for old in (*folder.glob("demo.db*"), folder / "demo.toml"):
+        old.unlink(missing_ok=True)
+    # The stand-ins' minute is shortened to a second: two months pass here in less than the vendors' real minute.
+    with Running(Options(today=first, minute=1.0)) as running:
+        _write_sandbox_config(folder / "demo.toml", running, web_port=8400)
+        config = load_config(folder / "demo.toml")
+        _walk(config, running.sandbox.move_clock_safely, first, days)
+        _demo_report(config, last)
+        if not once:
+            _serve(config, jobs=False, world=LiveWorld(config))
+
+
+def _walk(config: Config, move: Callable[[date], None], first: date, days: int) -> None:
+    """Run a full sync on each day, the stand-ins' customers doing what they do in between."""
+    import terminal
+
+    click.echo(f"Walking {days} days from {first}: deals are won, invoices fall due, customers pay.", err=True)
+    with terminal.progress(False) as bars:
+        advance = bars("days")
+        for day in range(days + 1):
+            move(first + timedelta(days=day))
+            results, _ = run_jobs(config, today=first + timedelta(days=day))
+            failed = [result for result in results if result.outcome != "done"]
+            if failed:
+                raise _Wrong([f"{result.job}: {result.outcome}: {result.message}" for result in failed])
+            advance(day, days)
+
+
+def _demo_report(config: Config, today: date) -> None:
+    import terminal
+    from store import review as items
+    from store.database import Store
+    from sync.report import summary
+
+    with Store(config.store) as store:
+        terminal.summary(summary(store, dict.fromkeys(config.entities, today)))
+        terminal.reviews(items.open_items(store))
+    click.echo(f"Look further: netterms --config {config.file} report invoices (or review, report payments ...)")
+
+
+# ------------------------------------------------------------------------------------------------------------ helpers
+
+
+@contextmanager
+def _store(path: Path) -> Iterator[Any]:
+    from store.database import Store
+
+    with Store(load_config(path).store) as store:
+        yield store
+
+
+def _person() -> Any:
+    """Return who acts at this command line, for the audit trail."""
+    import getpass
+
+    from store.audit import Actor
+
+    return Actor(f"person {getpass.getuser()}", datetime.now(UTC))
+
+
+def _today(world: LiveWorld, entity: str) -> date:
+    from zoneinfo import ZoneInfo
+
+    return world.now().astimezone(ZoneInfo(world.entities[entity].timezone)).date()
+
+
+def _money_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> tuple[list[str], list[list[Any]]]:
+    """Turn columns of minor units into decimal text, by each row's currency."""
+    from billing.money import text
+
+    place = columns.index("currency") if "currency" in columns else -1
+    values = [
+        [
+            text(value, row[place]) if name.endswith("_minor") else value
+            for name, value in zip(columns, row, strict=True)
+        ]
+        for row in rows
+    ]
+    return [name.removesuffix("_minor") for name in columns], values
+
+
+def _money_records(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+    names, values = _money_table(columns, rows)
+    return [dict(zip(names, row, strict=True)) for row in values]
+
+
+def _print_list(
+    name: Any, table: tuple[Sequence[str], Sequence[Sequence[Any]]], records: list[dict[str, Any]], as_csv: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
+    if as_json:
+        _print_json({str(name): records})
+    elif as_csv:
+        import csv
+
+        writer = csv.writer(sys.stdout)
+        writer.writerow(table[0])
+        writer.writerows(table[1])
+    else:
+        import terminal
+
+        terminal.rows(*table)
+
+
+def _aging_row(item: Any) -> list[Any]:
+    from billing.money import text
+
+    amounts = [item.open, item.overdue, *item.aging.values()]
+    return [item.entity, item.currency, item.invoices, *(text(amount, item.currency) for amount in amounts)]
+
+
+def _summary_json(found: Any) -> dict[str, Any]:
+    from billing.money import text
+
+    def money(values: Sequence[Any], names: Sequence[str], amounts: Sequence[str]) -> dict[str, Any]:
+        record = dict(zip(names, values, strict=True))
+        return {key: text(value, record["currency"]) if key in amounts else value for key, value in record.items()}
+
+    return {
+        "totals": found.totals,
+        "receivables": [
+            {
+                "entity": item.entity,
+                "currency": item.currency,
+                "invoices": item.invoices,
+                "open": text(item.open, item.currency),
+                "overdue": text(item.overdue, item.currency),
+                "overdue_invoices": item.overdue_invoices,
+                "aging": {name: text(amount, item.currency) for name, amount in item.aging.items()},
+            }
+            for item in found.receivables
+        ],
+        "invoiced": [
+            money(row, ("entity", "currency", "invoices", "total", "paid"), ("total", "paid")) for row in found.invoiced
+        ],
+        "unapplied": [money(row, ("entity", "currency", "payments", "amount"), ("amount",)) for row in found.unapplied],
+        "books": [dict(zip(("connection", "kind", "in_books", "waiting"), row, strict=True)) for row in found.ledgers],
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""Anchored periods: where they begin, and how much of one a stub is.
+
+Every boundary is computed from the anchor, never from the boundary before it, so a monthly contract of 31 January
+returns to the 31st after each shorter month. Periods are half-open: the first day is in, ``until`` is out.
+"""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from collections.abc import Iterator
+from datetime import date, timedelta
+from fractions import Fraction
+from functools import lru_cache
+from math import gcd
+from typing import Literal, NamedTuple
+
+from billing.terms import Interval
+
+LAST = 31  # clamping the 31st to the month's length is what "last" means
+Part = tuple[int, int]  # (21, 30): 21 of a period's 30 days; (5, 1): five whole periods
+
+
+@lru_cache(maxsize=65536)
+def anchored(month: int, anchor: int) -> date:
+    """Return day ``anchor`` of a month, or the month's last day where it is shorter; ``month`` is 12 x year + 0..11."""
+    year, zero_based = divmod(month, 12)
+    return date(year, zero_based + 1, min(anchor, monthrange(year, zero_based + 1)[1]))
+
+
+def anchor_number(anchor_day: int | Literal["last"] | None, start: date) -> int:
+    """Return the day of the month that boundaries fall on: by default that of the start."""
+    if anchor_day is None:
+        return start.day
+    return LAST if anchor_day == "last" else anchor_day
+
+
+class Period(NamedTuple):
+    """Days that are served, and the full period they belong to; a stub is where the two differ."""
+
+    starts: date
+    until: date
+    full_starts: date
+    full_until: date
+
+    @property
+    def is_stub(self) -> bool:
+        """Whether the days served are fewer than the full period's."""
+        return self.starts != self.full_starts or self.until != self.full_until
+
+
+class Grid(NamedTuple):
+    """Equal periods without end in both directions; period 0 begins in the origin's month (or on the origin's day).
+
+    ``size`` counts months when ``monthly``, otherwise days. ``anchor`` (1..31) matters to months only.
+    """
+
+    origin: date
+    size: int
+    monthly: bool
+    anchor: int
+
+    @classmethod
+    def of(cls, origin: date, interval: Interval, anchor: int) -> Grid:
+        """Return the grid of an interval counted from ``origin``."""
+        days = 7 if interval.unit == "week" else 1
+        monthly = interval.unit == "month"
+        return cls(origin, interval.count if monthly else interval.count * days, monthly, anchor)
+
+    def boundary(self, index: int) -> date:
+        """Return the first day of period ``index``, clamped to its month."""
+        if self.monthly:
+            return anchored(_month(self.origin) + index * self.size, self.anchor)
+        return self.origin + timedelta(days=index * self.size)
+
+    def index_of(self, day: date) -> int:
+        """Return the number of the period that ``day`` lies in."""
+        if not self.monthly:
+            return (day - self.origin).days // self.size
+        index = (_month(day) - _month(self.origin)) // self.size
+        return index - 1 if self.boundary(index) > day else index
+
+    def first_boundary(self, start: date) -> date:
+        """Return the first boundary on or after ``start``."""
+        index = self.index_of(start)
+        return start if self.boundary(index) == start else self.boundary(index + 1)
+
+    def finer(self, size: int) -> Grid:
+        """Return the grid of periods of ``size``, a divisor of this one's: every boundary of this one is one of it."""
+        return self._replace(size=size)
+
+    def periods(self, start: date, until: date | None) -> Iterator[Period]:
+        """Yield the periods from ``start`` to ``until`` (exclusive; None: without end), stubs included."""
+        index = self.index_of(start)
+        full_starts = self.boundary(index)
+        while until is None or max(start, full_starts) < until:
+            index += 1
+            full_until = self.boundary(index)
+            stop = full_until if until is None else min(until, full_until)
+            yield Period(max(start, full_starts), stop, full_starts, full_until)
+            full_starts = full_until
+
+
+def _month(day: date) -> int:
+    return day.year * 12 + day.month - 1
+
+
+def common_size(one: Interval, other: Interval) -> int:
+    """Return the longest period, in months or days, that both intervals are whole numbers of (same unit)."""
+    days = 7 if one.unit == "week" else 1
+    return gcd(one.count, other.count) * days
+
+
+def parts(grid: Grid, start: date, until: date, *, thirty_360: bool = False) -> tuple[Part, ...]:
+    """Measure ``[start, until)`` in the grid's periods: a part of one, whole ones, a part of the last.
+
+    By actual days, or with every month taken as 30 days (weeks and day blocks are always actual).
+    """
+    found: list[Part] = []
+    index = grid.index_of(start)
+    if grid.boundary(index) < start:
+        stop = min(until, grid.boundary(index + 1))
+        found.append(_part(grid, index, start, stop, thirty_360))
+        start, index = stop, index + 1
+    if start < until:
+        last = grid.index_of(until)
+        if last > index:
+            found.append((last - index, 1))
+        if grid.boundary(last) < until:
+            found.append(_part(grid, last, grid.boundary(last), until, thirty_360))
+    return tuple(found)
+
+
+def total(measured: tuple[Part, ...]) -> Fraction:
+    """Return measured parts as an exact number of periods."""
+    return sum((Fraction(days, of) for days, of in measured), Fraction(0))
+
+
+def _part(grid: Grid, index: int, start: date, until: date, thirty_360: bool) -> Part:
+    if thirty_360 and grid.monthly:
+        return _day_360(grid, until) - _day_360(grid, start), 30 * grid.size
+    return (until - start).days, (grid.boundary(index + 1) - grid.boundary(index)).days
+
+
+def _day_360(grid: Grid, day: date) -> int:
+    """Number a day in months of 30: the 31st counts as the 30th, and a clamped anchor as the day it stands for.
+
+    So every period between two anchors has exactly 30 days per month, February included.
+    """
+    stands_for = grid.anchor if day == anchored(_month(day), grid.anchor) else day.day
+    return _month(day) * 30 + min(stands_for, 30)

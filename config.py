@@ -1,0 +1,399 @@
+"""The configuration: TOML and environment to one frozen ``Config``, every fault reported at once by its key."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, Literal, cast
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+Approve = Literal["manual", "auto"]
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_DURATION = re.compile(r"([1-9]\d{0,4})([smhd])")
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class OAuth(msgspec.Struct, frozen=True, kw_only=True):
+    """How a connection renews its access token. ``refresh_token`` is only the first one; later ones are stored."""
+
+    token_url: str
+    client_id: str
+    client_secret: str
+    refresh_token: str = ""
+
+
+class Connection(msgspec.Struct, frozen=True, kw_only=True):
+    """A configured account at a vendor."""
+
+    name: str
+    vendor: str
+    role: str
+    base_url: str
+    entity: str = ""
+    account: str = ""
+    token: str = ""
+    oauth: OAuth | None = None
+    mapping: str = ""
+    minute_seconds: float = 60.0
+
+    @property
+    def is_loopback(self) -> bool:
+        """Say whether calls of this connection stay on this machine."""
+        return is_loopback(self.base_url)
+
+
+class Entity(msgspec.Struct, frozen=True, kw_only=True):
+    """A legal entity: who sells, in which zone its days begin, which ledger keeps its books."""
+
+    key: str
+    name: str
+    timezone: str
+    currencies: tuple[str, ...]
+    go_live: date
+    accounting: str
+    number_prefix: str
+    number_digits: int
+    credit_prefix: str
+    approve: Approve
+    tax_rates: dict[str, Decimal]
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the service is told from outside."""
+
+    file: Path
+    dry_run: bool
+    store: Path
+    mappings: Path
+    host: str
+    port: int
+    crm_changes: Literal["review", "apply"]
+    entities: dict[str, Entity]
+    connections: dict[str, Connection]
+    cadence: dict[str, int]  # job name -> seconds between runs
+
+    def by_role(self, role: str) -> list[Connection]:
+        """Return the connections that play ``role``, in the file's order."""
+        return [connection for connection in self.connections.values() if connection.role == role]
+
+    @property
+    def only_loopback(self) -> bool:
+        """Say whether every connection stays on this machine: then the date may be chosen."""
+        return all(connection.is_loopback for connection in self.connections.values())
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """One thing wrong in a configuration file: where, what, and what to write instead."""
+
+    file: str
+    key: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.key}: {self.problem}" if self.key else f"{self.file}: {self.problem}"
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; ``faults`` names everything that is wrong with it."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("\n".join(map(str, faults)))
+        self.faults = tuple(faults)
+
+
+def is_loopback(url: str) -> bool:
+    """Say whether ``url`` points at this machine."""
+    return (urlsplit(url).hostname or "") in _LOOPBACK
+
+
+def load(path: Path, roles: Mapping[str, str], jobs: Mapping[str, int], environ: Mapping[str, str]) -> Config:
+    """Read the configuration at ``path``.
+
+    ``roles`` says which vendors exist and the role of each; ``jobs`` which jobs exist and their default cadence in
+    seconds; secrets written as ``env:NAME`` are looked up in ``environ``. Raises ``ConfigError`` with every fault.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+    except FileNotFoundError:
+        remedy = "there is no such file: copy config.example.toml, or name another with --config or NETTERMS_CONFIG"
+        raise ConfigError([Fault(str(path), "", remedy)]) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError([Fault(str(path), "", f"is not readable as TOML: {error}")]) from None
+    faults: list[Fault] = []
+    config = _read(path, _Section(str(path), "", data, faults), roles, jobs, environ)
+    if faults:
+        raise ConfigError(faults)
+    return config
+
+
+class _Section:
+    """A TOML table being read: it notes what is missing, of the wrong type or unknown, and goes on."""
+
+    def __init__(self, file: str, path: str, data: dict[str, Any], faults: list[Fault]) -> None:
+        self.file, self.path, self.data, self.faults = file, path, data, faults
+        self.known: set[str] = set()
+
+    def fault(self, key: str, problem: str) -> None:
+        """Note a fault at ``key`` of this table."""
+        self.faults.append(Fault(self.file, f"{self.path}.{key}".strip("."), problem))
+
+    def value(self, key: str, kinds: type | tuple[type, ...], wanted: str, default: Any = None) -> Any:
+        """Return the value at ``key``; without one ``default``, and a fault when that is None."""
+        self.known.add(key)
+        found = self.data.get(key)
+        if found is None:
+            if default is None:
+                self.fault(key, f"is missing: write {wanted}")
+            return default
+        if not isinstance(found, kinds) or (isinstance(found, bool) and kinds is not bool):
+            self.fault(key, f"is {found!r}: write {wanted}")
+            return default
+        return found
+
+    def text(self, key: str, wanted: str, default: str | None = None) -> str:
+        """Return a text that is not empty unless the default is."""
+        found = self.value(key, str, wanted, default)
+        if found == "" and default != "":
+            self.fault(key, f"is empty: write {wanted}")
+        return found or ""
+
+    def choice(self, key: str, choices: Sequence[str], default: str) -> str:
+        """Return one of ``choices``."""
+        found = self.text(key, " or ".join(f'"{choice}"' for choice in choices), default)
+        if found not in choices:
+            self.fault(key, f"is {found!r}: write {' or '.join(choices)}{_nearest(found, choices)}")
+        return found
+
+    def table(self, key: str) -> _Section:
+        """Return the table at ``key``, empty when there is none."""
+        self.known.add(key)
+        found = self.data.get(key, {})
+        if not isinstance(found, dict):
+            self.fault(key, f"is {found!r}: write a table [{self.path + '.' if self.path else ''}{key}]")
+            found = {}
+        return _Section(self.file, f"{self.path}.{key}".strip("."), found, self.faults)
+
+    def tables(self, key: str) -> list[tuple[str, _Section]]:
+        """Return the named tables below ``key``; names are lower-case words."""
+        outer = self.table(key)
+        result = []
+        for name in outer.data:
+            if _NAME.fullmatch(name) is None:
+                outer.fault(name, "is no good name: use lower-case letters, digits and _, a letter first")
+            result.append((name, outer.table(name)))
+        return result
+
+    def close(self) -> None:
+        """Note every key nobody asked for, with the nearest that exists."""
+        for key in self.data:
+            if key not in self.known:
+                self.fault(key, f"is unknown{_nearest(key, self.known) or ': remove it'}")
+
+
+def _nearest(word: str, known: Any) -> str:
+    match = difflib.get_close_matches(word, list(known), 1, 0.6)
+    return f": did you mean {match[0]!r}?" if match else ""
+
+
+def _read(
+    path: Path, root: _Section, roles: Mapping[str, str], jobs: Mapping[str, int], environ: Mapping[str, str]
+) -> Config:
+    approve = root.choice("approve", ("manual", "auto"), "manual")
+    web = root.table("web")
+    config = Config(
+        file=path,
+        dry_run=root.value("dry_run", bool, "true or false", True),
+        store=path.parent / root.text("store", "the path of the SQLite file", "netterms.db"),
+        mappings=_mappings(path, root),
+        crm_changes=cast(Any, root.choice("crm_changes", ("review", "apply"), "review")),
+        host=web.text("host", "an address to bind", "127.0.0.1"),
+        port=web.value("port", int, "a port number", 8400),
+        entities={name: _entity(name, table, approve) for name, table in root.tables("entities")},
+        connections={name: _connection(name, table, roles, environ) for name, table in root.tables("connections")},
+        cadence=_cadence(root.table("jobs"), jobs),
+    )
+    if config.host not in _LOOPBACK:
+        web.fault(
+            "host", f"is {config.host!r}: only 127.0.0.1 is served until pages have a login; put a proxy before it"
+        )
+    if not 0 <= config.port <= 65535:
+        web.fault("port", f"is {config.port}: write a number up to 65535")
+    web.close()
+    root.close()
+    _check_references(root, config)
+    return config
+
+
+def _mappings(path: Path, root: _Section) -> Path:
+    """Return the folder of the mapping files: as written, else ``mappings`` beside the file, else the shipped one."""
+    beside = path.parent / root.text("mappings", "the folder of the mapping files", "mappings")
+    if beside.is_dir() or "mappings" in root.data:
+        return beside
+    return Path(__file__).resolve().parent / "mappings"
+
+
+def _entity(name: str, table: _Section, approve: str) -> Entity:
+    zone = table.text("timezone", 'an IANA zone such as "Europe/London"')
+    if zone:
+        _check_zone(table, zone)
+    prefix = table.text("number_prefix", 'what invoice numbers begin with, such as "US-"', f"{name.upper()}-")
+    entity = Entity(
+        key=name,
+        name=table.text("name", "the legal name printed on invoices"),
+        timezone=zone,
+        currencies=_currencies(table),
+        go_live=table.value("go_live", date, "the first day that is billed from here, e.g. 2026-01-01") or date.min,
+        accounting=table.text("accounting", "the name of the accounting connection"),
+        number_prefix=prefix,
+        number_digits=table.value("number_digits", int, "a number of digits", 5),
+        credit_prefix=table.text("credit_note_prefix", "what credit note numbers begin with", f"{prefix}CN-"),
+        approve=cast(Approve, table.choice("approve", ("manual", "auto"), approve)),
+        tax_rates=_tax_rates(table.table("tax")),
+    )
+    # QuickBooks keeps 21 characters of a number, the shortest of the ledgers.
+    if len(entity.credit_prefix) + entity.number_digits > 21 or len(prefix) + entity.number_digits > 21:
+        table.fault("number_prefix", "makes numbers longer than 21 characters: shorten it")
+    if prefix == entity.credit_prefix:
+        table.fault("credit_note_prefix", "equals number_prefix: invoices and credit notes are two series")
+    table.close()
+    return entity
+
+
+def _check_zone(table: _Section, zone: str) -> None:
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        table.fault("timezone", f'is {zone!r}, which is no IANA zone: write e.g. "Europe/London"')
+
+
+def _currencies(table: _Section) -> tuple[str, ...]:
+    found = table.value("currencies", list, 'a list such as ["GBP", "EUR"]') or []
+    for currency in found:
+        if not isinstance(currency, str) or _CURRENCY.fullmatch(currency) is None:
+            table.fault("currencies", f"holds {currency!r}: write three capital letters (ISO 4217)")
+    return tuple(str(currency) for currency in found)
+
+
+def _tax_rates(table: _Section) -> dict[str, Decimal]:
+    rates = {}
+    for name, value in table.data.items():
+        try:
+            rate = Decimal(str(value))
+        except InvalidOperation:
+            rate = Decimal(-1)
+        if isinstance(value, bool) or not 0 <= rate <= 100:
+            table.fault(name, f"is {value!r}: write a percentage from 0 to 100")
+        rates[name] = rate
+    return rates
+
+
+def _connection(name: str, table: _Section, roles: Mapping[str, str], environ: Mapping[str, str]) -> Connection:
+    vendor = table.text("vendor", " or ".join(sorted(roles)))
+    if vendor and vendor not in roles:
+        table.fault("vendor", f"is {vendor!r}: known are {', '.join(sorted(roles))}{_nearest(vendor, roles)}")
+    role = roles.get(vendor, "")
+    url = table.text("base_url", "the vendor's API address (see config.example.toml)")
+    if url and urlsplit(url).scheme != "https" and not is_loopback(url):
+        table.fault("base_url", f"is {url!r}: write an https address (http only on this machine)")
+    oauth = _oauth(table.table("oauth"), url, environ) if "oauth" in table.data else None
+    connection = Connection(
+        name=name,
+        vendor=vendor,
+        role=role,
+        base_url=url.rstrip("/"),
+        entity=table.text("entity", "the legal entity it belongs to", "" if role == "crm" else None),
+        account=table.text("account", "the account's id at the vendor", None if role == "accounting" else ""),
+        token="" if oauth else _secret(table, "token", url, environ),
+        oauth=oauth,
+        mapping=table.text("mapping", "a mapping file", f"{vendor}.toml"),
+        minute_seconds=float(table.value("minute_seconds", (int, Decimal), "seconds", 60)),
+    )
+    table.close()
+    return connection
+
+
+def _oauth(table: _Section, url: str, environ: Mapping[str, str]) -> OAuth:
+    table.known.add("refresh_token")
+    oauth = OAuth(
+        token_url=table.text("token_url", "the vendor's token address"),
+        client_id=table.text("client_id", "the app's client id"),
+        client_secret=_secret(table, "client_secret", url, environ),
+        refresh_token=_secret(table, "refresh_token", url, environ) if "refresh_token" in table.data else "",
+    )
+    if not environ.get("NETTERMS_KEY"):
+        remedy = "set NETTERMS_KEY to 32 random bytes in URL-safe base64 and keep it apart from the store"
+        table.fault("refresh_token", f"renewed tokens are kept encrypted, but there is no key: {remedy}")
+    if oauth.token_url and urlsplit(oauth.token_url).scheme != "https" and not is_loopback(oauth.token_url):
+        table.fault("token_url", f"is {oauth.token_url!r}: write an https address")
+    table.close()
+    return oauth
+
+
+def _secret(table: _Section, key: str, url: str, environ: Mapping[str, str]) -> str:
+    """Return a secret from the environment; one written out is only accepted for a server on this machine."""
+    written = table.text(key, '"env:NAME", the environment variable that holds it')
+    if written.startswith("env:"):
+        variable = written[4:]
+        if not environ.get(variable):
+            table.fault(key, f"names the environment variable {variable}, which is not set: export {variable}=...")
+        return environ.get(variable, "")
+    if written and url and not is_loopback(url):
+        table.fault(key, 'holds a secret in plain text: write "env:NAME" and put the secret into that variable')
+    return written
+
+
+def _cadence(table: _Section, jobs: Mapping[str, int]) -> dict[str, int]:
+    cadence = dict(jobs)
+    for name in jobs:
+        if name in table.data:
+            written = table.text(name, 'how often it runs, e.g. "15m"')
+            match = _DURATION.fullmatch(written)
+            if match is None:
+                table.fault(name, f"is {written!r}: write a number and s, m, h or d, e.g. '15m'")
+            else:
+                cadence[name] = int(match[1]) * _SECONDS[match[2]]
+    table.close()
+    return cadence
+
+
+def _check_references(root: _Section, config: Config) -> None:
+    entities = root.table("entities")
+    if not config.entities:
+        root.fault("entities", "is missing: add a table [entities.<name>] for each legal entity")
+    if not config.by_role("crm"):
+        root.fault("connections", "has no CRM: add a table [connections.<name>] with vendor = 'hubspot'")
+    for entity in config.entities.values():
+        ledger = config.connections.get(entity.accounting)
+        if entity.accounting and (ledger is None or ledger.role != "accounting"):
+            entities.fault(f"{entity.key}.accounting", f"is {entity.accounting!r}: name an accounting connection")
+    connections = root.table("connections")
+    for connection in config.connections.values():
+        if connection.entity and connection.entity not in config.entities:
+            known = ", ".join(sorted(config.entities)) or "none"
+            connections.fault(f"{connection.name}.entity", f"is {connection.entity!r}: known entities are {known}")
+    _check_series(entities, list(config.entities.values()))
+
+
+def _check_series(entities: _Section, all_entities: Sequence[Entity]) -> None:
+    taken: dict[str, str] = {}
+    for entity in all_entities:
+        for prefix in (entity.number_prefix, entity.credit_prefix):
+            other = taken.setdefault(prefix, entity.key)
+            if other != entity.key:
+                entities.fault(f"{entity.key}.number_prefix", f"{prefix!r} is also used by {other!r}: choose another")
+
+
+def default_path(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the configuration file used when none is named: ``NETTERMS_CONFIG`` or ``config.toml``."""
+    return Path(environ.get("NETTERMS_CONFIG", "config.toml"))

@@ -1,0 +1,285 @@
+"""How calls reach QuickBooks: python-quickbooks underneath, our session, our numbers and our reading of failures.
+
+What the SDK would do to us is prevented here, once: it knows no timeout, reads amounts as floats unless told, writes
+them as strings, sees neither the HTTP status nor XML answers, raises for a throttled call what it raises for a bad
+field, and shows only the first of several faults. So only ``post``, ``get``, ``query`` and ``change_data_capture`` of
+it are used, with plain dicts, and each answer is judged before the SDK sees it. No ``auth_client`` is passed, because
+then its constructor would go to the network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import msgspec
+import requests
+import urllib3.exceptions
+from quickbooks import QuickBooks
+
+from connectors import http
+from connectors.base import Ports, Settings
+from connectors.errors import ConnectorError, OutcomeUnknown, Refused, Retryable
+
+MINOR_VERSION = 75
+BATCH_SIZE = 30  # items per batch call; an Intuit sample says 50, the documentation 30
+PAGE = 1000
+# Per company and app, with a little air for calls that travel at different speeds.
+LIMITS = (http.Limit(10, 1.05), http.Limit(500, 60.5))
+BATCH_LIMITS = (http.Limit(120, 60.5),)
+THROTTLE_PAUSE = 15.0  # seconds; a throttled answer does not say how long to wait, the longest window is a minute
+BATCH_PASSES = 4  # how often items that were throttled one by one are sent
+ASKED_AT_ONCE = 60  # values in one IN (...)
+
+_THROTTLE = re.compile(r"ThrottleExceeded|errorCode=00300[1-4]|code=\"300[1-4]\"")
+_THROTTLE_CODES = ("3001", "3002", "3003", "3004")
+Row = dict[str, Any]
+_encoder = msgspec.json.Encoder(decimal_format="number")  # a Decimal goes out digit by digit, never by way of a float
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """Why QuickBooks refused a call or an item: every error it gave. ``code`` is the first one's."""
+
+    code: str
+    text: str
+    type: str = ""
+
+    @property
+    def throttled(self) -> bool:
+        """Say whether nothing was done because of a limit."""
+        return self.code in _THROTTLE_CODES or _THROTTLE.search(self.text) is not None
+
+    @property
+    def unclear(self) -> bool:
+        """Say whether QuickBooks itself broke down, so that the object may or may not exist."""
+        return self.type.lower() in ("systemfault", "service") or (self.code.isdigit() and int(self.code) >= 10000)
+
+
+def parse_fault(body: Any) -> Fault | None:
+    """Return the fault in an answer or batch item, if there is one; authentication faults use lower case."""
+    if not isinstance(body, dict):
+        return None
+    fault = body.get("Fault") or body.get("fault")
+    if not isinstance(fault, dict):
+        return None
+    errors = [{name.lower(): value for name, value in error.items()} for error in fault.get("Error") or fault["error"]]
+    texts = [": ".join(dict.fromkeys(filter(None, (one.get("message"), one.get("detail"))))) for one in errors]
+    return Fault(str(errors[0].get("code", "")) if errors else "", "; ".join(texts), str(fault.get("type", "")))
+
+
+class Page(NamedTuple):
+    """Objects of one query, and when QuickBooks answered."""
+
+    rows: list[Row]
+    time: datetime | None
+
+
+class _Session(http.Session):
+    """The session that python-quickbooks sends through: it judges each answer by its status and its whole body."""
+
+    access_token = ""
+
+    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
+        if isinstance(kwargs.get("data"), str):
+            kwargs["data"] = kwargs["data"].encode()  # names may be in any script
+        try:
+            response = super().request(method, url, *args, **kwargs)
+        except requests.RequestException as error:
+            raise _network_error(error) from error
+        if (failure := _failure(response)) is not None:
+            raise failure
+        return response
+
+
+def _network_error(error: requests.RequestException) -> ConnectorError:
+    text = http.redact(f"QuickBooks could not be reached: {type(error).__name__}: {error}")
+    cause = error.args[0] if error.args else None
+    never_sent = isinstance(getattr(cause, "reason", None), urllib3.exceptions.NewConnectionError)
+    if never_sent or isinstance(error, requests.ConnectTimeout):
+        return Retryable(text)
+    return OutcomeUnknown(text)
+
+
+def _failure(response: requests.Response) -> ConnectorError | None:
+    status, text = response.status_code, response.text
+    if status >= 400 and _THROTTLE.search(text):
+        return Retryable(f"QuickBooks throttles: {http.redact(text)}", http.retry_after(response.headers))
+    if (known := http.status_error("QuickBooks", status, text, response.headers)) is not None:
+        return known
+    try:
+        body = json.loads(text)
+    except ValueError:
+        body = None
+    fault = parse_fault(body)
+    if fault is not None and fault.throttled:
+        return Retryable(f"QuickBooks throttles: {fault.text}", http.retry_after(response.headers))
+    if fault is not None and fault.unclear:
+        return OutcomeUnknown(f"QuickBooks broke down: {fault.code} {fault.text}")
+    if fault is not None or status >= 400:
+        detail = f"{fault.code} {fault.text}" if fault else f"{status} {text}"
+        return Refused(f"QuickBooks refused the call: {http.redact(detail)}")
+    if not isinstance(body, dict):
+        return OutcomeUnknown(f"QuickBooks answered no JSON object: {http.redact(text, 100)}")
+    return None
+
+
+class Transport:
+    """One company at QuickBooks: queries, changes and batches, paced and renewed by ``http.Caller``."""
+
+    def __init__(self, settings: Settings, ports: Ports) -> None:
+        scale = settings.minute_seconds / 60
+        self._pause = THROTTLE_PAUSE * scale
+        self._clock = ports.clock
+        limiter = _limiter(LIMITS, scale, ports)
+        self._single = http.Caller([limiter], ports.credentials, ports.clock)
+        self._batches = http.Caller([_limiter(BATCH_LIMITS, scale, ports), limiter], ports.credentials, ports.clock)
+        self._session = _Session()
+        self._sdk = QuickBooks(company_id=settings.account, minorversion=MINOR_VERSION, use_decimal=True)
+        self._sdk.session = self._session
+        self._sdk.api_url_v3 = f"{settings.base_url.rstrip('/')}/v3"
+        self._company = f"{self._sdk.api_url}/company/{settings.account}"
+
+    # ------------------------------------------------------------------------------------------------------- reading
+
+    def company_info(self) -> Row:
+        """Return the company's CompanyInfo."""
+        realm = self._sdk.company_id
+        answer = self._single.read(self._with(lambda: self._sdk.get(f"{self._company}/companyinfo/{realm}")))
+        return _part(answer, "CompanyInfo")
+
+    def preferences(self) -> Row:
+        """Return the company's Preferences."""
+        answer = self._single.read(self._with(lambda: self._sdk.get(f"{self._company}/preferences")))
+        return _part(answer, "Preferences")
+
+    def query(self, entity: str, where: str = "", order: str = "", start: int = 1) -> Page:
+        """Return one page, of at most 1,000 objects, of what matches."""
+        clauses = [f"select * from {entity}", where and f"where {where}", order and f"ORDERBY {order}"]
+        statement = f"{' '.join(filter(None, clauses))} STARTPOSITION {start} MAXRESULTS {PAGE}"
+        answer = self._single.read(self._with(lambda: self._sdk.query(statement)))
+        return Page(_part(answer, "QueryResponse").get(entity, []), answer_time(answer))
+
+    def everything(self, entity: str) -> list[Row]:
+        """Return every active object of a list."""
+        rows: list[Row] = []
+        while page := self.query(entity, order="Id", start=len(rows) + 1).rows:
+            rows += page
+            if len(page) < PAGE:
+                break
+        return rows
+
+    def among(self, entity: str, field: str, values: Sequence[str]) -> list[Row]:
+        """Return the objects whose ``field`` is one of ``values``, asking for as many at once as make a short text."""
+        rows: list[Row] = []
+        wanted = list(dict.fromkeys(values))
+        for start in range(0, len(wanted), ASKED_AT_ONCE):
+            quoted = ",".join(quote(value) for value in wanted[start : start + ASKED_AT_ONCE])
+            rows += self.query(entity, f"{field} in ({quoted})").rows
+        return rows
+
+    def capture(self, entities: Sequence[str], since: datetime) -> Row:
+        """Return the answer of change data capture; raises ``Refused`` when ``since`` lies more than 30 days back."""
+        names, moment = ",".join(entities), time_text(since)
+        return self._single.read(self._with(lambda: self._sdk.change_data_capture(names, moment)))
+
+    # ------------------------------------------------------------------------------------------------------- writing
+
+    def create(self, entity_bodies: Sequence[tuple[str, str, Row]], key: str) -> dict[str, Row | Fault]:
+        """Create objects given as (batch id, entity, body) in one call; return the object or the fault by batch id.
+
+        Items that were throttled one by one are sent again under a key derived from ``key``, so that a repetition of
+        the whole call repeats every pass. Raises ``OutcomeUnknown`` when an item is unclear.
+        """
+        results: dict[str, Row | Fault] = {}
+        waiting = list(entity_bodies)
+        for number in range(BATCH_PASSES):
+            if number:
+                self._clock.sleep(self._pause)
+            results.update(self._batch(waiting, _pass_key(key, number)))
+            waiting = [one for one in waiting if _is_throttled(results[one[0]])]
+            if not waiting:
+                return results
+        if len(waiting) == len(entity_bodies):
+            raise Retryable("QuickBooks throttles every item of the batch", self._pause)
+        raise OutcomeUnknown("QuickBooks booked only a part of the batch and throttles the rest")
+
+    def _batch(self, items: Sequence[tuple[str, str, Row]], key: str) -> dict[str, Row | Fault]:
+        wanted = [{"bId": id, "operation": "create", entity: body} for id, entity, body in items]
+        text = _encoder.encode({"BatchItemRequest": wanted}).decode()
+        send = self._with(lambda: self._sdk.post(f"{self._company}/batch", text, request_id=key))
+        answers = {str(one.get("bId")): one for one in self._batches.write(send).get("BatchItemResponse", [])}
+        results: dict[str, Row | Fault] = {}
+        for id, entity, _ in items:
+            answer = answers.get(id, {})
+            fault = parse_fault(answer)
+            if (fault is None and entity not in answer) or (
+                fault is not None and fault.unclear and not fault.throttled
+            ):
+                raise OutcomeUnknown(f"QuickBooks gave no clear answer for item {id} of the batch: {fault}")
+            results[id] = fault or answer[entity]
+        return results
+
+    def _with(self, call: Callable[[], Any]) -> Callable[[str], Row]:
+        """Return ``call`` as ``http.Caller`` makes it: with the token it gives, and a pause where none is told."""
+
+        def send(token: str) -> Row:
+            self._session.access_token = token
+            try:
+                answer: Row = call()
+            except Retryable as error:
+                if error.after is None:
+                    error.after = self._pause
+                raise
+            return answer
+
+        return send
+
+
+def _limiter(limits: Sequence[http.Limit], scale: float, ports: Ports) -> http.Limiter:
+    return http.Limiter([http.Limit(limit.calls, limit.seconds * scale) for limit in limits], ports.clock)
+
+
+def _pass_key(key: str, number: int) -> str:
+    return hashlib.sha256(f"{key}/{number}".encode()).hexdigest()[:32] if number else key
+
+
+def _is_throttled(result: Row | Fault) -> bool:
+    return isinstance(result, Fault) and result.throttled
+
+
+def _part(answer: Row, name: str) -> Row:
+    part: Row = answer.get(name) or {}
+    return part
+
+
+def quote(value: str) -> str:
+    """Return a text as a literal of QuickBooks' query language."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def time_text(value: datetime) -> str:
+    """Return a time as QuickBooks takes it, to the second."""
+    return value.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def updated_at(row: Row) -> datetime:
+    """Return when an object was last written (UTC)."""
+    return datetime.fromisoformat(row["MetaData"]["LastUpdatedTime"]).astimezone(UTC)
+
+
+def answer_time(answer: Row) -> datetime | None:
+    """Return when QuickBooks made an answer, if it says so."""
+    return datetime.fromisoformat(answer["time"]).astimezone(UTC) if answer.get("time") else None
+
+
+def decimal(value: Any) -> Decimal:
+    """Return a number of an answer; raises ``TypeError`` for a float, which would mean that digits are lost."""
+    if isinstance(value, float | bool):
+        raise TypeError(f"amounts are read as Decimal, not {value!r}")
+    return Decimal(value)

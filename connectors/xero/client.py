@@ -1,0 +1,180 @@
+"""One organisation's connection to Xero: the SDK's client, its transport made exact, and Xero's failures as ours.
+
+The SDK's models turn amounts into floats when they write and cost ten times the time, so requests go through
+``ApiClient.call_api`` as plain objects: ``Decimal`` both ways, written as exact JSON numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+import urllib3
+from xero_python.api_client import ApiClient
+from xero_python.api_client.configuration import Configuration
+from xero_python.exceptions import HTTPStatusException
+from xero_python.rest import RESTClientObject, RESTResponse
+
+from connectors.base import Ports, Settings
+from connectors.errors import ConnectorError, DailyLimit, OutcomeUnknown, Refused, Retryable
+from connectors.http import TIMEOUT, Caller, Limit, Limiter, redact, retry_after, status_error
+
+LIMITS = (Limit(60, 60.0),)  # calls of one tenant; the 5,000 a day are not slept on but answered with DailyLimit
+PAGE_SIZE = 1000  # the largest that Xero gives
+
+Json = dict[str, Any]
+Query = Sequence[tuple[str, str]]
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)
+
+
+class _Transport(RESTClientObject):  # type: ignore[misc]  # the SDK has no types
+    """The SDK's transport for bodies that are already JSON; urllib3 would send a PUT again by itself, so it may not."""
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        query_params: Query | None = None,
+        headers: dict[str, str] | None = None,
+        body: bytes | None = None,
+        _request_timeout: tuple[int, int] = TIMEOUT,
+        **_: Any,
+    ) -> RESTResponse:
+        """Send once; raises the SDK's ``HTTPStatusException`` for other answers than 2xx, else urllib3's errors."""
+        timeout = urllib3.Timeout(connect=_request_timeout[0], read=_request_timeout[1])
+        if query_params:
+            url = f"{url}?{urlencode(query_params)}"
+        response = self.pool_manager.request(
+            method, url, body=body, headers=headers, timeout=timeout, retries=False, redirect=False
+        )
+        if not 200 <= response.status <= 299:
+            raise HTTPStatusException(http_resp=RESTResponse(response))
+        return RESTResponse(response)
+
+
+class Client:
+    """Reads and writes of one tenant. Raises only ``connectors.errors``."""
+
+    def __init__(self, settings: Settings, ports: Ports) -> None:
+        scale = settings.minute_seconds / 60
+        limits = [Limit(limit.calls, limit.seconds * scale) for limit in LIMITS]
+        self._caller = Caller([Limiter(limits, ports.clock)], ports.credentials, ports.clock)
+        self._base = f"{settings.base_url.rstrip('/')}/api.xro/2.0"
+        self._tenant = settings.account
+        # Configuration() hands out copies of one object per process, with the token of whoever came first
+        # (XeroAPI/xero-python#99), and the SDK would refresh that token by itself. So it holds no token at all:
+        # each call brings its own Authorization header.
+        configuration = Configuration()
+        self._api = ApiClient(configuration)
+        self._api.rest_client = _Transport(configuration)
+
+    def get(self, path: str, query: Query = (), since: datetime | None = None) -> Json:
+        """Read ``path``, only what changed since ``since`` (inclusive, to the second) where that is given."""
+        headers = {"If-Modified-Since": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")} if since else {}
+        return self._caller.read(lambda token: self._send(token, "GET", path, query, headers))
+
+    def pages(self, path: str, query: Query = (), since: datetime | None = None) -> Iterator[Json]:
+        """Yield the answers for all pages of a list."""
+        page, count = 1, 1
+        while page <= count:
+            answer = self.get(path, [*query, ("page", str(page)), ("pageSize", str(PAGE_SIZE))], since)
+            yield answer
+            count = answer.get("pagination", {}).get("pageCount", 0)
+            page += 1
+
+    def put(self, path: str, elements: list[Json], key: str, query: Query = ()) -> list[Json]:
+        """Create ``elements`` at ``path`` and return Xero's answer to each, in the same order.
+
+        PUT creates only, where POST would overwrite what has the same number. Without ``summarizeErrors`` the
+        elements that Xero refuses come back with their ``ValidationErrors``, the others are saved.
+        """
+        query = [("summarizeErrors", "false"), *query]
+        headers = {"Idempotency-Key": key}
+        body = _ENCODER.encode({path: elements})
+        answer = self._caller.write(lambda token: self._send(token, "PUT", path, query, headers, body))
+        saved = answer.get(path)
+        if not isinstance(saved, list) or len(saved) != len(elements):
+            raise OutcomeUnknown(f"Xero did not answer each of the {len(elements)} {path} sent")
+        return saved
+
+    def _send(
+        self, token: str, method: str, path: str, query: Query, extra: dict[str, str], body: bytes | None = None
+    ) -> Json:
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "xero-tenant-id": self._tenant,
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            **extra,
+        }
+        try:
+            response = self._api.call_api(
+                f"{self._base}/{path}",
+                method,
+                query_params=list(query),
+                header_params=headers,
+                body=body,
+                _return_http_data_only=True,
+                _preload_content=False,
+                _request_timeout=TIMEOUT,
+            )
+        except HTTPStatusException as error:
+            raise _failure(error) from None
+        except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
+            raise Retryable(f"Xero could not be reached: {redact(str(error))}") from None
+        except urllib3.exceptions.HTTPError as error:
+            raise OutcomeUnknown(f"The connection to Xero broke: {redact(str(error))}") from None
+        return _decoded(response.data)
+
+
+def _decoded(body: bytes) -> Json:
+    try:
+        answer = _DECODER.decode(body)
+    except msgspec.DecodeError as error:
+        raise OutcomeUnknown(f"Xero's answer cannot be read: {error}") from None
+    if not isinstance(answer, dict):
+        raise OutcomeUnknown("Xero's answer is no object")
+    return answer
+
+
+def _failure(error: HTTPStatusException) -> ConnectorError:
+    """Return what an answer other than 2xx means for the caller."""
+    headers, body = error.http_resp.getheaders(), error.http_resp.data or b""
+    detail = _detail(body) or headers.get("X-Rate-Limit-Problem", "")
+    if error.status == 429 and _day_is_over(headers) and headers.get("Date"):
+        wait = retry_after(headers, 24 * 60 * 60.0) or 0.0
+        until = parsedate_to_datetime(headers["Date"]) + timedelta(seconds=wait)  # by Xero's clock: we have none
+        return DailyLimit(f"Xero's calls for the day are used up until {until:%Y-%m-%d %H:%M} UTC", until)
+    return status_error("Xero", error.status, detail, headers) or Refused(f"Xero answered {error.status}: {detail}")
+
+
+def _day_is_over(headers: Any) -> bool:
+    limit = headers.get("X-Rate-Limit-Problem", "").lower()
+    return limit == "day" or (not limit and headers.get("X-DayLimit-Remaining") == "0")
+
+
+def _detail(body: bytes) -> str:
+    """Return the sentences of an error's body for people."""
+    try:
+        answer = _DECODER.decode(body)
+    except msgspec.DecodeError:
+        return redact(body.decode("utf-8", "replace"))
+    if not isinstance(answer, dict):
+        return ""
+    reasons = [reason for element in answer.get("Elements", ()) for reason in messages(element)]
+    return redact("; ".join([str(answer.get("Message") or answer.get("Detail") or ""), *reasons]))
+
+
+def messages(element: Json) -> list[str]:
+    """Return why Xero refused an element; empty when it was saved."""
+    found = [str(one.get("Message", "")) for one in element.get("ValidationErrors") or ()]
+    if not found and element.get("StatusAttributeString") == "ERROR":
+        found = ["Xero gives no reason"]
+    return found

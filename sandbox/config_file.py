@@ -1,0 +1,84 @@
+"""A ready configuration for the service, aimed at a running sandbox."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+_TEMPLATE = """\
+# Written by `netterms sandbox`: every vendor is a stand-in on this machine, so nothing here is secret.
+dry_run = false
+approve = "auto"
+store = "{store}"
+
+[web]
+port = {web_port}
+
+[entities.us]
+name = "Brightwater Inc."
+timezone = "America/New_York"
+currencies = ["USD"]
+go_live = {go_live}
+accounting = "quickbooks_us"
+
+[entities.us.tax]
+standard = 6.25
+services = 0
+
+[entities.uk]
+name = "Brightwater Ltd"
+timezone = "Europe/London"
+currencies = ["GBP", "EUR"]
+go_live = {go_live}
+accounting = "xero_uk"
+
+[entities.uk.tax]
+standard = 20
+services = 20
+reverse_charge = 0
+
+[connections.hubspot]
+vendor = "hubspot"
+base_url = "{url}/hubspot"
+token = "pat-sandbox-1"
+minute_seconds = {minute}
+
+[connections.quickbooks_us]
+vendor = "quickbooks"
+entity = "us"
+base_url = "{url}/quickbooks"
+account = "9130350000000001"
+token = "sandbox-quickbooks-1"
+minute_seconds = {minute}
+
+[connections.xero_uk]
+vendor = "xero"
+entity = "uk"
+base_url = "{url}/xero"
+account = "5d4f1c1e-0000-4000-8000-00000000c0de"
+token = "sandbox-xero-1"
+minute_seconds = {minute}
+
+[connections.stripe_us]
+vendor = "stripe"
+entity = "us"
+base_url = "{url}/stripe"
+token = "sk_test_sandbox_us"
+minute_seconds = {minute}
+
+[connections.stripe_uk]
+vendor = "stripe"
+entity = "uk"
+base_url = "{url}/stripe"
+token = "sk_test_sandbox_uk"
+minute_seconds = {minute}
+"""
+
+
+def write_config(target: Path, *, url: str, minute: float, go_live: date, web_port: int = 8400) -> None:
+    """Write a configuration that aims every connection at the sandbox at ``url``; its store lies beside it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    content = _TEMPLATE.format(
+        url=url, minute=float(minute), go_live=go_live.isoformat(), store=f"{target.stem}.db", web_port=web_port
+    )
+    target.write_text(content, encoding="utf-8")

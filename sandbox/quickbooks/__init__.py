@@ -1,0 +1,249 @@
+"""A stand-in of QuickBooks Online: batches, queries, change data capture, limits and refusals over kept state.
+
+It answers under ``/quickbooks`` as ``https://quickbooks.api.intuit.com`` does (version 3, minor version 75). A request
+with a ``requestid`` seen before gets the first answer again, whatever its body. Any bearer token that begins with
+``sandbox-quickbooks`` is taken.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from flask import Response, request
+
+from sandbox.core import Clock, Ledger, OpenDocument, RateLimit, json_response
+from sandbox.quickbooks import query
+from sandbox.quickbooks.books import PACIFIC, WRITABLE, Books
+from sandbox.quickbooks.refusal import Refusal, business
+from sandbox.quickbooks.seed import REALM
+
+TOKEN = "sandbox-quickbooks"  # the beginning of every accepted access token
+LARGEST_BATCH = 30
+_PATHS = {entity.lower(): entity for entity in WRITABLE}
+_STATE = {
+    "customers": "Customer",
+    "invoices": "Invoice",
+    "creditmemos": "CreditMemo",
+    "payments": "Payment",
+    "items": "Item",
+    "accounts": "Account",
+}
+
+
+class QuickBooks(Ledger):
+    """One US company (realm ``9130350000000001``) whose home currency is USD."""
+
+    name = "quickbooks"
+    limits: Sequence[RateLimit] = (
+        RateLimit("second", 10, 1),
+        RateLimit("minute", 500, 60),
+        RateLimit("batches", 120, 60, path="/batch"),
+    )
+
+    def __init__(self, clock: Clock, minute: float = 60.0) -> None:
+        super().__init__(clock, minute)
+        self.books = Books(clock)
+        self.reset()
+        company = "/v3/company/<realm>"
+        self._route("POST", f"{company}/batch", self._batch)
+        self._route("GET", f"{company}/query", self._query)
+        self._route("POST", f"{company}/query", self._query)
+        self._route("GET", f"{company}/cdc", self._cdc)
+        self._route("GET", f"{company}/companyinfo/<id>", self._company_info)
+        self._route("GET", f"{company}/preferences", self._preferences)
+        self._route("POST", f"{company}/<path>", self._write)
+        self._route("GET", f"{company}/<path>/<id>", self._read)
+        self.routes.add_url_rule("/oauth2/v1/tokens/bearer", "token", self._token, methods=["POST"])
+
+    def reset(self) -> None:
+        """Go back to the seeded company; answers by ``requestid`` and rotated refresh tokens are forgotten."""
+        self.books = Books(self.clock)
+        self._answers: dict[str, tuple[dict[str, Any], int]] = {}
+        self._refreshes = 0
+        self.metered = {"reads": 0, "writes": 0}  # each item of a batch counts like a call
+
+    def state(self) -> dict[str, list[dict[str, Any]]]:
+        """Return every object by type, and under ``meter`` what Intuit would have metered."""
+        rows = {name: [_plain(row) for row in self.books.all(entity)] for name, entity in _STATE.items()}
+        return {**rows, "meter": [dict(self.metered)]}
+
+    def open_documents(self) -> list[OpenDocument]:
+        """Return every unpaid invoice; the customer's name is its DisplayName."""
+        return [
+            OpenDocument(
+                number=row.get("DocNumber", ""),
+                customer_name=row["CustomerRef"]["name"],
+                currency=row["CurrencyRef"]["value"],
+                balance=row["Balance"],
+                issue_on=date.fromisoformat(row["TxnDate"]),
+                due_on=date.fromisoformat(row["DueDate"]),
+            )
+            for row in self.books.all("Invoice")
+            if row["Balance"] > 0
+        ]
+
+    # --------------------------------------------------------------------------------------------- access and limits
+
+    def account(self) -> str:
+        """Return the realm: limits are counted per company."""
+        return str((request.view_args or {}).get("realm", "oauth"))
+
+    def too_many(self, limit: RateLimit, wait: float) -> Response:
+        """Return the 429, in XML even to who asked for JSON, and without a hint how long to wait."""
+        body = (
+            '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+            f'<IntuitResponse time="{self._time()}" xmlns="http://schema.intuit.com/finance/v3"><Fault type="SERVICE">'
+            '<Error code="3001"><Message>message=ThrottleExceeded; errorCode=003001; statusCode=429</Message>'
+            f"<Detail>The request limit was reached ({limit.name}). Try again later</Detail>"
+            "</Error></Fault></IntuitResponse>"
+        )
+        return Response(body, 429, content_type="application/xml")
+
+    def unauthorized(self) -> Response:
+        """Return the 401, whose names are in lower case unlike every other fault's."""
+        message = "message=AuthenticationFailed; errorCode=003200; statusCode=401"
+        error = {"message": message, "detail": "Token expired or revoked", "code": "3200", "element": None}
+        return json_response({"fault": {"error": [error], "type": "AUTHENTICATION"}, "time": self._time()}, 401)
+
+    def _token(self) -> Response:
+        """Renew tokens; the refresh token used stops working (the first one is ``refresh-0``)."""
+        basic = request.authorization is not None and request.authorization.type == "basic"
+        if not basic:
+            return json_response({"error": "invalid_client"}, 401)
+        if request.form.get("grant_type") != "refresh_token":
+            return json_response({"error": "unsupported_grant_type"}, 400)
+        if request.form.get("refresh_token") != f"refresh-{self._refreshes}":
+            return json_response({"error": "invalid_grant", "error_description": "Incorrect or used Token"}, 400)
+        self._refreshes += 1
+        tokens = {"access_token": f"{TOKEN}-{self._refreshes}", "refresh_token": f"refresh-{self._refreshes}"}
+        lives = {"expires_in": 3600, "x_refresh_token_expires_in": 8_726_400}
+        return json_response({"token_type": "bearer", **tokens, **lives})
+
+    def _route(self, method: str, rule: str, handle: Callable[..., tuple[dict[str, Any], int]]) -> None:
+        def run(realm: str, **parts: str) -> Response:
+            if not request.headers.get("Authorization", "").startswith(f"Bearer {TOKEN}"):
+                return self.unauthorized()
+            if realm != REALM:
+                refusal = Refusal("3100", "ApplicationAuthorizationFailed", f"No access to company {realm}")
+                return _answer({**refusal.fault(), "time": self._time()}, 403)
+            body, status = self._once(lambda: handle(**parts))
+            return _answer({**body, "time": self._time()}, status)
+
+        self.routes.add_url_rule(rule, f"{method} {rule}".replace(".", "_"), run, methods=[method])
+
+    def _once(self, handle: Callable[[], tuple[dict[str, Any], int]]) -> tuple[dict[str, Any], int]:
+        """Return the first answer to this ``requestid`` if there was one, else handle the request."""
+        key = request.args.get("requestid", "")
+        if key and key in self._answers:
+            return self._answers[key]
+        try:
+            if len(key) > 50:
+                raise business("requestid is at most 50 characters")
+            answer = handle()
+        except Refusal as refusal:
+            answer = refusal.fault(), 400
+        if key:
+            self._answers[key] = answer
+        return answer
+
+    def _time(self) -> str:
+        return self.clock.now().astimezone(PACIFIC).isoformat(timespec="milliseconds")
+
+    # ------------------------------------------------------------------------------------------------------- handlers
+
+    def _batch(self) -> tuple[dict[str, Any], int]:
+        items = _body().get("BatchItemRequest")
+        if not isinstance(items, list) or not items:
+            raise Refusal("2020", "Required param missing", "BatchItemRequest is missing or empty")
+        if len(items) > LARGEST_BATCH:
+            raise business(f"A batch has at most {LARGEST_BATCH} items, not {len(items)}")
+        ids = [str(item.get("bId", "")) for item in items]
+        if len(request.args.get("requestid", "")) > 36 or any(not 0 < len(id) <= 10 for id in ids):
+            raise business("In a batch requestid is at most 36 characters and each bId 1 to 10")
+        if len(set(ids)) < len(ids):
+            raise business("Each bId of a batch is another")
+        answers = [{**self._batch_item(item), "bId": id} for item, id in zip(items, ids, strict=True)]
+        return {"BatchItemResponse": answers}, 200
+
+    def _batch_item(self, item: dict[str, Any]) -> dict[str, Any]:
+        try:
+            if "Query" in item:
+                return self._run(item["Query"])
+            entities = [entity for entity in WRITABLE if entity in item]
+            if len(entities) != 1:
+                raise Refusal("2010", "Request has invalid or unsupported property", "An item holds one object")
+            voids = item.get("optionsData") == "void"
+            self.metered["writes"] += 1
+            operation = "void" if voids else item.get("operation", "")
+            return {entities[0]: self.books.write(entities[0], item[entities[0]], operation)}
+        except Refusal as refusal:
+            return refusal.fault()
+
+    def _write(self, path: str) -> tuple[dict[str, Any], int]:
+        entity = _entity(path)
+        operation = request.args.get("operation", "create")
+        if operation == "update" and request.args.get("include") == "void":
+            operation = "void"
+        self.metered["writes"] += 1
+        return {entity: self.books.write(entity, _body(), operation)}, 200
+
+    def _read(self, path: str, id: str) -> tuple[dict[str, Any], int]:
+        self.metered["reads"] += 1
+        return {_entity(path): self.books.get(_entity(path), id)}, 200
+
+    def _query(self) -> tuple[dict[str, Any], int]:
+        return self._run(request.args.get("query") or request.get_data(as_text=True)), 200
+
+    def _run(self, statement: str) -> dict[str, Any]:
+        self.metered["reads"] += 1
+        parsed = query.parse(statement)
+        return {"QueryResponse": query.run(parsed, self.books.all(parsed.entity))}
+
+    def _cdc(self) -> tuple[dict[str, Any], int]:
+        self.metered["reads"] += 1
+        try:
+            since = datetime.fromisoformat(request.args.get("changedSince", ""))
+        except ValueError:
+            raise Refusal("4001", "Invalid query", "changedSince is no time") from None
+        since = since if since.tzinfo else since.replace(tzinfo=PACIFIC)
+        entities = [name.strip() for name in request.args.get("entities", "").split(",")]
+        return {"CDCResponse": [{"QueryResponse": self.books.changed(entities, since)}]}, 200
+
+    def _company_info(self, id: str) -> tuple[dict[str, Any], int]:
+        self.metered["reads"] += 1
+        return {"CompanyInfo": self.books.company_info}, 200
+
+    def _preferences(self) -> tuple[dict[str, Any], int]:
+        self.metered["reads"] += 1
+        return {"Preferences": self.books.preferences}, 200
+
+
+def _entity(path: str) -> str:
+    if path not in _PATHS:
+        raise Refusal("500", "Unsupported Operation", f"Operation {path} is not supported")
+    return _PATHS[path]
+
+
+def _body() -> dict[str, Any]:
+    try:
+        body = json.loads(request.get_data(as_text=True), parse_float=Decimal)
+    except ValueError:
+        raise Refusal("2010", "Request has invalid or unsupported property", "The body is no JSON") from None
+    return body if isinstance(body, dict) else {}
+
+
+def _answer(body: dict[str, Any], status: int) -> Response:
+    return json_response(_plain(body), status, {"intuit_tid": f"1-{status}-sandbox"})
+
+
+def _plain(value: Any) -> Any:
+    """Return ``value`` with each Decimal as a JSON number."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list) else value

@@ -1,0 +1,208 @@
+"""The company's books: its objects, who may write them how, and what follows from a write."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from sandbox.core import Clock
+from sandbox.quickbooks import seed
+from sandbox.quickbooks.fields import check
+from sandbox.quickbooks.refusal import Refusal, business, missing, no_reference, not_found
+from sandbox.quickbooks.rules import RULES, balance_of, void
+
+TRANSACTIONS = ("Invoice", "CreditMemo", "Payment")
+NAMES = ("Customer", "Vendor", "Employee")
+WRITABLE = (*TRANSACTIONS, "Customer", "Item")
+READ_ONLY = ("Vendor", "Employee", "Account", "TaxCode", "Class")
+PACIFIC = timezone(timedelta(hours=-8))  # QuickBooks writes times with its own offset, to the second
+LONGEST_CDC = 1000
+CDC_DAYS = 30
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """What is still known of a deleted object."""
+
+    entity: str
+    id: str
+    at: datetime
+
+
+class Books:
+    """Every object of the company by entity and id. Amounts are ``Decimal`` in major units."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.company_info = seed.company_info()
+        self.preferences = seed.preferences()
+        self.rows: dict[str, dict[str, Row]] = {entity: {} for entity in (*WRITABLE, *READ_ONLY)}
+        self.deleted: list[Deleted] = []
+        self._ids = {"transactions": 100, "names": 0, "lists": 0}
+        self._seed()
+
+    def _seed(self) -> None:
+        for account in seed.accounts():
+            self._add("Account", account)
+        for item in seed.items({row["Name"]: row["Id"] for row in self.rows["Account"].values()}):
+            self._add("Item", item)
+        for code in seed.tax_codes():
+            self._add("TaxCode", code)
+        for class_ in seed.classes():
+            self._add("Class", class_)
+        for name in seed.VENDORS:
+            self._add("Vendor", {"DisplayName": name, "Active": True})
+        for name in seed.EMPLOYEES:
+            self._add("Employee", {"DisplayName": name, "Active": True})
+
+    # ------------------------------------------------------------------------------------------------------- reading
+
+    def get(self, entity: str, id: str) -> Row:
+        """Return one object; raises ``Refusal`` when it is not there."""
+        row = self.rows[entity].get(id)
+        if row is None:
+            raise not_found(entity)
+        return row
+
+    def all(self, entity: str) -> list[Row]:
+        """Return every object of an entity in order of creation."""
+        if entity == "CompanyInfo":
+            return [self.company_info]
+        if entity == "Preferences":
+            return [self.preferences]
+        return list(self.rows[entity].values())
+
+    def reference(self, entity: str, reference: Row | None, element: str) -> Row:
+        """Return the active object that ``reference`` names; raises ``Refusal`` when there is none."""
+        value = (reference or {}).get("value", "")
+        row = self.rows[entity].get(value)
+        if row is None:
+            raise no_reference(entity, value, element)
+        if row.get("Active") is False:
+            raise not_found(entity)
+        return row
+
+    def changed(self, entities: list[str], since: datetime) -> list[Row]:
+        """Return one ``QueryResponse`` element per entity, at most 1,000 objects over all; of deleted ones the id."""
+        if since < self.clock.now() - timedelta(days=CDC_DAYS):
+            raise Refusal("4001", "Invalid query", f"changedSince lies more than {CDC_DAYS} days back")
+        left, answer = LONGEST_CDC, []
+        for entity in entities:
+            if entity not in self.rows:
+                raise Refusal("4001", "Invalid query", f"Invalid entity for change data capture: {entity}")
+            rows = [row for row in self.rows[entity].values() if updated_at(row) >= since]
+            gone = [one for one in self.deleted if one.entity == entity and one.at >= since]
+            rows += [{"domain": "QBO", "status": "Deleted", "Id": one.id} for one in gone]
+            rows = rows[:left]
+            left -= len(rows)
+            answer.append({entity: rows, "startPosition": 1, "maxResults": len(rows)} if rows else {})
+        return answer
+
+    # ------------------------------------------------------------------------------------------------------- writing
+
+    def write(self, entity: str, body: Any, operation: str) -> Row:
+        """Create, update, void or delete, and return the object; raises ``Refusal`` and then changes nothing."""
+        if entity not in WRITABLE:
+            raise Refusal("500", "Unsupported Operation", f"Operation on {entity} is not supported")
+        if not isinstance(body, dict):
+            raise Refusal("2010", "Request has invalid or unsupported property", f"{entity} is no object")
+        body = {name: value for name, value in body.items() if value is not None}
+        if operation == "create" and "Id" not in body:
+            check(entity, body)
+            return self._add(entity, RULES[entity](self, deepcopy(body), None))
+        if operation in ("create", "update"):
+            return self._update(entity, body)
+        if entity not in TRANSACTIONS or (operation == "void" and entity == "CreditMemo"):
+            raise Refusal("500", "Unsupported Operation", f"Operation {operation} is not supported for {entity}")
+        current = self._current(entity, body)
+        return self._void(entity, current) if operation == "void" else self._delete(entity, current)
+
+    def _current(self, entity: str, body: Row) -> Row:
+        if "Id" not in body:
+            raise missing("Id")
+        current = self.get(entity, str(body["Id"]))
+        if "SyncToken" not in body:
+            raise missing("SyncToken")
+        if body["SyncToken"] != current["SyncToken"]:
+            detail = "Stale Object Error : You and another user were working on this at the same time."
+            raise Refusal("5010", "Stale Object Error", detail)
+        return current
+
+    def _update(self, entity: str, body: Row) -> Row:
+        current = self._current(entity, body)
+        check(entity, body)
+        sparse = body.get("sparse") is True
+        merged = {**current, **body} if sparse else dict(body)
+        computed = RULES[entity](self, deepcopy(merged), current)
+        links = self._linked(current) | self._linked(computed)
+        self._store(entity, {**computed, "Id": current["Id"]}, current)
+        self._settle(links)
+        return self.rows[entity][current["Id"]]
+
+    def _void(self, entity: str, current: Row) -> Row:
+        for payment in [] if entity == "Payment" else self.payments_of(current["Id"]):
+            kept = [line for line in payment["Line"] if line["LinkedTxn"][0]["TxnId"] != current["Id"]]
+            self._store("Payment", RULES["Payment"](self, {**payment, "Line": kept}, payment), payment)
+        links = self._linked(current)
+        self._store(entity, void(current), current)
+        self._settle(links)
+        return self.rows[entity][current["Id"]]
+
+    def _delete(self, entity: str, current: Row) -> Row:
+        if entity != "Payment" and self.payments_of(current["Id"]):
+            raise business("The transaction has payments applied to it; remove them first.")
+        del self.rows[entity][current["Id"]]
+        self.deleted.append(Deleted(entity, current["Id"], self._now()))
+        self._settle(self._linked(current))
+        return {"status": "Deleted", "domain": "QBO", "Id": current["Id"]}
+
+    def _add(self, entity: str, row: Row) -> Row:
+        family = "transactions" if entity in TRANSACTIONS else "names" if entity in NAMES else "lists"
+        if "Id" not in row:
+            self._ids[family] += 1
+            row["Id"] = str(self._ids[family])
+        self._store(entity, row, None)
+        if entity == "Payment":
+            self._settle(self._linked(row))
+        return self.rows[entity][row["Id"]]
+
+    def _store(self, entity: str, row: Row, before: Row | None) -> None:
+        now = self._now().isoformat()
+        created = before["MetaData"]["CreateTime"] if before else now
+        token = str(int(before["SyncToken"]) + 1) if before else "0"
+        meta = {"CreateTime": created, "LastUpdatedTime": now}
+        self.rows[entity][row["Id"]] = {**row, "domain": "QBO", "sparse": False, "SyncToken": token, "MetaData": meta}
+
+    def _now(self) -> datetime:
+        return self.clock.tick().astimezone(PACIFIC).replace(microsecond=0)
+
+    # ------------------------------------------------------------------------------------- what follows from payments
+
+    def payments_of(self, id: str) -> list[Row]:
+        """Return the payments with a line on the invoice or credit memo ``id``."""
+        return [row for row in self.rows["Payment"].values() if id in self._linked(row)]
+
+    @staticmethod
+    def _linked(row: Row) -> set[str]:
+        lines = row.get("Line", ())
+        return {link["TxnId"] for line in lines for link in line.get("LinkedTxn", ()) if link.get("TxnId")}
+
+    def _settle(self, ids: set[str]) -> None:
+        """Bring the balances of these invoices and credit memos up to date; each counts as changed."""
+        for entity in ("Invoice", "CreditMemo"):
+            for id in sorted(ids & set(self.rows[entity])):
+                row = self.rows[entity][id]
+                paid_by = [{"TxnId": payment["Id"], "TxnType": "Payment"} for payment in self.payments_of(id)]
+                balance = balance_of(self, row)
+                settled = {**row, "Balance": balance, "LinkedTxn": paid_by}
+                if entity == "CreditMemo":
+                    settled["RemainingCredit"] = balance
+                self._store(entity, settled, row)
+
+
+def updated_at(row: Row) -> datetime:
+    """Return when an object was last written."""
+    return datetime.fromisoformat(row["MetaData"]["LastUpdatedTime"])

@@ -1,0 +1,206 @@
+"""One Stripe account: its objects, and what happens to them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as daytime
+from typing import Any
+
+from sandbox.stripe import objects
+from sandbox.stripe.objects import CARD, Object, Order, dice, fee_of, new_id
+
+KINDS = (
+    "customer",
+    "payment_intent",
+    "charge",
+    "balance_transaction",
+    "refund",
+    "dispute",
+    "payout",
+    "event",
+)
+DISPUTE_FEE = 15_00
+
+
+def moment(day: date, seconds: int) -> int:
+    """Return the Unix time ``seconds`` after midnight (UTC) of ``day``."""
+    return int(datetime.combine(day, daytime(), UTC).timestamp()) + seconds
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an idempotency key was first answered with."""
+
+    at: datetime
+    fingerprint: str
+    status: int
+    body: bytes
+
+
+class Account:
+    """The state of one account. Objects are kept by kind in order of creation, the newest last."""
+
+    def __init__(self, entity: str, country: str, currency: str, seed: int) -> None:
+        self.entity, self.country, self.currency, self.seed = entity, country, currency, seed
+        self.id = f"acct_sandbox_{entity}"
+        self.objects: dict[str, dict[str, Object]] = {kind: {} for kind in KINDS}
+        self.answers: dict[str, Answer] = {}
+        self.paid_out: dict[str, str] = {}  # balance transaction -> payout
+        self._debits: dict[str, tuple[date, str]] = {}  # pending charge -> when it is decided, and how
+        self._made = 0
+
+    def next_key(self) -> str:
+        """Return a key for the id of an object made through the API."""
+        self._made += 1
+        return f"api-{self._made}"
+
+    def find(self, id_: str) -> Object | None:
+        """Return the object with ``id_``, whatever its kind."""
+        return next((found for by_id in self.objects.values() if (found := by_id.get(id_))), None)
+
+    def add_customer(self, key: str, at: int, fields: Mapping[str, Any]) -> Object:
+        """Create a customer."""
+        made = objects.customer(self._id("cus_", key), at, fields)
+        return self._add(made, "customer.created", at)
+
+    def update_customer(self, found: Object, at: int, fields: Mapping[str, Any]) -> Object:
+        """Set what ``fields`` names; a metadata key set to the empty string goes away."""
+        for name, value in fields.items():
+            if name == "metadata":
+                merged = {**found["metadata"], **value}
+                found["metadata"] = {key: text for key, text in merged.items() if text != ""}
+            else:
+                found[name] = value or None
+        self._event("customer.updated", found, at)
+        return found
+
+    def open_intent(self, key: str, at: int, order: Order) -> Object:
+        """Create a payment intent without paying it."""
+        return self._add(objects.payment_intent(self._id("pi_3", key), at, order), "payment_intent.created", at)
+
+    def pay(self, key: str, at: int, order: Order) -> Object:
+        """Create a payment intent and pay it; return the charge."""
+        return self.confirm(key, at, order, self.open_intent(key, at, order))
+
+    def confirm(self, key: str, at: int, order: Order, intent: Object) -> Object:
+        """Pay ``intent``: a card at once, a bank debit after three or four days. Return the charge."""
+        prefix = "ch_3" if order.method == CARD else "py_3"
+        made = objects.charge(self._id(prefix, key), at, order, intent)
+        self.objects["charge"][made["id"]] = made
+        intent.update(latest_charge=made["id"], payment_method=made["payment_method"], status="processing")
+        if order.outcome == "declined":
+            self._fail(made, at, "card_declined", "Your card was declined.")
+        elif order.method == CARD:
+            self._succeed(made, at)
+            if order.outcome == "disputed":
+                self._dispute(key, made, at)
+        else:
+            day = datetime.fromtimestamp(at, UTC).date()
+            self._debits[made["id"]] = (day + timedelta(3 + dice(self.seed, made["id"]) % 2), order.outcome)
+            self._event("payment_intent.processing", intent, at)
+            self._event("charge.pending", made, at)
+        return made
+
+    def refund(self, key: str, at: int, source: Object, amount: int, fields: Mapping[str, Any]) -> Object:
+        """Give ``amount`` of the charge ``source`` back."""
+        made = objects.refund(self._id("re_3", key), at, source, amount, fields)
+        type_ = "refund" if source["id"].startswith("ch_") else "payment_refund"
+        made["balance_transaction"] = self._move(f"refund {key}", at, type_, made, -amount)["id"]
+        source["amount_refunded"] += amount
+        source["refunded"] = source["amount_refunded"] == source["amount"]
+        self._add(made, "refund.created", at)
+        self._event("charge.refunded", source, at)
+        return made
+
+    def begin_day(self, day: date) -> None:
+        """Do what Stripe does by itself: make money available, pay it out on weekdays, settle bank debits."""
+        for move in self.objects["balance_transaction"].values():
+            if move["available_on"] <= moment(day, 86_399):
+                move["status"] = "available"
+        for sent in self.objects["payout"].values():
+            if sent["arrival_date"] <= moment(day, 86_399):
+                sent["status"] = "paid"
+        if day.weekday() < 5:
+            self._pay_out(day)
+        decided = [(id_, outcome) for id_, (on, outcome) in self._debits.items() if on <= day]
+        for second, (id_, outcome) in enumerate(decided):
+            del self._debits[id_]
+            self._decide(self.objects["charge"][id_], moment(day, 5 * 3600 + 1800 + second), outcome)
+
+    def _decide(self, debit: Object, at: int, outcome: str) -> None:
+        if outcome == "fails":
+            self._fail(debit, at, "account_closed", "The bank account has been closed.")
+        else:
+            self._succeed(debit, at)
+
+    def _succeed(self, made: Object, at: int) -> None:
+        method = made["payment_method_details"]["type"]
+        type_ = "charge" if method == CARD else "payment"
+        fee = fee_of(made["amount"], method, made["currency"])
+        move = self._move(made["id"], at, type_, made, made["amount"], fee)
+        made.update(status="succeeded", paid=True, captured=True, amount_captured=made["amount"])
+        made["balance_transaction"] = move["id"]
+        made["outcome"] = {"network_status": "approved_by_network", "type": "authorized"}
+        intent = self.objects["payment_intent"][made["payment_intent"]]
+        intent.update(status="succeeded", amount_received=made["amount"])
+        for type_, changed in (
+            ("charge.succeeded", made),
+            ("payment_intent.succeeded", intent),
+            ("charge.updated", made),
+        ):
+            self._event(type_, changed, at)
+
+    def _fail(self, made: Object, at: int, code: str, message: str) -> None:
+        made.update(status="failed", failure_code=code, failure_message=message)
+        intent = self.objects["payment_intent"][made["payment_intent"]]
+        intent.update(status="requires_payment_method", payment_method=None)
+        intent["last_payment_error"] = {"code": code, "message": message, "type": "card_error", "charge": made["id"]}
+        self._event("charge.failed", made, at)
+        self._event("payment_intent.payment_failed", intent, at)
+
+    def _dispute(self, key: str, made: Object, at: int) -> None:
+        opened = objects.dispute(self._id("du_1", key), at, made)
+        made["disputed"] = True
+        move = self._move(opened["id"], at, "adjustment", opened, -made["amount"], DISPUTE_FEE)
+        opened["balance_transactions"].append(move)
+        self._add(opened, "charge.dispute.created", at)
+
+    def _pay_out(self, day: date) -> None:
+        ready: dict[str, list[Object]] = defaultdict(list)
+        for move in self.objects["balance_transaction"].values():
+            if move["type"] != "payout" and move["status"] == "available" and move["id"] not in self.paid_out:
+                ready[move["currency"]].append(move)
+        for currency, moves in sorted(ready.items()):
+            total = sum(move["net"] for move in moves)
+            if total > 0:
+                self._send_to_bank(moment(day, 5 * 3600), currency, total, moves)
+
+    def _send_to_bank(self, at: int, currency: str, total: int, moves: list[Object]) -> None:
+        made = objects.payout(self._id("po_1", at, currency), at, currency, total)
+        own = self._move(made["id"], at, "payout", made, -total)
+        made["balance_transaction"] = own["id"]
+        for move in (*moves, own):
+            self.paid_out[move["id"]] = made["id"]
+        self._add(made, "payout.created", at)
+
+    def _move(self, key: str, at: int, type_: str, source: Object, amount: int, fee: int = 0) -> Object:
+        id_ = self._id("txn_3", key, type_)
+        made = objects.balance_transaction(id_, at, type_=type_, source=source, amount=amount, fee=fee)
+        self.objects["balance_transaction"][id_] = made
+        return made
+
+    def _add(self, made: Object, event: str, at: int) -> Object:
+        self.objects[made["object"]][made["id"]] = made
+        self._event(event, made, at)
+        return made
+
+    def _event(self, type_: str, changed: Object, at: int) -> None:
+        id_ = self._id("evt_3", type_, changed["id"], at, len(self.objects["event"]))
+        self.objects["event"][id_] = objects.event(id_, at, type_, deepcopy(changed))
+
+    def _id(self, prefix: str, *key: object) -> str:
+        return new_id(prefix, self.seed, self.entity, *key)

@@ -1,0 +1,396 @@
+"""The HTTP side of the stand-in: tokens, tenant, limits, idempotency keys, lists and batches."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from functools import wraps
+from typing import Any
+
+from flask import Response, request
+
+from sandbox.core import Clock, Ledger, OpenDocument, RateLimit, json_response
+from sandbox.xero import documents, payments, seed
+from sandbox.xero.books import Books
+from sandbox.xero.documents import CREDIT_NOTES, INVOICES, Kind
+from sandbox.xero.where import order, where
+from sandbox.xero.wire import (
+    NOTHING,
+    BadRequest,
+    Invalid,
+    Wire,
+    decode,
+    encode,
+    envelope,
+    failed,
+    problem,
+    read_moment,
+    validation_exception,
+)
+
+API = "/api.xro/2.0"
+_KEY_MINUTES = 6
+_GRACE_MINUTES = 30  # how long a used refresh token may be used again
+_KINDS = {"Invoices": INVOICES, "CreditNotes": CREDIT_NOTES}
+_SETTINGS: dict[str, Callable[[Books], list[Wire]]] = {
+    "Items": lambda books: books.items,
+    "Accounts": lambda books: books.accounts,
+    "TaxRates": lambda books: books.tax_rates,
+    "TrackingCategories": lambda books: books.tracking,
+    "Currencies": lambda books: books.currencies,
+}
+
+Handler = Callable[..., Response]
+
+
+@dataclass(frozen=True)
+class _Remembered:
+    """An answer given under an idempotency key, and to which request."""
+
+    request: tuple[str, str, bytes]
+    status: int
+    body: bytes
+    at: float
+
+
+class Xero(Ledger):
+    """Xero for one organisation. A test may change ``books`` and ``limits`` directly."""
+
+    name = "xero"
+
+    def __init__(self, clock: Clock, minute: float = 60.0) -> None:
+        super().__init__(clock, minute)
+        self.reset()
+        self.routes.after_request(self._with_remaining)
+        self.routes.add_url_rule("/connect/token", "token", self._token, methods=["POST"])
+        self.routes.add_url_rule("/connections", "connections", self._connections)
+        self._add_routes()
+
+    def reset(self) -> None:
+        """Go back to the seeded state, with no calls counted."""
+        self.limits = (
+            RateLimit("minute", 60, 60, path=API),
+            RateLimit("day", 5000, 24 * 60 * 60, path=API),
+        )
+        self.books = Books(self.clock)
+        self._windows.clear()
+        self._keys: dict[str, _Remembered] = {}
+        self._used_refresh_tokens: dict[str, float] = {}
+        self._tokens = 0
+
+    def state(self) -> dict[str, list[dict[str, Any]]]:
+        """Return every object by type, as it goes over the wire."""
+        books = self.books
+        everything = {
+            "contacts": list(books.contacts.values()),
+            "invoices": list(books.invoices.values()),
+            "credit_notes": list(books.credit_notes.values()),
+            "payments": list(books.payments.values()),
+            "items": books.items,
+            "accounts": books.accounts,
+        }
+        plain: dict[str, list[dict[str, Any]]] = json.loads(encode(everything))
+        return plain
+
+    def open_documents(self) -> list[OpenDocument]:
+        """Return every approved invoice with something due."""
+        return [
+            OpenDocument(
+                number=invoice["InvoiceNumber"],
+                customer_name=self.books.contacts[invoice["Contact"]["ContactID"]]["Name"],
+                currency=invoice["CurrencyCode"],
+                balance=invoice["AmountDue"],
+                issue_on=read_moment(invoice["Date"]).date(),
+                due_on=read_moment(invoice["DueDate"]).date(),
+            )
+            for invoice in self.books.invoices.values()
+            if invoice["Status"] == "AUTHORISED" and invoice["AmountDue"] > 0
+        ]
+
+    # ------------------------------------------------------------------------------------------------ limits and tokens
+
+    def account(self) -> str:
+        """Return the tenant that the call names: limits count per tenant."""
+        return request.headers.get("xero-tenant-id", "")
+
+    def too_many(self, limit: RateLimit, wait: float) -> Response:
+        """Return Xero's 429: no body, the limit's name, and whole seconds (fractions where minutes are shorter)."""
+        after = str(math.ceil(wait)) if self.minute >= 60 else f"{wait:.3f}"
+        return Response(status=429, headers={"X-Rate-Limit-Problem": limit.name, "Retry-After": after})
+
+    def _with_remaining(self, response: Response) -> Response:
+        for limit, header in zip(self.limits, ("X-MinLimit-Remaining", "X-DayLimit-Remaining"), strict=True):
+            used = len(self._windows.get((limit.name, self.account()), ()))
+            response.headers[header] = str(max(0, limit.calls - used))
+        return response
+
+    def unauthorized(self) -> Response:
+        """Return Xero's own 401."""
+        return json_response(problem(401, "Unauthorized", "AuthenticationUnsuccessful"), 401)
+
+    def _refused(self, *, tenant: bool = True) -> Response | None:
+        """Return 401 or 403 where the token or the tenant is not known."""
+        if not request.headers.get("Authorization", "").startswith("Bearer sandbox-xero"):
+            return self.unauthorized()
+        if tenant and self.account() != seed.TENANT:
+            return json_response(problem(403, "Forbidden", "AuthenticationUnsuccessful"), 403)
+        return None
+
+    def _connections(self) -> Response:
+        connection = {
+            "id": seed.stable_id("connection"),
+            "authEventId": seed.stable_id("authorisation"),
+            "tenantId": seed.TENANT,
+            "tenantType": "ORGANISATION",
+            "tenantName": seed.NAME,
+            "createdDateUtc": "2024-01-02T09:00:00.0000000",
+            "updatedDateUtc": "2024-01-02T09:00:00.0000000",
+        }
+        return self._refused(tenant=False) or json_response([connection])
+
+    def _token(self) -> Response:
+        """Give tokens. A refresh token works once; used again within the grace period it still answers."""
+        if not _client_id():
+            return json_response({"error": "invalid_client"}, 400)
+        grant = request.form.get("grant_type")
+        if grant == "client_credentials":
+            return json_response(self._new_tokens())
+        if grant != "refresh_token":
+            return json_response({"error": "unsupported_grant_type"}, 400)
+        given, now = request.form.get("refresh_token", ""), time.monotonic()
+        used = self._used_refresh_tokens.setdefault(given, now)
+        if not given.startswith("sandbox-xero-refresh") or now - used > _GRACE_MINUTES * self.minute:
+            return json_response({"error": "invalid_grant"}, 400)
+        tokens = self._new_tokens()
+        return json_response({**tokens, "refresh_token": f"sandbox-xero-refresh-{self._tokens}"})
+
+    def _new_tokens(self) -> Wire:
+        self._tokens += 1
+        scope = "offline_access accounting.invoices accounting.payments accounting.contacts accounting.settings.read"
+        access = f"sandbox-xero-access-{self._tokens}"
+        return {"access_token": access, "expires_in": 1800, "token_type": "Bearer", "scope": scope}
+
+    # ----------------------------------------------------------------------------------------------------------- routes
+
+    def _add_routes(self) -> None:
+        self._route("GET", "Organisation", self._organisation)
+        for name in _SETTINGS:
+            self._route("GET", name, self._settings, name=name)
+        self._route("GET", "Contacts", self._list_contacts)
+        self._route("GET", "Contacts/<key>", self._get_contact)
+        self._route("PUT", "Contacts", self._write_contacts, create=True)
+        self._route("POST", "Contacts", self._write_contacts, create=False)
+        self._route("POST", "Contacts/<key>", self._write_contacts, create=False)
+        for name, kind in _KINDS.items():
+            self._route("GET", name, self._list_documents, kind=kind)
+            self._route("GET", f"{name}/<key>", self._get_document, kind=kind)
+            self._route("PUT", name, self._write_documents, kind=kind, create=True)
+            self._route("POST", name, self._write_documents, kind=kind, create=False)
+            self._route("POST", f"{name}/<key>", self._write_documents, kind=kind, create=False)
+        self._route("PUT", "CreditNotes/<key>/Allocations", self._allocate)
+        self._route("GET", "Payments", self._list_payments)
+        self._route("GET", "Payments/<key>", self._get_payment)
+        self._route("PUT", "Payments", self._write_payments)
+        self._route("POST", "Payments", self._write_payments)
+        self._route("POST", "Payments/<key>", self._write_payments)
+
+    def _route(self, method: str, path: str, handler: Handler, **fixed: Any) -> None:
+        @wraps(handler)
+        def guarded(**arguments: Any) -> Response:
+            refused = self._refused()
+            if refused is not None:
+                return refused
+            try:
+                return self._once(lambda: handler(**fixed, **arguments))
+            except BadRequest as error:
+                body = {"ErrorNumber": 16, "Type": "QueryParseException", "Message": str(error)}
+                return json_response(body, 400)
+
+        # Flask wants names without dots; each method of a path is its own endpoint.
+        endpoint = re.sub(r"\W+", "-", f"{method} {path}")
+        self.routes.add_url_rule(f"{API}/{path}", endpoint, guarded, methods=[method])
+
+    def _once(self, handle: Callable[[], Response]) -> Response:
+        """Answer a write; the same ``Idempotency-Key`` within six minutes gives the first answer again."""
+        key = request.headers.get("Idempotency-Key")
+        if key is None or request.method == "GET":
+            return handle()
+        if len(key) > 128:
+            raise BadRequest("The Idempotency-Key is longer than 128 characters")
+        asked = (request.method, request.full_path, request.get_data())
+        known = self._keys.get(key)
+        if known is not None and time.monotonic() - known.at <= _KEY_MINUTES * self.minute:
+            if known.request != asked:
+                raise BadRequest("The Idempotency-Key was already used for another request")
+            return Response(known.body, known.status, content_type="application/json")
+        answer = handle()
+        self._keys[key] = _Remembered(asked, answer.status_code, answer.get_data(), time.monotonic())
+        return answer
+
+    def _organisation(self) -> Response:
+        return self._answer("Organisations", [self.books.organisation])
+
+    def _settings(self, name: str) -> Response:
+        return self._list(name, _SETTINGS[name](self.books))
+
+    def _list_contacts(self) -> Response:
+        found = list(self.books.contacts.values())
+        if request.args.get("includeArchived", "").lower() != "true":
+            found = [one for one in found if one["ContactStatus"] == "ACTIVE"]
+        found = _only(found, "IDs", "ContactID")
+        term = request.args.get("searchTerm", "").lower()
+        if term:
+            fields = ("Name", "FirstName", "LastName", "ContactNumber", "EmailAddress")
+            found = [one for one in found if any(term in str(one.get(name, "")).lower() for name in fields)]
+        return self._list("Contacts", found)
+
+    def _get_contact(self, key: str) -> Response:
+        by_number = (one for one in self.books.contacts.values() if one.get("ContactNumber") == key)
+        return self._one("Contacts", self.books.contacts.get(key.lower()) or next(by_number, None))
+
+    def _write_contacts(self, create: bool, key: str = "") -> Response:
+        save = self.books.create_contact if create else self.books.upsert_contact
+        return self._write("Contacts", lambda data: save({**data, "ContactID": key} if key else data), "ContactID")
+
+    def _list_documents(self, kind: Kind) -> Response:
+        found = [one for one in kind.store(self.books).values() if one]
+        for argument, field in (("IDs", kind.id), (f"{kind.number}s", kind.number), ("Statuses", "Status")):
+            found = _only(found, argument, field)
+        contacts = request.args.get("ContactIDs")
+        if contacts:
+            found = [one for one in found if one["Contact"]["ContactID"] in contacts.lower().split(",")]
+        if "page" not in request.args:  # Xero leaves the lines out of a list without pages
+            found = [{**one, "LineItems": []} for one in found]
+        return self._list(kind.plural, found)
+
+    def _get_document(self, kind: Kind, key: str) -> Response:
+        return self._one(kind.plural, documents.find(self.books, kind, key))
+
+    def _write_documents(self, kind: Kind, create: bool, key: str = "") -> Response:
+        save = documents.create if create else documents.upsert
+        places = 4 if request.args.get("unitdp") == "4" else 2
+
+        def one(data: Wire) -> Wire:
+            return save(self.books, kind, {**data, kind.id: key} if key else data, places)
+
+        return self._write(kind.plural, one, kind.id)
+
+    def _allocate(self, key: str) -> Response:
+        note = documents.find(self.books, CREDIT_NOTES, key)
+        if note is None:
+            return _not_found()
+        return self._write("Allocations", lambda data: payments.allocate(self.books, note, data), "AllocationID")
+
+    def _list_payments(self) -> Response:
+        return self._list("Payments", list(self.books.payments.values()))
+
+    def _get_payment(self, key: str) -> Response:
+        return self._one("Payments", self.books.payments.get(key.lower()))
+
+    def _write_payments(self, key: str = "") -> Response:
+        def save(data: Wire) -> Wire:
+            known = self.books.payments.get(str(key or data.get("PaymentID", "")).lower())
+            if known is None and (key or "PaymentID" in data):
+                raise Invalid("The payment does not exist")
+            if known is not None:
+                return payments.delete_payment(self.books, known, data)
+            return payments.create_payment(self.books, data)
+
+        return self._write("Payments", save, "PaymentID")
+
+    # ---------------------------------------------------------------------------------------------------------- answers
+
+    def _answer(self, name: str, items: list[Wire], pagination: Wire | None = None, status: int = 200) -> Response:
+        body = encode(envelope(name, items, self.clock.now(), pagination))
+        return Response(body, status, content_type="application/json; charset=utf-8")
+
+    def _one(self, name: str, item: Wire | None) -> Response:
+        return _not_found() if item is None else self._answer(name, [item])
+
+    def _list(self, name: str, items: list[Wire]) -> Response:
+        """Answer a list: filtered, ordered, and cut into pages where a page is asked for."""
+        since = request.headers.get("If-Modified-Since")
+        if since:
+            from_second = _read_since(since)
+            items = [one for one in items if read_moment(one.get("UpdatedDateUTC", since)) >= from_second]
+        if request.args.get("where"):
+            items = list(filter(where(request.args["where"]), items))
+        if request.args.get("order"):
+            items = order(request.args["order"], items)
+        if "page" not in request.args:
+            return self._answer(name, items)
+        page, size = _whole("page", 1), _whole("pageSize", 100)
+        if size > 1000:
+            raise BadRequest("pageSize must not be larger than 1000")
+        pages = math.ceil(len(items) / size)
+        pagination = {"page": page, "pageSize": size, "pageCount": pages, "itemCount": len(items)}
+        return self._answer(name, items[(page - 1) * size : page * size], pagination)
+
+    def _write(self, name: str, save: Callable[[Wire], Wire], id_name: str) -> Response:
+        """Save each element by itself; answer each, or a 400 with those that failed (``summarizeErrors``)."""
+        elements, failures = [], []
+        for data in _elements(name):
+            try:
+                elements.append({**save(data), "StatusAttributeString": "OK"})
+            except Invalid as error:
+                flag = "HasErrors" if name in _KINDS else "HasValidationErrors"
+                failures.append(failed({**data, id_name: NOTHING, flag: True}, error))
+                elements.append(failures[-1])
+        if failures and request.args.get("summarizeErrors", "true").lower() != "false":
+            return Response(encode(validation_exception(failures)), 400, content_type="application/json")
+        return self._answer(name, elements)
+
+
+def _client_id() -> str:
+    """Return the application that asks for a token, by basic authentication or in the form."""
+    header = request.headers.get("Authorization", "")
+    if header.startswith("Basic "):
+        return base64.b64decode(header[6:]).decode().partition(":")[0]
+    return request.form.get("client_id", "")
+
+
+def _elements(name: str) -> list[Wire]:
+    """Return the objects that were sent: ``{"Invoices": [...]}`` or a single one."""
+    body = decode(request.get_data())
+    found = body.get(name, [body]) if isinstance(body, dict) else body
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise BadRequest("JSON for post data was invalid")
+    return found
+
+
+def _only(items: list[Wire], argument: str, field: str) -> list[Wire]:
+    """Keep what a comma separated list in the query names; everything where there is no such list."""
+    if not request.args.get(argument):
+        return items
+    wanted = {one.strip().lower() for one in request.args[argument].split(",")}
+    return [one for one in items if str(one.get(field, "")).lower() in wanted]
+
+
+def _read_since(text: str) -> datetime:
+    """Read ``If-Modified-Since``, which counts in seconds, in ISO form or as HTTP writes it."""
+    try:
+        return read_moment(text).replace(microsecond=0)
+    except ValueError:
+        pass
+    try:
+        return parsedate_to_datetime(text)
+    except ValueError:
+        raise BadRequest(f"If-Modified-Since {text!r} is not a time") from None
+
+
+def _whole(name: str, default: int) -> int:
+    value = request.args.get(name, str(default))
+    if not value.isdigit() or value == "0":
+        raise BadRequest(f"{name} must be a positive whole number")
+    return int(value)
+
+
+def _not_found() -> Response:
+    return Response("The resource you're looking for cannot be found", 404, content_type="text/plain")

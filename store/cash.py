@@ -1,0 +1,172 @@
+"""Payments received, and which invoice each cent of them is applied to."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from store import audit, invoices
+from store.audit import Actor
+from store.database import Store, to_json
+
+T = TypeVar("T")
+
+
+class PaymentRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment; ``data`` is the payment as its vendor gave it. Amounts are minor units of ``currency``."""
+
+    id: int
+    connection: str
+    vendor_id: str
+    entity: str
+    currency: str
+    amount: int
+    refunded: int
+    status: Literal["succeeded", "processing", "failed"]
+    received_on: date
+    customer_id: int | None
+    data: str
+    applied: int = 0
+
+    @property
+    def is_received(self) -> bool:
+        """Say whether it came from a payment provider; else it was typed into the books."""
+        return '"received_at"' in self.data
+
+    def payment(self, record: type[T]) -> T:
+        """Return the payment as its vendor gave it."""
+        return msgspec.json.decode(self.data, type=record)
+
+    @property
+    def available(self) -> int:
+        """What may still be applied to invoices; negative when more was refunded than was left."""
+        return self.amount - self.refunded - self.applied if self.status == "succeeded" else 0
+
+
+class ApplicationRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a payment that pays an invoice."""
+
+    id: int
+    payment_id: int
+    document_id: int
+    amount: int
+    reason: str
+
+
+_WITH_APPLIED = (
+    "SELECT p.*, (SELECT coalesce(sum(a.amount), 0) FROM applications a WHERE a.payment_id=p.id) AS applied"
+    " FROM payments p"
+)
+
+
+def save_payment(store: Store, actor: Actor, *, connection: str, vendor_id: str, digest: str, **values: Any) -> bool:
+    """Store a payment as the vendor has it now; return whether anything changed. Call inside a transaction."""
+    known = store.tuples(
+        "SELECT id, digest, status, refunded FROM payments WHERE connection=? AND vendor_id=?", connection, vendor_id
+    )
+    if not known:
+        store.insert("payments", connection=connection, vendor_id=vendor_id, digest=digest, **values)
+        audit.write(
+            store, actor, "received", f"payment:{connection}:{vendor_id}",
+            after={key: values[key] for key in ("amount", "currency", "status", "refunded")},
+        )  # fmt: skip
+        return True
+    payment_id, before, status, refunded = known[0]
+    if before == digest:
+        return False
+    columns = ", ".join(f"{column}=?" for column in values)
+    store.execute(f"UPDATE payments SET digest=?, {columns} WHERE id=?", digest, *values.values(), payment_id)
+    if (status, refunded) != (values["status"], values["refunded"]):
+        audit.write(
+            store, actor, "changed", f"payment:{connection}:{vendor_id}",
+            before={"status": status, "refunded": refunded},
+            after={"status": values["status"], "refunded": values["refunded"]},
+        )  # fmt: skip
+    return True
+
+
+def payment_data(payment: Any) -> str:
+    """Return a vendor's payment as it is stored."""
+    return to_json(payment)
+
+
+def payment_digest(payment: Any) -> str:
+    """Return the hash by which a payment is known to be unchanged."""
+    return hashlib.sha256(payment_data(payment).encode()).hexdigest()
+
+
+def payments(store: Store) -> list[PaymentRow]:
+    """Return every payment, oldest first."""
+    return store.rows(PaymentRow, f"{_WITH_APPLIED} ORDER BY p.received_on, p.id")
+
+
+def get(store: Store, payment_id: int) -> PaymentRow:
+    """Return one payment; raises ``KeyError`` when there is none."""
+    row = store.first(PaymentRow, f"{_WITH_APPLIED} WHERE p.id=?", payment_id)
+    if row is None:
+        raise KeyError(payment_id)
+    return row
+
+
+def by_vendor(store: Store, connection: str, vendor_id: str) -> PaymentRow | None:
+    """Return the payment a vendor calls ``vendor_id``."""
+    return store.first(PaymentRow, f"{_WITH_APPLIED} WHERE p.connection=? AND p.vendor_id=?", connection, vendor_id)
+
+
+def assign_customer(store: Store, payment_id: int, customer_id: int) -> None:
+    """Remember who paid."""
+    store.execute("UPDATE payments SET customer_id=? WHERE id=?", customer_id, payment_id)
+
+
+def apply(store: Store, actor: Actor, payment: PaymentRow, parts: Sequence[tuple[int, int]], reason: str) -> None:
+    """Apply (document id, amount) parts of a payment. Call inside a transaction.
+
+    Raises ``ValueError`` when a part exceeds what is left of the payment or open on the invoice.
+    """
+    left = payment.available
+    for document_id, amount in parts:
+        document = invoices.get(store, document_id)
+        if not 0 < amount <= min(left, document.open) or document.currency != payment.currency:
+            raise ValueError(f"payment {payment.vendor_id}: {amount} does not fit invoice {document.name}")
+        left -= amount
+        store.insert("applications", payment_id=payment.id, document_id=document_id, amount=amount, reason=reason)
+        invoices.recompute_open(store, document_id)
+        audit.write(
+            store, actor, "applied", f"document:{document_id}",
+            after={"payment": payment.vendor_id, "amount": amount}, reason=reason,
+        )  # fmt: skip
+
+
+def applications(store: Store) -> list[ApplicationRow]:
+    """Return every application, oldest first."""
+    return store.rows(ApplicationRow, "SELECT * FROM applications ORDER BY id")
+
+
+def unposted(store: Store, entity: str, ledger: str) -> list[ApplicationRow]:
+    """Return applications of payments from outside the ledger that are not on their way to it."""
+    return store.rows(
+        ApplicationRow,
+        "SELECT a.* FROM applications a JOIN payments p ON p.id=a.payment_id"
+        " WHERE p.entity=? AND p.connection<>? AND NOT EXISTS"
+        " (SELECT 1 FROM outbox o WHERE o.connection=? AND o.kind='payment' AND o.our_id=a.id) ORDER BY a.id",
+        entity,
+        ledger,
+        ledger,
+    )
+
+
+def unposted_amounts(store: Store, ledger: str) -> dict[int, int]:
+    """Return by document id what is applied here and not known to be in the books yet."""
+    return dict(
+        store.tuples(
+            "SELECT a.document_id, sum(a.amount) FROM applications a JOIN payments p ON p.id=a.payment_id"
+            " WHERE p.connection<>? AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.connection=? AND o.kind='payment'"
+            " AND o.our_id=a.id AND o.state='done') GROUP BY a.document_id",
+            ledger,
+            ledger,
+        )
+    )

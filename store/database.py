@@ -1,0 +1,94 @@
+"""The open store: transactions, and rows as typed records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from store import dialect, schema
+from store.dialect import IntegrityError as IntegrityError  # callers catch it without knowing the database
+
+T = TypeVar("T")
+
+
+class LeaseLost(Exception):
+    """Another process took the job over; nothing of this process may be written any more."""
+
+
+class Store:
+    """A connection to the SQLite file. One per thread; transactions do not nest."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self._connection = dialect.connect(path)
+        schema.migrate(self._connection)
+        self.fence: int | None = None  # the running job's id: every commit proves that it still holds its lease
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Run a block as one transaction; raises ``LeaseLost`` when the running job has been taken over."""
+        with dialect.transaction(self._connection):
+            if self.fence is not None and not self.one("SELECT 1 FROM runs WHERE id=? AND outcome IS NULL", self.fence):
+                raise LeaseLost("another process has taken this job over")
+            yield
+
+    def execute(self, sql: str, *values: Any) -> int:
+        """Run one statement; return how many rows it changed."""
+        return int(self._connection.execute(sql, values).rowcount)
+
+    def insert(self, table: str, **values: Any) -> int:
+        """Insert one row; return its id."""
+        columns, marks = ", ".join(values), ", ".join("?" * len(values))
+        cursor = self._connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", tuple(values.values()))
+        return int(cursor.lastrowid)
+
+    def many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Run one statement for many rows."""
+        self._connection.executemany(sql, rows)
+
+    def rows(self, record: type[T], sql: str, *values: Any) -> list[T]:
+        """Return the rows of a query as ``record`` structs; column names are the fields."""
+        found = self._connection.execute(sql, values).fetchall()
+        return [msgspec.convert(dict(row), record, strict=False) for row in found]
+
+    def first(self, record: type[T], sql: str, *values: Any) -> T | None:
+        """Return the first row as ``record``, or None."""
+        row = self._connection.execute(sql, values).fetchone()
+        return None if row is None else msgspec.convert(dict(row), record, strict=False)
+
+    def tuples(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Return the rows of a query as plain tuples."""
+        return [tuple(row) for row in self._connection.execute(sql, values)]
+
+    def table(self, sql: str) -> tuple[list[str], list[list[Any]]]:
+        """Return the column names and rows of a query."""
+        cursor = self._connection.execute(sql)
+        return [column[0] for column in cursor.description], [list(row) for row in cursor]
+
+    def one(self, sql: str, *values: Any) -> Any:
+        """Return the first column of the first row, or None."""
+        row = self._connection.execute(sql, values).fetchone()
+        return None if row is None else row[0]
+
+    def copy_to(self, target: Path) -> None:
+        """Copy the whole store to ``target``, consistent while others write."""
+        dialect.copy(self._connection, target)
+
+
+def to_json(value: Any) -> str:
+    """Return ``value`` as canonical JSON: the same value always gives the same text."""
+    return msgspec.json.encode(value, order="deterministic").decode()

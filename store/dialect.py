@@ -1,0 +1,74 @@
+"""What is SQLite's own: opening a file, how a transaction begins, backups, triggers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # pysqlite3 where it is installed: its SQLite is newer than Python's
+
+# Before 3.51.3 a WAL database with several connections can be corrupted by a checkpoint race (sqlite.org/wal.html):
+# older releases use the rollback journal, which is slower but safe.
+_SAFE_WAL = (3, 51, 3)
+JOURNAL = "wal" if sqlite3.sqlite_version_info >= _SAFE_WAL else "delete"
+BUSY_SECONDS = 30.0
+
+IntegrityError: type[Exception] = sqlite3.IntegrityError
+
+
+def connect(path: Path | str) -> Any:
+    """Open the SQLite file at ``path``, creating it; autocommit, foreign keys on, every commit durable."""
+    connection = sqlite3.connect(str(path), timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    connection.execute(f"PRAGMA journal_mode={JOURNAL}")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+    return connection
+
+
+@contextmanager
+def transaction(connection: Any) -> Iterator[None]:
+    """Run a block as one transaction that holds the write lock from its start.
+
+    A deferred transaction that turns writer fails at once when another writer is active, whatever the timeout;
+    ``BEGIN IMMEDIATE`` waits instead.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def copy(source: Any, target: Path) -> None:
+    """Copy the database to ``target`` by SQLite's backup API, consistent while others write."""
+    destination = sqlite3.connect(str(target))
+    try:
+        source.backup(destination)
+    finally:
+        destination.close()
+
+
+APPEND_ONLY = """
+CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table}
+BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END;
+CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table}
+BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END;
+"""
+
+# An issued document keeps what the customer has seen; only its state and what is derived from payments may change.
+IMMUTABLE_DOCUMENT = """
+CREATE TRIGGER documents_issued BEFORE UPDATE ON documents
+WHEN OLD.number IS NOT NULL AND (
+    NEW.number IS NOT OLD.number OR NEW.total IS NOT OLD.total OR NEW.subtotal IS NOT OLD.subtotal
+    OR NEW.tax IS NOT OLD.tax OR NEW.currency IS NOT OLD.currency OR NEW.customer_id IS NOT OLD.customer_id
+    OR NEW.issue_on IS NOT OLD.issue_on OR NEW.due_on IS NOT OLD.due_on OR NEW.data IS NOT OLD.data)
+BEGIN SELECT RAISE(ABORT, 'an issued document is never changed'); END;
+CREATE TRIGGER documents_kept BEFORE DELETE ON documents
+WHEN OLD.number IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'an issued document is never deleted'); END;
+"""

@@ -1,0 +1,199 @@
+"""Documents: drafts that are refreshed, and issued invoices and credit notes that never change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Literal
+
+import msgspec
+
+from billing.invoicing import Draft, digest
+from store import audit
+from store.audit import Actor
+from store.database import Store, to_json
+
+
+class DocumentRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A document; ``open`` is what is unpaid, in minor units, kept in step with the applications."""
+
+    id: int
+    entity: str
+    contract: str
+    customer_id: int
+    type: Literal["invoice", "credit_note"]
+    status: Literal["draft", "approved", "issued", "voided"]
+    number: str | None
+    currency: str
+    issue_on: date
+    due_on: date
+    subtotal: int
+    tax: int
+    total: int
+    open: int
+    digest: str
+    data: str
+
+    @property
+    def draft(self) -> Draft:
+        """The document's content: lines, taxes, texts."""
+        return msgspec.json.decode(self.data, type=Draft)
+
+    @property
+    def name(self) -> str:
+        """What people call it: its number, or D and its id while it is a draft."""
+        return self.number or f"D{self.id}"
+
+
+def drafts(store: Store) -> list[DocumentRow]:
+    """Return every document that is not issued yet."""
+    return store.rows(DocumentRow, "SELECT * FROM documents WHERE number IS NULL ORDER BY id")
+
+
+def save_drafts(
+    store: Store, actor: Actor, *, entity: str, contract: str, customer_id: int, wanted: Sequence[Draft]
+) -> int:
+    """Make the drafts of a contract equal to ``wanted``; return how many were added, changed or removed.
+
+    A changed draft loses its approval. Call inside a transaction.
+    """
+    found = store.rows(DocumentRow, "SELECT * FROM documents WHERE contract=? AND number IS NULL", contract)
+    existing = {row.type: row for row in found}
+    changes = 0
+    for draft in wanted:
+        row = existing.pop(draft.type, None)
+        data = to_json(draft)
+        if row is not None and row.data == data and row.customer_id == customer_id:
+            continue
+        changes += 1
+        _write_draft(store, actor, row, draft, data, entity, customer_id)
+    for row in existing.values():
+        changes += 1
+        store.execute("DELETE FROM documents WHERE id=?", row.id)
+        audit.write(store, actor, "draft removed", f"contract:{contract}", before=row.draft)
+    return changes
+
+
+def _write_draft(
+    store: Store, actor: Actor, row: DocumentRow | None, draft: Draft, data: str, entity: str, customer_id: int
+) -> None:
+    content = digest(draft)
+    values = {
+        "customer_id": customer_id,
+        "issue_on": draft.issue_on.isoformat(),
+        "due_on": draft.due_on.isoformat(),
+        "subtotal": draft.subtotal,
+        "tax": draft.tax,
+        "total": draft.total,
+        "digest": content,
+        "data": data,
+    }
+    thing = f"contract:{draft.contract}"
+    if row is None:
+        kept = {"contract": draft.contract, "entity": entity, "type": draft.type, "currency": draft.currency}
+        store.insert("documents", **kept, status="draft", **values)
+        audit.write(store, actor, "drafted", thing, after={"total": draft.total, "digest": content})
+        return
+    status = row.status if row.digest == content else "draft"
+    columns = ", ".join(f"{column}=?" for column in values)
+    store.execute(f"UPDATE documents SET status=?, {columns} WHERE id=?", status, *values.values(), row.id)
+    if row.digest != content:
+        audit.write(store, actor, "redrafted", thing, before={"total": row.total}, after={"total": draft.total})
+
+
+def approve(store: Store, actor: Actor, ids: Iterable[int]) -> int:
+    """Approve drafts; return how many were not approved before. Call inside a transaction."""
+    count = 0
+    for document_id in ids:
+        if store.execute("UPDATE documents SET status='approved' WHERE id=? AND status='draft'", document_id):
+            audit.write(store, actor, "approved", f"document:{document_id}")
+            count += 1
+    return count
+
+
+def issue(store: Store, actor: Actor, row: DocumentRow, final: Draft, number: str) -> None:
+    """Turn a draft into the document the customer gets. Call inside the transaction that took ``number``.
+
+    A slice's revision that was billed before is refused by the primary key of the lines.
+    """
+    opened = final.total if final.type == "invoice" else 0
+    store.execute(
+        "UPDATE documents SET status='issued', number=?, issue_on=?, due_on=?, data=?, open=? WHERE id=?",
+        number,
+        final.issue_on.isoformat(),
+        final.due_on.isoformat(),
+        to_json(final),
+        opened,
+        row.id,
+    )
+    store.many(
+        "INSERT INTO lines (slice, revision, contract, document_id, amount, data) VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (item.line.slice, item.revision, final.contract, row.id, item.amount, to_json(item.line))
+            for item in final.lines
+        ],
+    )
+    audit.write(store, actor, "issued", f"document:{row.id}", after={"number": number, "total": final.total})
+
+
+def take_number(store: Store, entity: str, prefix: str, digits: int) -> str:
+    """Return the next number of a series, gapless because it is taken in the transaction that uses it."""
+    following = store.one(
+        "INSERT INTO numbers (entity, series, next) VALUES (?, ?, 2)"
+        " ON CONFLICT (entity, series) DO UPDATE SET next=next+1 RETURNING next",
+        entity,
+        prefix,
+    )
+    return f"{prefix}{following - 1:0{digits}d}"
+
+
+def issued(store: Store, entity: str | None = None) -> list[DocumentRow]:
+    """Return every issued document, of one entity or of all, in order of issue."""
+    if entity is None:
+        return store.rows(DocumentRow, "SELECT * FROM documents WHERE number IS NOT NULL ORDER BY id")
+    return store.rows(DocumentRow, "SELECT * FROM documents WHERE number IS NOT NULL AND entity=? ORDER BY id", entity)
+
+
+def unpaid(store: Store) -> list[DocumentRow]:
+    """Return the invoices with something open, oldest due first."""
+    return store.rows(DocumentRow, "SELECT * FROM documents WHERE status='issued' AND open > 0 ORDER BY due_on, id")
+
+
+def get(store: Store, document_id: int) -> DocumentRow:
+    """Return one document; raises ``KeyError`` when there is none."""
+    row = store.first(DocumentRow, "SELECT * FROM documents WHERE id=?", document_id)
+    if row is None:
+        raise KeyError(document_id)
+    return row
+
+
+def by_number(store: Store, entity: str, number: str) -> DocumentRow | None:
+    """Return an entity's document by its number."""
+    return store.first(DocumentRow, "SELECT * FROM documents WHERE entity=? AND number=?", entity, number)
+
+
+def without_link(store: Store, entity: str, connection: str) -> list[DocumentRow]:
+    """Return issued documents that the ledger is not known to hold and that are not on their way."""
+    return store.rows(
+        DocumentRow,
+        "SELECT d.* FROM documents d WHERE d.entity=? AND d.status='issued' AND NOT EXISTS"
+        " (SELECT 1 FROM outbox o WHERE o.connection=? AND o.kind='document' AND o.our_id=d.id) ORDER BY d.id",
+        entity,
+        connection,
+    )
+
+
+def recompute_open(store: Store, document_id: int) -> None:
+    """Bring a document's open amount in step with what is applied to it."""
+    store.execute(
+        "UPDATE documents SET open = CASE WHEN status='issued' AND type='invoice' THEN total -"
+        " (SELECT coalesce(sum(amount), 0) FROM applications WHERE document_id=documents.id) ELSE 0 END WHERE id=?",
+        document_id,
+    )
+
+
+def void(store: Store, actor: Actor, row: DocumentRow, reason: str) -> list[str]:
+    """Mark a document as voided in the books; return its slices, which a person must decide on."""
+    store.execute("UPDATE documents SET status='voided', open=0 WHERE id=?", row.id)
+    audit.write(store, actor, "voided", f"document:{row.id}", before={"open": row.open}, reason=reason)
+    return [name for (name,) in store.tuples("SELECT DISTINCT slice FROM lines WHERE document_id=?", row.id)]

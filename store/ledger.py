@@ -1,0 +1,50 @@
+"""The books as last seen: documents and payments of each ledger, ours and others'."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from store.database import Store, to_json
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def save(store: Store, connection: str, kind: str, objects: Sequence[tuple[str, msgspec.Struct]]) -> int:
+    """Store (vendor id, object) as the ledger has them now; return how many differ from what was known."""
+    changed = 0
+    for vendor_id, thing in objects:
+        data = to_json(thing)
+        known = store.one(
+            "SELECT data FROM ledger_objects WHERE connection=? AND kind=? AND vendor_id=?", connection, kind, vendor_id
+        )
+        if known != data:
+            changed += 1
+            store.execute(
+                "INSERT INTO ledger_objects (connection, kind, vendor_id, data) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (connection, kind, vendor_id) DO UPDATE SET data=excluded.data",
+                connection,
+                kind,
+                vendor_id,
+                data,
+            )
+    return changed
+
+
+def get(store: Store, connection: str, kind: str, vendor_id: str, record: type[T]) -> T | None:
+    """Return one object as last seen."""
+    data = store.one(
+        "SELECT data FROM ledger_objects WHERE connection=? AND kind=? AND vendor_id=?", connection, kind, vendor_id
+    )
+    return None if data is None else msgspec.json.decode(data, type=record)
+
+
+def objects(store: Store, connection: str, kind: str, record: type[T]) -> Iterator[T]:
+    """Yield every object of a kind as last seen."""
+    rows = store.tuples(
+        "SELECT data FROM ledger_objects WHERE connection=? AND kind=? ORDER BY vendor_id", connection, kind
+    )
+    for (data,) in rows:
+        yield msgspec.json.decode(data, type=record)

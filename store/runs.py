@@ -1,0 +1,110 @@
+"""Runs of jobs. The row of a running job is also its lease: one at a time per job, across processes."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from store.database import IntegrityError, Store, to_json
+
+LEASE = timedelta(minutes=10)  # a job that has not proved itself alive for so long may be taken over
+Outcome = Literal["done", "partly", "failed"]
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of a job; ``tally`` is JSON of counts."""
+
+    id: int
+    job: str
+    holder: str
+    started_at: str
+    until: str
+    finished_at: str | None
+    outcome: str | None
+    tally: str
+    message: str
+
+
+class ConnectionState(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a connection works: ok, reconnect (a person must), or failing (it may heal by itself)."""
+
+    name: str
+    state: Literal["ok", "reconnect", "failing"]
+    message: str
+    since: str
+
+
+def start(store: Store, job: str, holder: str, now: datetime, *, alive: bool = True) -> int | None:
+    """Take the lease of ``job`` and return the run's id; None while another process holds it.
+
+    ``alive`` False says that the holder on record is known to be dead, so its lease is taken over at once.
+    """
+    with store.transaction():
+        lapsed = now.isoformat() if alive else "9"
+        store.execute(
+            "UPDATE runs SET outcome='abandoned', finished_at=?, message='its process stopped'"
+            " WHERE job=? AND outcome IS NULL AND until < ?",
+            now.isoformat(),
+            job,
+            lapsed,
+        )
+        try:
+            return store.insert(
+                "runs", job=job, holder=holder, started_at=now.isoformat(), until=(now + LEASE).isoformat()
+            )
+        except IntegrityError:
+            return None
+
+
+def holder(store: Store, job: str) -> str | None:
+    """Return who runs ``job`` now."""
+    found = store.one("SELECT holder FROM runs WHERE job=? AND outcome IS NULL", job)
+    return None if found is None else str(found)
+
+
+def prolong(store: Store, run_id: int, now: datetime) -> None:
+    """Prove that the job is alive: its lease lasts from now."""
+    store.execute("UPDATE runs SET until=? WHERE id=? AND outcome IS NULL", (now + LEASE).isoformat(), run_id)
+
+
+def finish(
+    store: Store, run_id: int, now: datetime, outcome: Outcome, tally: dict[str, int], message: str = ""
+) -> None:
+    """Give the lease back with the result."""
+    store.execute(
+        "UPDATE runs SET finished_at=?, outcome=?, tally=?, message=? WHERE id=? AND outcome IS NULL",
+        now.isoformat(),
+        outcome,
+        to_json(tally),
+        message,
+        run_id,
+    )
+
+
+def latest(store: Store) -> dict[str, Run]:
+    """Return the latest run of each job."""
+    found = store.rows(Run, "SELECT * FROM runs WHERE id IN (SELECT max(id) FROM runs GROUP BY job)")
+    return {run.job: run for run in found}
+
+
+def connection_states(store: Store) -> dict[str, ConnectionState]:
+    """Return the state of every connection that was used."""
+    return {row.name: row for row in store.rows(ConnectionState, "SELECT * FROM connections ORDER BY name")}
+
+
+def set_connection_state(store: Store, name: str, state: str, message: str, now: datetime) -> bool:
+    """Note a connection's state where it differs from what is known; return whether it did."""
+    known = store.first(ConnectionState, "SELECT * FROM connections WHERE name=?", name)
+    if known is not None and known.state == state:
+        return False
+    store.execute(
+        "INSERT INTO connections (name, state, message, since) VALUES (?, ?, ?, ?) ON CONFLICT (name)"
+        " DO UPDATE SET state=excluded.state, message=excluded.message, since=excluded.since",
+        name,
+        state,
+        message,
+        now.isoformat(),
+    )
+    return True

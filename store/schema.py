@@ -1,0 +1,159 @@
+"""The tables, as numbered migrations. A migration that has been released is never edited; a further one is added.
+
+Amounts are INTEGER minor units beside their currency; times are ISO 8601 UTC text; JSON is TEXT.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlite_utils import Database, Migrations
+
+from store.dialect import APPEND_ONLY, IMMUTABLE_DOCUMENT, transaction
+
+migrations = Migrations("netterms")
+
+_TABLES = """
+CREATE TABLE deals (
+    connection TEXT NOT NULL, id TEXT NOT NULL, digest TEXT NOT NULL, data TEXT NOT NULL,
+    PRIMARY KEY (connection, id)
+) STRICT;
+CREATE TABLE cursors (
+    connection TEXT NOT NULL, stream TEXT NOT NULL, value TEXT NOT NULL,
+    PRIMARY KEY (connection, stream)
+) STRICT;
+CREATE TABLE customers (
+    id INTEGER PRIMARY KEY, crm TEXT NOT NULL, crm_id TEXT NOT NULL, data TEXT NOT NULL,
+    UNIQUE (crm, crm_id)
+) STRICT;
+CREATE TABLE links (
+    connection TEXT NOT NULL, kind TEXT NOT NULL, vendor_id TEXT NOT NULL, version TEXT NOT NULL DEFAULT '',
+    our_id INTEGER NOT NULL, currency TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (connection, kind, vendor_id)
+) STRICT;
+CREATE INDEX links_ours ON links (connection, kind, our_id, currency);
+CREATE TABLE contracts (
+    key TEXT PRIMARY KEY, entity TEXT NOT NULL, customer_id INTEGER NOT NULL REFERENCES customers (id),
+    crm TEXT NOT NULL, deal_id TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, digest TEXT NOT NULL,
+    terms TEXT NOT NULL, proposed TEXT, refused TEXT,
+    UNIQUE (crm, deal_id)
+) STRICT;
+CREATE TABLE slices (
+    slice TEXT PRIMARY KEY, contract TEXT NOT NULL REFERENCES contracts (key),
+    how TEXT NOT NULL CHECK (how IN ('elsewhere', 'waived', 'held'))
+) STRICT;
+CREATE INDEX slices_contract ON slices (contract);
+CREATE TABLE documents (
+    id INTEGER PRIMARY KEY, entity TEXT NOT NULL, contract TEXT NOT NULL REFERENCES contracts (key),
+    customer_id INTEGER NOT NULL REFERENCES customers (id),
+    type TEXT NOT NULL CHECK (type IN ('invoice', 'credit_note')),
+    status TEXT NOT NULL CHECK (status IN ('draft', 'approved', 'issued', 'voided')),
+    number TEXT, currency TEXT NOT NULL, issue_on TEXT NOT NULL, due_on TEXT NOT NULL,
+    subtotal INTEGER NOT NULL, tax INTEGER NOT NULL, total INTEGER NOT NULL CHECK (total >= 0),
+    open INTEGER NOT NULL DEFAULT 0, digest TEXT NOT NULL, data TEXT NOT NULL,
+    CHECK ((number IS NULL) = (status IN ('draft', 'approved'))),
+    UNIQUE (entity, number)
+) STRICT;
+CREATE UNIQUE INDEX documents_one_draft ON documents (contract, type) WHERE number IS NULL;
+CREATE INDEX documents_open ON documents (entity, currency, due_on) WHERE open > 0;
+CREATE TABLE lines (
+    slice TEXT NOT NULL, revision INTEGER NOT NULL, contract TEXT NOT NULL,
+    document_id INTEGER NOT NULL REFERENCES documents (id), amount INTEGER NOT NULL, data TEXT NOT NULL,
+    PRIMARY KEY (slice, revision)
+) STRICT;
+CREATE INDEX lines_contract ON lines (contract);
+CREATE TABLE numbers (
+    entity TEXT NOT NULL, series TEXT NOT NULL, next INTEGER NOT NULL,
+    PRIMARY KEY (entity, series)
+) STRICT;
+CREATE TABLE payments (
+    id INTEGER PRIMARY KEY, connection TEXT NOT NULL, vendor_id TEXT NOT NULL, entity TEXT NOT NULL,
+    currency TEXT NOT NULL, amount INTEGER NOT NULL, refunded INTEGER NOT NULL DEFAULT 0,
+    status TEXT NOT NULL CHECK (status IN ('succeeded', 'processing', 'failed')),
+    received_on TEXT NOT NULL, customer_id INTEGER REFERENCES customers (id), digest TEXT NOT NULL, data TEXT NOT NULL,
+    UNIQUE (connection, vendor_id)
+) STRICT;
+CREATE TABLE applications (
+    id INTEGER PRIMARY KEY, payment_id INTEGER NOT NULL REFERENCES payments (id),
+    document_id INTEGER NOT NULL REFERENCES documents (id), amount INTEGER NOT NULL CHECK (amount > 0),
+    reason TEXT NOT NULL,
+    UNIQUE (payment_id, document_id)
+) STRICT;
+CREATE INDEX applications_document ON applications (document_id);
+CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY, connection TEXT NOT NULL, kind TEXT NOT NULL, our_id INTEGER NOT NULL,
+    currency TEXT NOT NULL DEFAULT '',
+    state TEXT NOT NULL CHECK (state IN ('new', 'sending', 'uncertain', 'done', 'parked')),
+    call_key TEXT NOT NULL DEFAULT '', attempts INTEGER NOT NULL DEFAULT 0, problem TEXT NOT NULL DEFAULT '',
+    payload TEXT NOT NULL, payload_hash TEXT NOT NULL,
+    UNIQUE (connection, kind, our_id, currency)
+) STRICT;
+CREATE INDEX outbox_waiting ON outbox (connection, kind, state) WHERE state <> 'done';
+CREATE TABLE reviews (
+    id INTEGER PRIMARY KEY, job TEXT NOT NULL, code TEXT NOT NULL, subject TEXT NOT NULL, detail TEXT NOT NULL,
+    message TEXT NOT NULL, fix TEXT NOT NULL, actions TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('open', 'dismissed', 'closed')),
+    UNIQUE (job, code, subject, detail)
+) STRICT;
+CREATE TABLE ledger_objects (
+    connection TEXT NOT NULL, kind TEXT NOT NULL, vendor_id TEXT NOT NULL, data TEXT NOT NULL,
+    PRIMARY KEY (connection, kind, vendor_id)
+) STRICT;
+CREATE TABLE connections (
+    name TEXT PRIMARY KEY, state TEXT NOT NULL CHECK (state IN ('ok', 'reconnect', 'failing')), message TEXT NOT NULL,
+    since TEXT NOT NULL
+) STRICT;
+CREATE TABLE tokens (
+    connection TEXT PRIMARY KEY, sealed BLOB NOT NULL
+) STRICT;
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY, job TEXT NOT NULL, holder TEXT NOT NULL, started_at TEXT NOT NULL, until TEXT NOT NULL,
+    finished_at TEXT, outcome TEXT CHECK (outcome IN ('done', 'partly', 'failed', 'abandoned')),
+    tally TEXT NOT NULL DEFAULT '{}', message TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE UNIQUE INDEX runs_lease ON runs (job) WHERE outcome IS NULL;
+CREATE TABLE audit (
+    n INTEGER PRIMARY KEY, at TEXT NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL, object TEXT NOT NULL,
+    before TEXT, after TEXT, reason TEXT NOT NULL, prev_hash TEXT NOT NULL, hash TEXT NOT NULL
+) STRICT;
+"""
+
+
+def _script(db: Any, script: str) -> None:
+    """Run several statements inside the migration's own transaction (executescript would commit it)."""
+    statement = ""
+    for part in script.split(";"):
+        statement += part + ";"
+        words = statement.upper().split()
+        if "TRIGGER" in words[:2] and words[-1] != "END;":
+            continue
+        if statement.strip(" \n;"):
+            db.conn.execute(statement)
+        statement = ""
+
+
+@migrations()
+def m0001_first_tables(db: Any) -> None:
+    """Create every table of the first version."""
+    _script(db, _TABLES)
+    _script(db, APPEND_ONLY.format(table="audit"))
+    _script(db, APPEND_ONLY.format(table="lines"))
+    _script(db, IMMUTABLE_DOCUMENT)
+
+
+def migrate(connection: Any) -> None:
+    """Bring the database to the newest version: each migration whole or not at all, one process at a time.
+
+    Raises ``RuntimeError`` when the file was written by a newer release.
+    """
+    database = Database(connection)
+    unknown = {migration.name for migration in migrations.applied(database)} - _names()
+    if unknown:
+        raise RuntimeError(f"the store was written by a newer release ({', '.join(sorted(unknown))}): update first")
+    if migrations.pending(database):
+        with transaction(connection):
+            migrations.apply(database)
+
+
+def _names() -> set[str]:
+    return {name for name in globals() if name.startswith("m0")}

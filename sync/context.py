@@ -1,0 +1,125 @@
+"""What a job is given: the store, the configured world, the date, and places to say what it did and could not do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Literal, Protocol
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from connectors.errors import AuthExpired, ConnectorError
+from mappings.spec import CrmMapping, LedgerMapping, PaymentsMapping
+from store import runs
+from store.audit import Actor
+from store.database import Store
+from store.review import Finding
+
+
+class Entity(msgspec.Struct, frozen=True, kw_only=True):
+    """A legal entity, as far as jobs need it. Tax rates are percent by tax class."""
+
+    key: str
+    name: str
+    timezone: str
+    currencies: tuple[str, ...]
+    go_live: date
+    accounting: str
+    number_prefix: str
+    number_digits: int
+    credit_prefix: str
+    approve: Literal["manual", "auto"]
+    tax_rates: dict[str, Decimal]
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """A connection, as far as jobs need it."""
+
+    name: str
+    vendor: str
+    role: str
+    entity: str
+
+
+class World(Protocol):
+    """The configured world; the composition root provides it, for real or as a rehearsal."""
+
+    file: str  # the configuration file, for messages
+    entities: dict[str, Entity]
+    sources: tuple[Source, ...]
+    crm_changes: Literal["review", "apply"]
+    dry_run: bool
+
+    def connector(self, name: str) -> Any:
+        """Return the connector of a connection, importing its SDK at the first use."""
+
+    def crm_mapping(self, name: str) -> CrmMapping:
+        """Return the mapping of a CRM connection."""
+
+    def ledger_mapping(self, name: str) -> LedgerMapping:
+        """Return the mapping of a ledger connection."""
+
+    def payments_mapping(self, name: str) -> PaymentsMapping:
+        """Return the mapping of a payment connection."""
+
+    def now(self) -> datetime:
+        """Return the current moment (UTC)."""
+
+    def new_key(self) -> str:
+        """Return a new idempotency key, at most 36 characters."""
+
+
+class Context:
+    """One run of one job."""
+
+    def __init__(self, store: Store, world: World, job: str, on_progress: Callable[[int, int], None]) -> None:
+        self.store = store
+        self.world = world
+        self.job = job
+        self.actor = Actor(f"job {job}", world.now())
+        self.tally: Counter[str] = Counter()
+        self.findings: list[Finding] = []
+        self.failures: dict[str, str] = {}
+        self.message = ""  # what the run says in words
+        self._on_progress = on_progress
+
+    def count(self, what: str, number: int = 1) -> None:
+        """Add to what the run reports it did."""
+        self.tally[what] += number
+
+    def find(self, finding: Finding) -> None:
+        """Report something a person must decide."""
+        self.findings.append(finding)
+
+    def progress(self, done: int, total: int) -> None:
+        """Say how far the job has come."""
+        self._on_progress(done, total)
+
+    def today(self, entity: str) -> date:
+        """Return the date in the entity's zone."""
+        return self.world.now().astimezone(ZoneInfo(self.world.entities[entity].timezone)).date()
+
+    def sources(self, role: str) -> list[Source]:
+        """Return the connections that play ``role``."""
+        return [source for source in self.world.sources if source.role == role]
+
+    def ledgers(self) -> list[tuple[Entity, Source]]:
+        """Return each legal entity with the connection that keeps its books."""
+        by_name = {source.name: source for source in self.world.sources}
+        return [(entity, by_name[entity.accounting]) for entity in self.world.entities.values()]
+
+    @contextmanager
+    def using(self, name: str) -> Iterator[Any]:
+        """Work with a connection. Its failure ends the block and is noted; the other connections go on."""
+        try:
+            yield self.world.connector(name)
+        except ConnectorError as error:
+            self.failures[name] = str(error)
+            state = "reconnect" if isinstance(error, AuthExpired) else "failing"
+            runs.set_connection_state(self.store, name, state, str(error), self.world.now())
+        else:
+            runs.set_connection_state(self.store, name, "ok", "", self.world.now())

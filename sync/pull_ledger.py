@@ -1,0 +1,137 @@
+"""Books -> store: what people did there to our documents, and payments typed in by hand."""
+
+from __future__ import annotations
+
+import msgspec
+
+from billing.money import display
+from connectors.base import LedgerChanges, LedgerDocument, LedgerPayment
+from store import cash, contracts, deals, invoices, ledger, links
+from store.invoices import DocumentRow
+from store.review import Finding
+from sync.context import Context, Entity
+
+
+def run(context: Context) -> None:
+    """Bring back changes from every ledger and compare them with ours."""
+    for entity, source in context.ledgers():
+        with context.using(source.name) as books:
+            changes = books.changes(deals.cursor(context.store, source.name, "changes"))
+            _store(context, source.name, changes)
+            _take_payments(context, entity, source.name)
+            _compare(context, source.name)
+    _report_voided(context)
+
+
+def _store(context: Context, connection: str, changes: LedgerChanges) -> None:
+    documents = [(item.ref.id, _kept(context, connection, "document", item)) for item in changes.documents]
+    payments = [(item.ref.id, _kept(context, connection, "payment", item)) for item in changes.payments]
+    with context.store.transaction():
+        changed = ledger.save(context.store, connection, "document", documents)
+        changed += ledger.save(context.store, connection, "payment", payments)
+        deals.set_cursor(context.store, connection, "changes", changes.cursor)
+    context.count("changes in the books", changed)
+
+
+def _kept(
+    context: Context, connection: str, kind: str, item: LedgerDocument | LedgerPayment
+) -> LedgerDocument | LedgerPayment:
+    """A deleted object comes back with its id alone: keep what was known of it."""
+    if item.status != "deleted":
+        return item
+    known = ledger.get(context.store, connection, kind, item.ref.id, type(item))
+    return item if known is None else msgspec.structs.replace(known, status="deleted")
+
+
+def _take_payments(context: Context, entity: Entity, connection: str) -> None:
+    """Payments typed into the books for our invoices count like any other, and are not posted again."""
+    ours = links.by_vendor(context.store, connection, "payment")
+    documents = links.by_vendor(context.store, connection, "document")
+    for payment in ledger.objects(context.store, connection, "payment", LedgerPayment):
+        parts = [(documents[key], amount) for key, amount in payment.applied.items() if key in documents]
+        if payment.ref.id in ours or payment.status != "active" or not parts:
+            continue
+        _take_payment(context, entity, connection, payment, parts)
+
+
+def _take_payment(
+    context: Context, entity: Entity, connection: str, payment: LedgerPayment, parts: list[tuple[int, int]]
+) -> None:
+    if cash.by_vendor(context.store, connection, payment.ref.id) is not None:
+        return
+    received_on = payment.received_on or context.today(entity.key)
+    with context.store.transaction():
+        cash.save_payment(
+            context.store,
+            context.actor,
+            connection=connection,
+            vendor_id=payment.ref.id,
+            digest=cash.payment_digest(payment),
+            entity=entity.key,
+            currency=payment.currency,
+            amount=payment.amount,
+            refunded=0,
+            status="succeeded",
+            received_on=received_on.isoformat(),
+            data=cash.payment_data(payment),
+        )
+        row = cash.by_vendor(context.store, connection, payment.ref.id)
+        assert row is not None
+        fitting = [(key, amount) for key, amount in parts if amount <= invoices.get(context.store, key).open]
+        cash.apply(context.store, context.actor, row, fitting, "typed into the books")
+    context.count("payments typed into the books")
+
+
+def _compare(context: Context, connection: str) -> None:
+    ours = links.by_vendor(context.store, connection, "document")
+    documents = {row.id: row for row in invoices.issued(context.store)}
+    unposted = cash.unposted_amounts(context.store, connection)
+    for found in ledger.objects(context.store, connection, "document", LedgerDocument):
+        row = documents.get(ours.get(found.ref.id, 0))
+        if row is None or row.status == "voided":
+            continue
+        if found.status in ("voided", "deleted"):
+            _void(context, row, f"{found.status} at {connection}")
+        else:
+            _compare_amounts(context, connection, row, found, unposted.get(row.id, 0))
+
+
+def _compare_amounts(context: Context, connection: str, row: DocumentRow, found: LedgerDocument, unposted: int) -> None:
+    if found.total != row.total or (found.currency or row.currency) != row.currency:
+        problem = f"its total is {display(found.total, found.currency or row.currency)} there"
+        here = display(row.total, row.currency)
+    elif row.type == "invoice" and found.balance != row.open + unposted:
+        problem = f"{display(found.balance, row.currency)} is open there"
+        here = display(row.open + unposted, row.currency)
+    else:
+        return
+    context.find(
+        Finding(
+            code="books_differ",
+            subject=f"document:{row.id}",
+            detail=connection,
+            message=f"{row.number} at {connection}: {problem}, {here} here",
+            fix="see who changed it there; nothing is overwritten",
+        )
+    )
+
+
+def _void(context: Context, row: DocumentRow, reason: str) -> None:
+    with context.store.transaction():
+        slices = invoices.void(context.store, context.actor, row, reason)
+        contracts.hold(context.store, context.actor, row.contract, slices, reason)
+    context.count("documents voided in the books")
+
+
+def _report_voided(context: Context) -> None:
+    """What was voided or deleted in the books is not billed again by itself: a person decides."""
+    for key, count in contracts.held_by_contract(context.store).items():
+        context.find(
+            Finding(
+                code="billing_held",
+                subject=f"contract:{key}",
+                message=f"{count} line(s) of contract {key} were voided or deleted in the books and are on hold",
+                fix="bill_again: on the next invoice; waive: never; billed_by_hand: someone invoiced them elsewhere",
+                actions=("bill_again", "waive", "billed_by_hand"),
+            )
+        )

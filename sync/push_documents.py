@@ -1,0 +1,217 @@
+"""Issued documents -> books: customers first, as a ledger books only for customers it knows."""
+
+from __future__ import annotations
+
+from billing.invoicing import Draft
+from billing.money import display
+from billing.tax import spread
+from connectors.base import CustomerDraft, DocumentDraft, LedgerCustomer, LedgerDocument, LedgerLine, Ref
+from mappings.ledger import Coding, LineFacts, code_line
+from store import invoices, links, outbox
+from store.invoices import DocumentRow
+from store.links import CustomerRow, Link
+from store.outbox import Intent
+from store.review import Finding
+from sync.context import Context, Entity
+from sync.outbox import Kind, push
+
+
+def run(context: Context) -> None:
+    """Make every ledger hold what was issued."""
+    for entity, source in context.ledgers():
+        waiting = invoices.without_link(context.store, entity.key, source.name)
+        customers = links.customers(context.store)
+        _want_customers(context, source.name, waiting, customers)
+        with context.using(source.name) as ledger:
+            push(context, source.name, ledger, CUSTOMER)
+            _want_documents(context, entity, source.name, waiting, customers)
+            push(context, source.name, ledger, DOCUMENT)
+
+
+# ---------------------------------------------------------------------------------------------------------- customers
+
+
+def _want_customers(
+    context: Context, connection: str, waiting: list[DocumentRow], customers: dict[int, CustomerRow]
+) -> None:
+    """Note which customers the ledger must hold, one per currency."""
+    known = links.by_ours(context.store, connection, "customer")
+    wanted = sorted({(row.customer_id, row.currency) for row in waiting} - known.keys())
+    with context.store.transaction():
+        for customer_id, currency in wanted:
+            if outbox.has(context.store, connection, "customer", customer_id, currency):
+                continue
+            row = customers[customer_id]
+            draft = CustomerDraft(key=f"{row.crm}-{row.crm_id}"[:50], currency=currency, customer=row.customer)
+            outbox.add(context.store, connection, "customer", customer_id, draft, currency)
+
+
+def _customer_differs(draft: CustomerDraft, found: LedgerCustomer, adopted: bool) -> str:
+    """A customer that does not carry our mark is ours only with the same tax id or mail domain beside the name."""
+    ours = draft.customer
+    same_tax_id = ours.tax_id and _plain(ours.tax_id) == _plain(found.tax_id)
+    same_domain = ours.domain and found.email.rpartition("@")[2].lower() == ours.domain.lower()
+    if not adopted or found.key == draft.key or ((same_tax_id or same_domain) and not found.key):
+        return ""
+    seen = f"{found.name!r} (id {found.ref.id}, mail {found.email or 'none'}, tax id {found.tax_id or 'none'})"
+    return (
+        f"a customer of this name is there already: {seen}; ours has domain {ours.domain or 'none'}"
+        f" and tax id {ours.tax_id or 'none'}: link them if they are the same, else rename one"
+    )
+
+
+def _plain(text: str) -> str:
+    return "".join(filter(str.isalnum, text)).upper()
+
+
+def _customer_linked(context: Context, intent: Intent, draft: CustomerDraft, found: LedgerCustomer) -> None:
+    links.save_link(
+        context.store,
+        intent.connection,
+        "customer",
+        found.ref.id,
+        intent.our_id,
+        version=found.ref.version,
+        currency=intent.currency,
+    )
+
+
+CUSTOMER: Kind[CustomerDraft, LedgerCustomer] = Kind(
+    name="customer",
+    draft=CustomerDraft,
+    collection=lambda ledger: ledger.customers,
+    title=lambda draft: f"Customer {draft.customer.name!r} ({draft.currency})",
+    differs=_customer_differs,
+    linked=_customer_linked,
+    look_first=True,
+    parked_actions=("link", "retry", "dismiss"),
+)
+
+# ---------------------------------------------------------------------------------------------------------- documents
+
+
+def _want_documents(
+    context: Context, entity: Entity, connection: str, waiting: list[DocumentRow], customers: dict[int, CustomerRow]
+) -> None:
+    known = links.by_ours(context.store, connection, "customer")
+    with context.store.transaction():
+        for row in waiting:
+            link = known.get((row.customer_id, row.currency))
+            if link is None:
+                continue
+            draft = _document(context, entity, connection, row, link, customers[row.customer_id])
+            if draft is not None:
+                outbox.add(context.store, connection, "document", row.id, draft)
+
+
+def _document(
+    context: Context, entity: Entity, connection: str, row: DocumentRow, link: Link, customer: CustomerRow
+) -> DocumentDraft | None:
+    """Return the document as the ledger gets it; None, with a review item, when the mapping cannot code a line."""
+    content = row.draft
+    codings = _codings(context, entity, connection, row, content)
+    if codings is None:
+        return None
+    taxes = _tax_per_line(content)
+    assert row.number is not None
+    return DocumentDraft(
+        number=row.number,
+        type=row.type,
+        customer=Ref(id=link.vendor_id, version=link.version),
+        currency=row.currency,
+        issue_on=row.issue_on,
+        due_on=row.due_on,
+        lines=tuple(
+            LedgerLine(
+                description=item.line.description,
+                amount=item.amount,
+                quantity=item.line.quantity,
+                unit_price=item.line.unit_price,
+                tax=tax,
+                item=coding.item,
+                account=coding.account,
+                tax_code=coding.tax_code,
+                class_=coding.class_,
+                service_date=item.line.starts,
+            )
+            for item, tax, coding in zip(content.lines, taxes, codings, strict=True)
+        ),
+        subtotal=row.subtotal,
+        tax=row.tax,
+        total=row.total,
+        po_number=content.po_number,
+        mark=f"Netterms {entity.key} {row.contract} {row.number}",
+        email=customer.customer.email,
+    )
+
+
+def _tax_per_line(content: Draft) -> list[int]:
+    """Return each line's share of the document's tax, for ledgers that keep tax per line."""
+    shares = [0] * len(content.lines)
+    for tax in content.taxes:
+        members = [index for index, item in enumerate(content.lines) if item.line.tax_class == tax.tax_class]
+        for index, share in zip(members, spread(tax, [content.lines[i].amount for i in members]), strict=True):
+            shares[index] = share
+    return shares
+
+
+def _codings(
+    context: Context, entity: Entity, connection: str, row: DocumentRow, content: Draft
+) -> list[Coding] | None:
+    mapping = context.world.ledger_mapping(connection)
+    codings, faults = [], {}
+    for item in content.lines:
+        facts = LineFacts(
+            product=item.line.product,
+            tax_class=item.line.tax_class,
+            kind=item.line.kind,
+            entity=entity.key,
+            currency=row.currency,
+            description=item.line.description,
+        )
+        coding = code_line(mapping, facts)
+        if isinstance(coding, Coding):
+            codings.append(coding)
+        else:
+            faults[str(coding)] = coding
+    for text, fault in faults.items():
+        context.find(
+            Finding(
+                code="line_not_coded",
+                subject=f"document:{row.id}",
+                detail=text,
+                message=f"{row.number} cannot be booked: {fault.problem}",
+                fix=f"{fault.remedy} ({fault.file})",
+            )
+        )
+    return None if faults else codings
+
+
+def _document_differs(draft: DocumentDraft, found: LedgerDocument, adopted: bool) -> str:
+    problems = []
+    if found.total != draft.total:
+        there, here = display(found.total, draft.currency), display(draft.total, draft.currency)
+        problems.append(f"its total is {there} there and {here} here")
+    if found.currency and found.currency != draft.currency:
+        problems.append(f"its currency is {found.currency} there and {draft.currency} here")
+    if found.customer_id and found.customer_id != draft.customer.id:
+        problems.append(f"it belongs to customer {found.customer_id} there and to {draft.customer.id} here")
+    if adopted and found.status in ("voided", "deleted"):
+        problems.append(f"it is {found.status} there")
+    return "; ".join(problems)
+
+
+def _document_linked(context: Context, intent: Intent, draft: DocumentDraft, found: LedgerDocument) -> None:
+    links.save_link(
+        context.store, intent.connection, "document", found.ref.id, intent.our_id, version=found.ref.version
+    )
+
+
+DOCUMENT: Kind[DocumentDraft, LedgerDocument] = Kind(
+    name="document",
+    draft=DocumentDraft,
+    collection=lambda ledger: ledger.documents,
+    title=lambda draft: f"{'Invoice' if draft.type == 'invoice' else 'Credit note'} {draft.number}",
+    differs=_document_differs,
+    linked=_document_linked,
+)

@@ -1,0 +1,78 @@
+"""Who owes what: the figures of the report, the home page and the job's own record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+import msgspec
+
+from billing.money import display
+from billing.reports import BUCKETS, bucket
+from store import reports
+from store.database import Store
+from sync.context import Context
+
+
+class Receivable(msgspec.Struct, frozen=True, kw_only=True):
+    """What one legal entity is owed in one currency, in minor units. ``aging``: by bucket of days past due."""
+
+    entity: str
+    currency: str
+    invoices: int
+    open: int
+    overdue: int
+    overdue_invoices: int
+    aging: dict[str, int]
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of everything at a glance."""
+
+    totals: dict[str, int]
+    receivables: tuple[Receivable, ...]
+    invoiced: tuple[tuple[str, str, int, int, int], ...]  # entity, currency, invoices, total, paid
+    unapplied: tuple[tuple[str, str, int, int], ...]  # entity, currency, payments, amount
+    ledgers: tuple[tuple[str, str, int, int], ...]  # connection, kind, in the books, waiting
+
+
+def run(context: Context) -> None:
+    """Say in the run's record what is open and overdue."""
+    today = {key: context.today(key) for key in context.world.entities}
+    found = summary(context.store, today)
+    context.message = "; ".join(
+        f"{item.entity}: {display(item.open, item.currency)} open, {display(item.overdue, item.currency)} overdue"
+        for item in found.receivables
+    )
+
+
+def summary(store: Store, today: Mapping[str, date]) -> Summary:
+    """Add up the store; ``today`` is the date in each entity's zone."""
+    return Summary(
+        totals=reports.totals(store),
+        receivables=tuple(_receivables(store, today)),
+        invoiced=tuple(reports.invoiced(store)),
+        unapplied=tuple(reports.unapplied(store)),
+        ledgers=tuple(reports.by_ledger(store)),
+    )
+
+
+def _receivables(store: Store, today: Mapping[str, date]) -> list[Receivable]:
+    groups: dict[tuple[str, str], list[tuple[str, int, int]]] = {}
+    for entity, currency, due_on, count, amount in reports.open_by_due_date(store):
+        name = bucket(due_on, today.get(entity, date.max))
+        groups.setdefault((entity, currency), []).append((name, count, amount))
+    return [_receivable(entity, currency, parts) for (entity, currency), parts in groups.items()]
+
+
+def _receivable(entity: str, currency: str, parts: list[tuple[str, int, int]]) -> Receivable:
+    late = [(count, amount) for name, count, amount in parts if name != BUCKETS[0]]
+    return Receivable(
+        entity=entity,
+        currency=currency,
+        invoices=sum(count for _, count, _ in parts),
+        open=sum(amount for _, _, amount in parts),
+        overdue=sum(amount for _, amount in late),
+        overdue_invoices=sum(count for count, _ in late),
+        aging={name: sum(amount for part, _, amount in parts if part == name) for name in BUCKETS},
+    )

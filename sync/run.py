@@ -1,0 +1,111 @@
+"""Runs a job: takes its lease, gives it a context, records what it did and what a person must decide."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from datetime import timedelta
+
+import msgspec
+
+from store import review, runs
+from store.database import LeaseLost, Store
+from sync.context import Context, World
+from sync.jobs import Job
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """How one job went. ``outcome`` busy: another process is running it."""
+
+    job: str
+    outcome: str
+    tally: dict[str, int] = {}
+    opened: int = 0
+    closed: int = 0
+    failures: dict[str, str] = {}
+    message: str = ""
+
+    @property
+    def changed(self) -> bool:
+        """Say whether anything is different after the job."""
+        return bool(self.opened or self.closed or any(self.tally.values()))
+
+
+def holder() -> str:
+    """Return who this process is, as written into leases."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def run_job(job: Job, store: Store, world: World, on_progress: Callable[[int, int], None]) -> Result:
+    """Run ``job`` once. A failure of ours is recorded and returned, not raised: the other jobs go on."""
+    run_id = runs.start(store, job.name, holder(), world.now(), alive=_alive(runs.holder(store, job.name)))
+    if run_id is None:
+        return Result(job=job.name, outcome="busy", message="another process is running it")
+    context = Context(store, world, job.name, _beating(store, run_id, world, on_progress))
+    store.fence = run_id
+    try:
+        job.load()(context)
+        result = _record(context)
+    except LeaseLost as error:
+        return Result(job=job.name, outcome="failed", message=str(error))
+    except Exception as error:
+        result = Result(job=job.name, outcome="failed", message=f"{type(error).__name__}: {error}")
+    finally:
+        store.fence = None
+    runs.finish(store, run_id, world.now(), _outcome(result), dict(result.tally), result.message)
+    return result
+
+
+def _beating(
+    store: Store, run_id: int, world: World, on_progress: Callable[[int, int], None]
+) -> Callable[[int, int], None]:
+    """Return the progress callback that also keeps the lease alive, writing at most once a minute."""
+    last = world.now()
+
+    def beat(done: int, total: int) -> None:
+        nonlocal last
+        if (now := world.now()) - last > timedelta(minutes=1):
+            last = now
+            runs.prolong(store, run_id, now)
+        on_progress(done, total)
+
+    return beat
+
+
+def _record(context: Context) -> Result:
+    """Store the findings; a run that could not see everything closes nothing."""
+    with context.store.transaction():
+        opened, closed = review.record(
+            context.store, context.actor, context.job, context.findings, complete=not context.failures
+        )
+    failures = [f"{name}: {problem}" for name, problem in context.failures.items()]
+    return Result(
+        job=context.job,
+        outcome="partly" if context.failures else "done",
+        tally={key: value for key, value in context.tally.items() if value},
+        opened=opened,
+        closed=closed,
+        failures=context.failures,
+        message="; ".join([context.message] * bool(context.message) + failures),
+    )
+
+
+def _outcome(result: Result) -> runs.Outcome:
+    return "done" if result.outcome == "done" else "partly" if result.outcome == "partly" else "failed"
+
+
+def _alive(lease_holder: str | None) -> bool:
+    """Say whether the process that holds a lease may still run: only of this machine do we know."""
+    if lease_holder is None:
+        return True
+    host, _, pid = lease_holder.rpartition(":")
+    if host != socket.gethostname():
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,136 @@
+"""What people see in a terminal: progress while jobs run, tables afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+
+from billing.money import display
+from store.review import Item
+from sync.report import Summary
+from sync.run import Result
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+_MARKS = {
+    "done": "[green]done[/]",
+    "partly": "[yellow]partly[/]",
+    "failed": "[red]failed[/]",
+    "busy": "[yellow]busy[/]",
+}
+
+
+@contextmanager
+def progress(quiet: bool) -> Iterator[Callable[[str], Callable[[int, int], None]]]:
+    """Show one bar per job on standard error, only in a terminal; yields a function that starts a job's bar."""
+    columns = (SpinnerColumn(), TextColumn("{task.description:<16}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=err, transient=True, disable=quiet or not err.is_terminal) as bars:
+
+        def start(job: str) -> Callable[[int, int], None]:
+            task = bars.add_task(job, total=None)
+            return lambda done, total: bars.update(task, completed=done, total=total or None)
+
+        yield start
+
+
+def results(found: Sequence[Result], dry_run: bool, noted: dict[str, dict[str, int]]) -> None:
+    """Print what each job did."""
+    table = _table("job", "", "what it did")
+    for result in found:
+        parts = [f"{count:,} {what}" for what, count in result.tally.items()]
+        parts += [f"{result.opened} review items opened"] * bool(result.opened)
+        parts += [f"{result.closed} review items closed"] * bool(result.closed)
+        table.add_row(
+            result.job, _MARKS[result.outcome], "; ".join([*parts, *([result.message] * bool(result.message))])
+        )
+    out.print(table)
+    if dry_run:
+        out.print("[bold]Dry run:[/] nothing was sent and nothing was stored. It would have created:")
+        for connection, counts in noted.items():
+            out.print(f"  {connection}: " + (", ".join(f"{n} {what}s" for what, n in counts.items()) or "nothing"))
+    elif not any(result.changed for result in found):
+        out.print("Nothing new: nothing was sent and nothing was changed.")
+
+
+def summary(found: Summary) -> None:
+    """Print the state of everything."""
+    totals = _table("", "", title="So far")
+    for name, count in found.totals.items():
+        totals.add_row(name.replace("_", " "), f"{count:,}")
+    out.print(totals)
+    books = _table("books", "kind", "in the books", "waiting", title="In the books")
+    for connection, kind, done, waiting in found.ledgers:
+        books.add_row(connection, f"{kind}s", f"{done:,}", f"{waiting:,}")
+    out.print(books)
+    money = _table("entity", "currency", "invoices", "invoiced", "paid", title="Invoiced and paid")
+    for entity, currency, count, total, paid in found.invoiced:
+        money.add_row(entity, currency, f"{count:,}", display(total, currency), display(paid, currency))
+    out.print(money)
+    owed = _table("entity", "open", "overdue", *(_aging_names(found)), title="Open by days past due")
+    for item in found.receivables:
+        aging = [display(amount, item.currency).removesuffix(f" {item.currency}") for amount in item.aging.values()]
+        overdue = f"{display(item.overdue, item.currency)} ({item.overdue_invoices})"
+        owed.add_row(item.entity, display(item.open, item.currency), overdue, *aging)
+    out.print(owed)
+    for entity, currency, count, amount in found.unapplied:
+        out.print(f"{entity}: {display(amount, currency)} in {count} payment(s) is not applied to any invoice yet")
+
+
+def reviews(items: Sequence[Item]) -> None:
+    """Print the review items that wait for a person."""
+    if not items:
+        out.print("Nothing waits for a person.")
+        return
+    table = _table("id", "what", "to mend it", "actions", title=f"{len(items)} review item(s)")
+    for item in items:
+        table.add_row(str(item.id), item.message, item.fix, " ".join(item.choices))
+    out.print(table)
+    out.print("Decide with: netterms review ID --do ACTION --reason TEXT")
+
+
+def rows(columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
+    """Print a plain list."""
+    table = _table(*columns)
+    for row in values:
+        table.add_row(*("" if value is None else str(value) for value in row))
+    out.print(table)
+
+
+def plan(preview: dict[str, Any]) -> None:
+    """Print what a terms file will bill."""
+    table = _table(
+        "issued", "due", "line", "from", "to", "quantity", "price", "amount",
+        title=f"Contract {preview['contract']}, {preview['currency']}",
+    )  # fmt: skip
+    for document in preview["invoices"]:
+        for line in document["lines"]:
+            table.add_row("", "", line["description"], line["from"], line["to"], line["quantity"], line["unit_price"],
+                          line["amount"])  # fmt: skip
+        title = "Invoice" if document["type"] == "invoice" else "Credit note"
+        estimated = " (estimated)" if document["estimated"] else ""
+        tax = f"net {document['subtotal']} + tax {document['tax']}"
+        table.add_row(document["issue_on"], document["due_on"], f"[bold]{title}{estimated}[/]: {tax}", "", "", "", "",
+                      f"[bold]{document['total']}[/]", end_section=True)  # fmt: skip
+    out.print(table)
+    for note in preview["review"]:
+        out.print(f"[yellow]{note['code']}[/]: {note['message']} ({note['path'] or 'contract'})")
+
+
+def _aging_names(found: Summary) -> list[str]:
+    return list(found.receivables[0].aging) if found.receivables else []
+
+
+def _table(*columns: str, title: str | None = None) -> Table:
+    table = Table(
+        title=title, title_justify="left", header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
+    )
+    for column in columns:
+        numeric = column in ("quantity", "price", "amount", "in the books", "waiting", "invoices", "invoiced", "paid")
+        table.add_column(column, justify="right" if numeric else "left")
+    return table

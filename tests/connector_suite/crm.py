@@ -1,0 +1,258 @@
+"""What every CRM connector must do, whoever the vendor: subclass ``CrmSuite`` and fill in the hooks.
+
+The connector under test is real, with its real SDK, and talks over loopback HTTP to its vendor's stand-in. A subclass
+is named ``Test...``; the suite itself is not collected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from connectors.base import Credentials, Crm, CrmDeal, DealPage, DealScope, Ports, Settings
+from connectors.errors import AuthExpired, Retryable
+from sandbox.core import LOCK, Fault
+from sandbox.server import Options, Running
+from tests.conftest import FixedToken, NoWait
+
+TODAY = date(2026, 3, 10)
+PASSING = [
+    {"kind": "error_before", "status": 503},
+    {"kind": "error_before", "status": 429},
+    {"kind": "error_after", "status": 502, "body": "<html>Bad Gateway</html>"},
+    {"kind": "reset_before"},
+    {"kind": "reset_after"},
+    {"kind": "cut_body"},
+]
+
+
+class RenewingToken(FixedToken):
+    """Credentials that give a fresh token after the first refusal."""
+
+    def rejected(self, token: str) -> str:
+        """Count the refusal by using another token."""
+        self.token = f"{token}-renewed"
+        return self.token
+
+
+class CrmSuite:
+    """The contract of the CRM role. Hooks first: a subclass sets or overrides what differs."""
+
+    vendor: str  # its name in the registry and in the sandbox
+    token: str  # a token its stand-in accepts; so must the same with "-renewed" appended be
+    scope: DealScope  # names of properties as a mapping would write them
+    custom_property: str  # of deals, an enumeration
+    custom_option: str  # one of its values
+
+    def connect(self, settings: Settings, ports: Ports) -> Crm:
+        """Return the connector under test."""
+        raise NotImplementedError
+
+    def won(self, running: Running) -> set[str]:
+        """Return the ids of the deals in the won stages of the scope, as the stand-in holds them."""
+        raise NotImplementedError
+
+    def edit_deal(self, running: Running, deal_id: str) -> None:
+        """Change a deal as a salesperson does."""
+        raise NotImplementedError
+
+    def edit_line_item(self, running: Running, line_id: str) -> None:
+        """Change a line item without touching its deal."""
+        raise NotImplementedError
+
+    def reopen_deal(self, running: Running, deal_id: str) -> None:
+        """Move a deal back to an open stage."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------------------------------------- building blocks
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def running(cls) -> Iterator[Running]:
+        """A sandbox whose minute is so short that its limits do not matter here."""
+        with Running(Options(today=TODAY, minute=0.06)) as running:
+            yield running
+
+    @pytest.fixture
+    def crm(self, running: Running) -> Crm:
+        """Return a fresh connector to a fresh stand-in."""
+        with LOCK:
+            running.sandbox.reset()
+        return self.fresh(running)
+
+    def fresh(self, running: Running, credentials: Credentials | None = None, clock: NoWait | None = None) -> Crm:
+        """Return a connector that knows nothing yet, as after a restart."""
+        settings = Settings(
+            name=f"{self.vendor}_test",
+            vendor=self.vendor,
+            base_url=f"{running.url}/{self.vendor}",
+            minute_seconds=0.06,
+        )
+        return self.connect(settings, Ports(credentials=credentials or FixedToken(self.token), clock=clock or NoWait()))
+
+    def order(self, running: Running, **fault: Any) -> None:
+        """Order one fault of this vendor."""
+        running.sandbox.faults.ordered[:] = [Fault(vendor=self.vendor, **fault)]
+
+    def pull(self, crm: Crm, since: datetime | None = None) -> tuple[list[CrmDeal], datetime | None]:
+        """Return every deal since ``since`` and the cursor after them."""
+        pages: list[DealPage] = list(crm.won_deals(since, self.scope))
+        return [deal for page in pages for deal in page.deals], pages[-1].cursor if pages else since
+
+    def move(self, running: Running, days: int) -> None:
+        """Move the stand-ins' date."""
+        with LOCK:
+            running.sandbox.move_clock(running.sandbox.clock.today + timedelta(days=days))
+
+    # ------------------------------------------------------------------------------------------------------ the account
+
+    def test_the_probe_names_the_account(self, crm: Crm) -> None:
+        assert crm.probe().account_name
+
+    def test_the_properties_include_custom_ones_and_the_values_they_allow(self, crm: Crm) -> None:
+        by_name = {one.name: one for one in crm.properties("deals")}
+        assert set(self.scope.deal_properties) <= set(by_name)
+        assert by_name[self.custom_property].label
+        assert self.custom_option in by_name[self.custom_property].options
+
+    def test_every_property_a_mapping_names_exists(self, crm: Crm) -> None:
+        assert set(self.scope.line_item_properties) <= {one.name for one in crm.properties("line_items")}
+        assert set(self.scope.company_properties) <= {one.name for one in crm.properties("companies")}
+        assert set(self.scope.contact_properties) <= {one.name for one in crm.properties("contacts")}
+
+    def test_the_stages_name_every_pipeline_of_the_scope(self, crm: Crm) -> None:
+        stages = crm.stages()
+        for pipeline, won in self.scope.won_stages.items():
+            assert set(won) <= set(stages[pipeline])
+
+    # ------------------------------------------------------------------------------------------------------- first pull
+
+    def test_the_first_pull_gives_every_won_deal_once_and_no_other(self, running: Running, crm: Crm) -> None:
+        deals, _ = self.pull(crm)
+        assert sorted(deal.id for deal in deals) == sorted(self.won(running))
+
+    def test_deals_come_in_order_of_modification(self, crm: Crm) -> None:
+        deals, cursor = self.pull(crm)
+        assert all(one.modified_at <= two.modified_at for one, two in pairwise(deals))
+        assert all(deal.modified_at.tzinfo is not None for deal in deals)
+        assert cursor is not None
+        assert cursor <= deals[-1].modified_at
+
+    def test_a_deal_carries_exactly_the_properties_asked_for(self, crm: Crm) -> None:
+        for deal in self.pull(crm)[0]:
+            assert list(deal.properties) == list(self.scope.deal_properties)
+            for objects, names in (
+                (deal.line_items, self.scope.line_item_properties),
+                (deal.companies, self.scope.company_properties),
+                (deal.contacts, self.scope.contact_properties),
+            ):
+                assert all(list(one.properties) == list(names) for one in objects)
+
+    def test_two_pulls_of_the_same_state_are_equal(self, running: Running, crm: Crm) -> None:
+        assert self.pull(crm)[0] == self.pull(self.fresh(running))[0]
+
+    def test_no_won_stage_gives_no_deal(self, crm: Crm) -> None:
+        scope = DealScope(
+            won_stages={}, deal_properties=(), line_item_properties=(), company_properties=(), contact_properties=()
+        )
+        assert [deal for page in crm.won_deals(None, scope) for deal in page.deals] == []
+
+    # ------------------------------------------------------------------------------------------------------ later pulls
+
+    def test_a_changed_deal_comes_again_and_a_quiet_one_does_not(self, running: Running, crm: Crm) -> None:
+        deals, cursor = self.pull(crm)
+        self.move(running, 1)
+        self.edit_deal(running, deals[0].id)
+        again, later = self.pull(crm, cursor)
+        assert deals[0].id in [deal.id for deal in again]
+        assert deals[1].id not in [deal.id for deal in again]
+        assert cursor is not None
+        assert later is not None
+        assert later > cursor
+
+    def test_a_deal_comes_again_when_only_its_line_item_changed(self, running: Running, crm: Crm) -> None:
+        deals, cursor = self.pull(crm)
+        deal = next(deal for deal in deals if deal.line_items)
+        self.move(running, 1)
+        self.edit_line_item(running, deal.line_items[0].id)
+        again, later = self.pull(crm, cursor)
+        changed = next(one for one in again if one.id == deal.id)
+        assert changed.line_items != deal.line_items
+        assert changed.modified_at == deal.modified_at
+        assert cursor is not None
+        assert later is not None
+        assert later > cursor
+
+    def test_a_deal_won_meanwhile_comes(self, running: Running, crm: Crm) -> None:
+        before, cursor = self.pull(crm)
+        self.move(running, 30)
+        again, _ = self.pull(crm, cursor)
+        new = self.won(running) - {deal.id for deal in before}
+        assert new
+        assert new <= {deal.id for deal in again}
+
+    def test_a_deal_no_longer_won_does_not_come(self, running: Running, crm: Crm) -> None:
+        deals, cursor = self.pull(crm)
+        deal = next(deal for deal in deals if deal.line_items)
+        self.reopen_deal(running, deal.id)
+        self.edit_line_item(running, deal.line_items[0].id)
+        assert deal.id not in [one.id for one in self.pull(crm, cursor)[0]]
+        assert deal.id not in [one.id for one in self.pull(crm)[0]]
+
+    def test_nothing_new_keeps_the_cursor_from_going_back(self, crm: Crm) -> None:
+        _, cursor = self.pull(crm)
+        assert cursor is not None
+        _, later = self.pull(crm, cursor)
+        assert later is not None
+        assert later >= cursor
+
+    # --------------------------------------------------------------------------------------------------------- failures
+
+    @pytest.mark.parametrize("fault", PASSING, ids=lambda fault: f"{fault['kind']}-{fault.get('status', '')}")
+    def test_a_pull_outlives_passing_failures_and_prints_nothing(
+        self, running: Running, crm: Crm, fault: dict[str, Any], capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        self.order(running, **fault, skip=2, times=2)
+        deals, _ = self.pull(crm)
+        assert {deal.id for deal in deals} == self.won(running)
+        assert running.sandbox.faults.ordered[0].times == 0
+        assert capfd.readouterr().out == ""
+
+    def test_a_vendor_that_stays_down_is_retryable(self, running: Running, crm: Crm) -> None:
+        self.order(running, kind="error_before", status=503, times=-1)
+        with pytest.raises(Retryable):
+            self.pull(crm)
+
+    def test_a_silent_vendor_is_retryable_and_nothing_is_printed(
+        self, running: Running, crm: Crm, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr("connectors.http.TIMEOUT", (3, 0.02))
+        self.order(running, kind="timeout_before", seconds=0.1, times=-1)
+        with pytest.raises(Retryable):
+            self.pull(crm)
+        assert capfd.readouterr().out == ""
+
+    def test_a_throttled_pull_waits_as_told_and_succeeds(self, running: Running, crm: Crm) -> None:
+        clock = NoWait()
+        self.order(running, kind="error_before", status=429, headers={"Retry-After": "7"}, times=2)
+        deals, _ = self.pull(self.fresh(running, clock=clock))
+        assert {deal.id for deal in deals} == self.won(running)
+        assert clock.now >= 14
+
+    def test_a_refused_token_is_renewed_once_and_the_call_made_again(self, running: Running, crm: Crm) -> None:
+        renewing = RenewingToken(self.token)
+        self.order(running, kind="unauthorized")
+        deals, _ = self.pull(self.fresh(running, credentials=renewing))
+        assert {deal.id for deal in deals} == self.won(running)
+        assert renewing.token == f"{self.token}-renewed"
+
+    def test_a_token_that_stays_refused_asks_for_a_reconnection(self, running: Running, crm: Crm) -> None:
+        self.order(running, kind="unauthorized", times=-1)
+        for call in (crm.probe, crm.stages, lambda: self.pull(crm)):
+            with pytest.raises(AuthExpired) as caught:
+                call()
+            assert self.token not in str(caught.value)
