@@ -123,7 +123,7 @@ class LiveWorld:
     def _mapping(self, name: str, load: Callable[[str, str], Any]) -> Any:
         if name not in self._mappings:
             file = self.config.mappings / self.config.connections[name].mapping
-            self._mappings[name] = load(_read_text(file), str(file))
+            self._mappings[name] = load(_read_text(file), f"{file.parent.name}/{file.name}")
         return self._mappings[name]
 
     def crm_mapping(self, name: str) -> Any:

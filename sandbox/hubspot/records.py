@@ -14,7 +14,7 @@ from typing import Any
 
 from sandbox.core import Clock
 from sandbox.hubspot.schema import ASSOCIATION_TYPES, MODIFIED, PRIMARY_TYPES, PROPERTIES, TYPE_IDS, Property, is_won
-from sandbox.world import CrmRecord, World
+from sandbox.world import CrmRecord, World, stamp
 
 MOST_GROUPS, MOST_FILTERS_IN_GROUP, MOST_FILTERS = 5, 6, 18
 Test = Callable[[Any], bool]
@@ -37,11 +37,6 @@ class Record:
     indexed_at: datetime
     archived: bool = False
     won_on: date | None = None
-
-
-def text_of(moment: datetime) -> str:
-    """Return HubSpot's text of a moment: UTC with milliseconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
 
 
 @lru_cache(maxsize=1 << 17)
@@ -76,8 +71,8 @@ class Records:
                 self._seed(object_type, one)
 
     def _seed(self, object_type: str, one: CrmRecord) -> None:
-        stamp = datetime.fromisoformat(str(one.properties[MODIFIED[object_type]]))
-        self.by_type[object_type][one.id] = Record(one.id, dict(one.properties), stamp, won_on=one.won_on)
+        modified = datetime.fromisoformat(str(one.properties[MODIFIED[object_type]]))
+        self.by_type[object_type][one.id] = Record(one.id, dict(one.properties), modified, won_on=one.won_on)
         for to_type, ids in one.associations.items():
             for place, to_id in enumerate(ids):
                 self.link(object_type, one.id, to_type, to_id, primary=to_type == "companies" and place == 0)
@@ -119,7 +114,7 @@ class Records:
         """Make a record; its properties must have passed ``check``."""
         moment = self.clock.tick()
         record = Record(str(next(self._ids)), {}, moment)
-        record.properties = {"hs_object_id": record.id, "createdate": text_of(moment)}
+        record.properties = {"hs_object_id": record.id, "createdate": stamp(moment)}
         self.by_type[object_type][record.id] = record
         self._put(object_type, record, properties, moment)
         return record
@@ -131,7 +126,7 @@ class Records:
 
     def _put(self, object_type: str, record: Record, properties: dict[str, Any], moment: datetime) -> None:
         record.properties.update({name: None if value is None else str(value) for name, value in properties.items()})
-        record.properties[MODIFIED[object_type]] = text_of(moment)
+        record.properties[MODIFIED[object_type]] = stamp(moment)
         record.indexed_at = moment
         if object_type == "deals":
             record.properties["hs_is_closed_won"] = str(is_won(record.properties.get("dealstage"))).lower()

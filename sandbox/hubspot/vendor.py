@@ -11,7 +11,7 @@ from uuid import UUID
 from flask import Response, request
 
 from sandbox.core import Clock, RateLimit, Vendor, json_response
-from sandbox.hubspot.records import Problem, Record, Records, check, is_primary, text_of
+from sandbox.hubspot.records import Problem, Record, Records, check, is_primary
 from sandbox.hubspot.schema import (
     ASSOCIATION_TYPES,
     MODIFIED,
@@ -25,7 +25,7 @@ from sandbox.hubspot.schema import (
     pipeline_json,
     property_json,
 )
-from sandbox.world import World
+from sandbox.world import World, stamp
 
 TOKEN_PREFIX = "pat-sandbox"  # any bearer token that starts so is accepted
 BATCH, ASSOCIATION_BATCH = 100, 1000
@@ -55,10 +55,9 @@ class HubSpot(Vendor):
         super().__init__(clock, minute)
         self.world = world
         self._add_routes()
-        self.reset()
 
     def reset(self) -> None:
-        """Go back to the seeded state."""
+        """Go back to the seeded state; the sandbox does so before the first request."""
         self.records = Records(self.clock, self.world)
         self.search_lag = 0.0
         self.search_cap = 10_000
@@ -89,7 +88,7 @@ class HubSpot(Vendor):
         """Win the deals of ``day``."""
         for deal in self.records.by_type["deals"].values():
             if deal.won_on == day and deal.properties["dealstage"] == "contractsent" and not deal.archived:
-                closed = text_of(datetime.combine(day, time(9), self.clock.now().tzinfo))
+                closed = stamp(datetime.combine(day, time(9), self.clock.now().tzinfo))
                 self.records.update("deals", deal, {"dealstage": "closedwon", "closedate": closed})
 
     # --------------------------------------------------------------------------------------------------------- refusals
@@ -325,7 +324,7 @@ class HubSpot(Vendor):
         return Response(status=204)
 
     def _batch(self, results: list[Any], errors: list[dict[str, Any]] | None = None, status: int = 200) -> Response:
-        now = text_of(self.clock.now())
+        now = stamp(self.clock.now())
         body = {"status": "COMPLETE", "results": results, "startedAt": now, "completedAt": now}
         if not errors:
             return json_response(body, status)

@@ -49,7 +49,7 @@ def add_months(day: date, months: int) -> date:
 
 def stamp(moment: datetime) -> str:
     """Return HubSpot's text of a moment: UTC with milliseconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def plain(value: Decimal) -> str:

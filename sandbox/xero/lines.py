@@ -19,14 +19,14 @@ def line_item(books: Books, data: Wire, amount_types: str, unit_places: int) -> 
         raise Invalid("Description of a line item must be 1 to 4000 characters long")
     line: Wire = {"LineItemID": data.get("LineItemID") or books.new_id(), "Description": description, "Tracking": []}
     if _is_text(data):
-        return {**line, "LineAmount": Decimal("0.00"), "TaxAmount": Decimal("0.00"), "ValidationErrors": []}
+        return {**line, "LineAmount": Decimal("0.00"), "TaxAmount": Decimal("0.00")}
     line.update(_amounts(data, unit_places))
     line.update(_account_and_tax(books, data, item, amount_types, line["LineAmount"]))
     if item:
         line["ItemCode"] = item["Code"]
         line["Item"] = {name: item[name] for name in ("ItemID", "Code", "Name")}
     line["Tracking"] = _tracking(books, data)
-    return {**line, "ValidationErrors": []}
+    return line
 
 
 def _is_text(data: Wire) -> bool:

@@ -25,6 +25,8 @@ from sandbox.server import Running
 from tests.conftest import NoWait
 from tests.connector_suite.accounting_bench import TODAY, AccountingBench, RenewingToken
 
+__all__ = ["TODAY", "AccountingSuite"]
+
 LOST_AFTER = [
     {"kind": "timeout_after", "seconds": 0.01},
     {"kind": "reset_after"},

@@ -107,8 +107,13 @@ def test_the_transforms_must_end_in_what_the_term_wants():
 
 
 def test_the_transforms_must_fit_to_each_other():
-    fault = only_fault('billed_through = { from = "deal.x", transforms = [{ name = "round", places = 0 }, "date"] }')
-    assert fault.key == "contract.billed_through.transforms"
+    line = 'billed_through = { from = "deal.x", transforms = [{ name = "round", places = 0 }, "date"] }'
+    with pytest.raises(MappingError) as caught:
+        load_crm_mapping(with_contract(line), "hubspot.toml")
+    assert [fault.problem for fault in caught.value.faults] == [
+        "round takes a number but gets text",
+        "date takes text but gets a number",
+    ]
 
 
 @pytest.mark.parametrize(
