@@ -7,7 +7,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -114,7 +114,14 @@ class ConfigError(Exception):
 
 def is_loopback(url: str) -> bool:
     """Say whether ``url`` points at this machine."""
-    return (urlsplit(url).hostname or "") in _LOOPBACK
+    return _host(url) in _LOOPBACK
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def load(path: Path, roles: Mapping[str, str], jobs: Mapping[str, int], environ: Mapping[str, str]) -> Config:
@@ -156,7 +163,8 @@ class _Section:
             if default is None:
                 self.fault(key, f"is missing: write {wanted}")
             return default
-        if not isinstance(found, kinds) or (isinstance(found, bool) and kinds is not bool):
+        # To Python a bool is an int and a datetime is a date; here they are not.
+        if not isinstance(found, kinds) or (isinstance(found, bool | datetime) and kinds is not bool):
             self.fault(key, f"is {found!r}: write {wanted}")
             return default
         return found
@@ -264,6 +272,8 @@ def _entity(name: str, table: _Section, approve: str) -> Entity:
     # QuickBooks keeps 21 characters of a number, the shortest of the ledgers.
     if len(entity.credit_prefix) + entity.number_digits > 21 or len(prefix) + entity.number_digits > 21:
         table.fault("number_prefix", "makes numbers longer than 21 characters: shorten it")
+    if entity.number_digits < 1:
+        table.fault("number_digits", f"is {entity.number_digits}: write how many digits a number has, such as 5")
     if prefix == entity.credit_prefix:
         table.fault("credit_note_prefix", "equals number_prefix: invoices and credit notes are two series")
     table.close()
@@ -278,7 +288,11 @@ def _check_zone(table: _Section, zone: str) -> None:
 
 
 def _currencies(table: _Section) -> tuple[str, ...]:
-    found = table.value("currencies", list, 'a list such as ["GBP", "EUR"]') or []
+    wanted = 'a list such as ["GBP", "EUR"]'
+    found = table.value("currencies", list, wanted)
+    if found == []:
+        table.fault("currencies", f"is empty: write {wanted}")
+    found = found or []
     for currency in found:
         if not isinstance(currency, str) or _CURRENCY.fullmatch(currency) is None:
             table.fault("currencies", f"holds {currency!r}: write three capital letters (ISO 4217)")
@@ -292,7 +306,7 @@ def _tax_rates(table: _Section) -> dict[str, Decimal]:
             rate = Decimal(str(value))
         except InvalidOperation:
             rate = Decimal(-1)
-        if isinstance(value, bool) or not 0 <= rate <= 100:
+        if isinstance(value, bool) or not (rate.is_finite() and 0 <= rate <= 100):
             table.fault(name, f"is {value!r}: write a percentage from 0 to 100")
         rates[name] = rate
     return rates
@@ -304,8 +318,7 @@ def _connection(name: str, table: _Section, roles: Mapping[str, str], environ: M
         table.fault("vendor", f"is {vendor!r}: known are {', '.join(sorted(roles))}{_nearest(vendor, roles)}")
     role = roles.get(vendor, "")
     url = table.text("base_url", "the vendor's API address (see config.example.toml)")
-    if url and urlsplit(url).scheme != "https" and not is_loopback(url):
-        table.fault("base_url", f"is {url!r}: write an https address (http only on this machine)")
+    _check_url(table, "base_url", url)
     oauth = _oauth(table.table("oauth"), url, environ) if "oauth" in table.data else None
     connection = Connection(
         name=name,
@@ -317,10 +330,23 @@ def _connection(name: str, table: _Section, roles: Mapping[str, str], environ: M
         token="" if oauth else _secret(table, "token", url, environ),
         oauth=oauth,
         mapping=table.text("mapping", "a mapping file", f"{vendor}.toml"),
-        minute_seconds=float(table.value("minute_seconds", (int, Decimal), "seconds", 60)),
+        minute_seconds=_minute(table),
     )
     table.close()
     return connection
+
+
+def _check_url(table: _Section, key: str, url: str) -> None:
+    scheme = url.partition("://")[0].lower()
+    if url and not (_host(url) and (scheme == "https" or (scheme == "http" and is_loopback(url)))):
+        table.fault(key, f"is {url!r}: write an https address (http only on this machine)")
+
+
+def _minute(table: _Section) -> float:
+    found = Decimal(table.value("minute_seconds", (int, Decimal), "seconds", 60))
+    if not (found.is_finite() and found > 0):
+        table.fault("minute_seconds", f"is {found}: write how many seconds the stand-in's minute lasts")
+    return float(found)
 
 
 def _oauth(table: _Section, url: str, environ: Mapping[str, str]) -> OAuth:
@@ -334,8 +360,7 @@ def _oauth(table: _Section, url: str, environ: Mapping[str, str]) -> OAuth:
     if not environ.get("NETTERMS_KEY"):
         remedy = "set NETTERMS_KEY to 32 random bytes in URL-safe base64 and keep it apart from the store"
         table.fault("refresh_token", f"renewed tokens are kept encrypted, but there is no key: {remedy}")
-    if oauth.token_url and urlsplit(oauth.token_url).scheme != "https" and not is_loopback(oauth.token_url):
-        table.fault("token_url", f"is {oauth.token_url!r}: write an https address")
+    _check_url(table, "token_url", oauth.token_url)
     table.close()
     return oauth
 
@@ -355,13 +380,14 @@ def _secret(table: _Section, key: str, url: str, environ: Mapping[str, str]) -> 
 
 def _cadence(table: _Section, jobs: Mapping[str, int]) -> dict[str, int]:
     cadence = dict(jobs)
+    table.known |= set(jobs)
     for name in jobs:
         if name in table.data:
             written = table.text(name, 'how often it runs, e.g. "15m"')
             match = _DURATION.fullmatch(written)
-            if match is None:
+            if written and match is None:
                 table.fault(name, f"is {written!r}: write a number and s, m, h or d, e.g. '15m'")
-            else:
+            elif match is not None:
                 cadence[name] = int(match[1]) * _SECONDS[match[2]]
     table.close()
     return cadence
@@ -377,6 +403,9 @@ def _check_references(root: _Section, config: Config) -> None:
         ledger = config.connections.get(entity.accounting)
         if entity.accounting and (ledger is None or ledger.role != "accounting"):
             entities.fault(f"{entity.key}.accounting", f"is {entity.accounting!r}: name an accounting connection")
+        elif ledger is not None and ledger.entity not in ("", entity.key):
+            problem = f"is {entity.accounting!r}, which belongs to {ledger.entity!r}: name this entity's own"
+            entities.fault(f"{entity.key}.accounting", problem)
     connections = root.table("connections")
     for connection in config.connections.values():
         if connection.entity and connection.entity not in config.entities:

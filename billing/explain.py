@@ -7,7 +7,7 @@ from decimal import Decimal
 from math import gcd
 from typing import TYPE_CHECKING
 
-from billing.money import exponent
+from billing.money import exponent, plain
 from billing.terms import Interval, parse_interval
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def date_text(day: date) -> str:
 def price_text(value: str | Decimal, currency: str) -> str:
     """Word a price in major units with at least the currency's decimals: ``1,200.00``, ``0.0125``."""
     number = Decimal(value)
-    decimals = max(exponent(currency), -int(number.normalize().as_tuple().exponent))
+    decimals = max(exponent(currency), len(plain(number).partition(".")[2]))
     return f"{number:,.{decimals}f}"
 
 

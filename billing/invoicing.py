@@ -16,6 +16,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from billing.money import plain
 from billing.plan import Explanation, Line, plan
 from billing.tax import TaxLine as TaxLine
 from billing.tax import document_taxes
@@ -154,7 +155,7 @@ def digest(draft: Draft) -> str:
     content = msgspec.to_builtins(
         msgspec.structs.replace(draft, issue_on=date.min, due_on=date.min), builtin_types=(Decimal,)
     )
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=lambda value: f"{value.normalize():f}")
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=plain)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

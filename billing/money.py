@@ -74,6 +74,12 @@ def text(minor: int, currency: str) -> str:
     return str(to_decimal(minor, currency))
 
 
+def plain(value: Decimal) -> str:
+    """Return a number without exponent and trailing zeros, exact at any length: ``10.50`` is ``10.5``."""
+    written = f"{value:f}"
+    return written.rstrip("0").rstrip(".") if "." in written else written
+
+
 def display(minor: int, currency: str) -> str:
     """Return minor units for people: ``1,234.50 USD``."""
     return f"{to_decimal(minor, currency):,} {currency}"

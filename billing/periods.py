@@ -79,11 +79,6 @@ class Grid(NamedTuple):
         index = (_month(day) - _month(self.origin)) // self.size
         return index - 1 if self.boundary(index) > day else index
 
-    def first_boundary(self, start: date) -> date:
-        """Return the first boundary on or after ``start``."""
-        index = self.index_of(start)
-        return start if self.boundary(index) == start else self.boundary(index + 1)
-
     def finer(self, size: int) -> Grid:
         """Return the grid of periods of ``size``, a divisor of this one's: every boundary of this one is one of it."""
         return self._replace(size=size)

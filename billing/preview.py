@@ -32,15 +32,15 @@ def preview(
 ) -> dict[str, Any]:
     """Return the invoices a terms file leads to, as the JSON document of ``netterms plan``.
 
-    Shown is what is issued by ``through``: by default to the end of the contract, or its first 12 months where it has
-    none. Each invoice comes on its own issue date; with ``today`` given, all that was due by then comes as one
-    catch-up invoice on ``today``. Raises ``BrokenInvariant``.
+    Shown is what is issued by ``through``: by default to the end of the contract; where it has none its first 12
+    months, and all that is due by ``today``. Each invoice comes on its own issue date; with ``today`` given, all that
+    was due by then comes as one catch-up invoice on ``today``. Raises ``BrokenInvariant``.
     """
     terms = file.terms
     shown, hidden = _split(terms, through, today)
     rules = Rules(tax_rates=_tax_rates(file), go_live=file.go_live)
     settled = [Settled(slice=line.slice, how="held", line=line) for line in hidden]
-    notes: dict[Note, None] = dict.fromkeys(_scope_notes(terms, through))
+    notes: dict[Note, None] = dict.fromkeys(_scope_notes(terms, through, today))
     drafts: list[Draft] = []
     elsewhere: list[Settled] = []
     for day in _run_days(shown, today):
@@ -63,8 +63,8 @@ def preview(
 def _split(terms: Terms, through: date | None, today: date | None) -> tuple[list[Line], list[Line]]:
     """Return the lines to show, and those that ``bill`` would find due on the days walked but that lie beyond."""
     if through is None and terms.ends_on is None:
-        cutoff = _evergreen_end(terms)
-        lines = plan(terms, max(cutoff, today or cutoff))
+        cutoff = _evergreen_end(terms, today)
+        lines = plan(terms, cutoff)
         shown = [line for line in lines if line.starts < cutoff and line.issue_on <= cutoff]
     else:
         last = through or _last_issue_day(terms)
@@ -74,9 +74,11 @@ def _split(terms: Terms, through: date | None, today: date | None) -> tuple[list
     return shown, [line for line in lines if line.slice not in slices]
 
 
-def _evergreen_end(terms: Terms) -> date:
+def _evergreen_end(terms: Terms, today: date | None) -> date:
+    """Return the day after the last one shown of a contract without end: 12 months on, or what is due by today."""
     month = terms.starts_on.year * 12 + terms.starts_on.month - 1 + EVERGREEN_MONTHS
-    return anchored(month, terms.starts_on.day)
+    end = anchored(month, terms.starts_on.day)
+    return end if today is None else max(end, today + timedelta(days=1))
 
 
 def _last_issue_day(terms: Terms) -> date:
@@ -98,13 +100,11 @@ def _run_days(shown: Sequence[Line], today: date | None) -> list[date]:
     return sorted(days if today is None else {max(day, today) for day in days})
 
 
-def _scope_notes(terms: Terms, through: date | None) -> list[Note]:
+def _scope_notes(terms: Terms, through: date | None, today: date | None) -> list[Note]:
     notes = []
     if through is None and terms.ends_on is None:
-        until = date_text(_evergreen_end(terms) - timedelta(days=1))
-        message = (
-            f"the contract has no end: its first {EVERGREEN_MONTHS} months, to {until}, are shown; choose --through"
-        )
+        last = date_text(_evergreen_end(terms, today) - timedelta(days=1))
+        message = f"the contract has no end: shown is its service to {last}; choose another day with --through"
         notes.append(Note("evergreen", message, "ends_on"))
     for index, charge in enumerate(terms.charges):
         if isinstance(charge, Recurring) and not serves(terms, charge):
@@ -152,7 +152,7 @@ def _line(drafted: DraftLine, currency: str) -> dict[str, str]:
         "description": line.description,
         "from": line.starts.isoformat(),
         "to": (line.until - timedelta(days=1)).isoformat(),
-        "quantity": f"{line.quantity.normalize():f}",
+        "quantity": money.plain(line.quantity),
         "unit_price": _price(line.unit_price, currency),
         "amount": money.text(drafted.amount, currency),
         "explain": explain_text(line.explain),

@@ -6,11 +6,10 @@ The operands returned beside an amount are those it can be computed again from; 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
-from billing.money import exponent, round_half_away
+from billing.money import exponent, plain, round_half_away
 from billing.periods import Grid, Part, Period, common_size, parts, total
 from billing.terms import Discount, OneTime, Proration, Recurring, parse_interval
 
@@ -60,16 +59,18 @@ class RecurringPrice:
             **_operands(charge, currency),
             "every": charge.every,
             "price_per": charge.price_per or charge.every,
+            "parts": str(self._whole[0][0]),
         }
 
     def of(self, period: Period) -> Priced:
         """Price one period: all of it, or the share a stub is of the full period it belongs to."""
         operands = {**self._base, "from": period.starts.isoformat()}
         measured = self._measure(period)
-        operands["parts"] = " + ".join(f"{days}/{of}" if of != 1 else str(days) for days, of in measured)
-        if self._proration == "thirty_360" and measured is not self._whole and self._steps.monthly:
-            operands["basis"] = "30/360"
-        if measured is self._whole and not self._splits:
+        if measured is not self._whole:
+            operands["parts"] = " + ".join(f"{days}/{of}" if of != 1 else str(days) for days, of in measured)
+            if self._proration == "thirty_360" and self._steps.monthly:
+                operands["basis"] = "30/360"
+        elif not self._splits:
             return Priced(self._full_amount, operands)
         share = total(measured) / self._whole[0][0]
         if not self._splits:
@@ -86,15 +87,11 @@ class RecurringPrice:
 
 
 def _operands(charge: Recurring | OneTime, currency: str) -> dict[str, str]:
-    operands = {"currency": currency, "price": _plain(charge.price), "quantity": _plain(charge.quantity)}
-    percents = [_plain(discount.percent) for discount in charge.discounts if discount.percent is not None]
-    amounts = [_plain(discount.amount) for discount in charge.discounts if discount.amount is not None]
+    operands = {"currency": currency, "price": plain(charge.price), "quantity": plain(charge.quantity)}
+    percents = [plain(discount.percent) for discount in charge.discounts if discount.percent is not None]
+    amounts = [plain(discount.amount) for discount in charge.discounts if discount.amount is not None]
     if percents:
         operands["percent"] = " ".join(percents)
     if amounts:
         operands["off"] = " ".join(amounts)
     return operands
-
-
-def _plain(value: Decimal) -> str:
-    return f"{value.normalize():f}"

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Literal
 
 import msgspec
@@ -42,6 +43,7 @@ _NAMED_INTERVALS = {
 _COUNTED_INTERVAL = re.compile(r"([1-9]\d{0,2}) (day|week|month|year)s?")
 
 
+@lru_cache(maxsize=1024)
 def parse_interval(value: str) -> Interval:
     """Read ``week``, ``month``, ``quarter``, ``half_year``, ``year`` or ``N days|weeks|months|years``.
 

@@ -15,7 +15,7 @@ import msgspec
 from billing.terms import Terms, check_number, parse_interval, parse_payment_terms, repeated
 
 
-class _Document(Terms, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Document(Terms, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A terms file: the terms, and what a legal entity would add to them."""
 
     tax: dict[str, Decimal] = msgspec.field(default_factory=dict)  # percent by class; without it everything is at 0
@@ -58,17 +58,17 @@ def load_terms_file(text: str, source: str) -> TermsFile:
         raise TermsFileError(
             source, [Fault("TOML", str(error), "Correct the line; see docs/terms.md for examples.")]
         ) from None
-    faults = _faults(data, _Document, "")
+    faults = _faults(data, Document, "")
     if faults:
         raise TermsFileError(source, faults)
-    document = msgspec.convert(data, _Document)
+    document = msgspec.convert(data, Document)
     terms = Terms(**{name: getattr(document, name) for name in Terms.__struct_fields__})
     return TermsFile(terms=terms, tax=document.tax, go_live=document.go_live, source=source)
 
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of a terms file. Numbers may be written bare or in quotes."""
-    found: dict[str, Any] = _numbers_too(msgspec.json.schema(_Document))
+    found: dict[str, Any] = _numbers_too(msgspec.json.schema(Document))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Terms file", **found}
 
 
@@ -94,7 +94,7 @@ def _faults(data: Mapping[str, Any], kind: type[msgspec.Struct], path: str) -> l
             found += _value_faults(data[name], field.type, _join(path, name), _CHECKS.get(name))
         elif field.required:
             found.append(Fault(_join(path, name), "is missing", f"Add it: {_EXAMPLES.get(name, name + ' = ...')}"))
-    if kind is _Document:
+    if kind is Document:
         found += _faults_between_keys(data)
     return found or _convert_faults(data, kind, path)
 

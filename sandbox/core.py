@@ -213,8 +213,7 @@ def _break_connection() -> None:
     connection = request.environ.get("werkzeug.socket")
     if connection is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        connection.shutdown(socket.SHUT_RD)
-        connection.close()
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 LOCK = threading.Lock()  # one request at a time changes or reads the stand-ins' state

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -165,6 +166,12 @@ class _Handler(WSGIRequestHandler):
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Say nothing: the call counts tell more."""
+
+
+    def finish(self) -> None:
+        """End the connection; one that a fault has broken on purpose is no error."""
+        with suppress(ConnectionError):
+            super().finish()
 
 
 class Running:

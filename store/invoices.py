@@ -63,7 +63,7 @@ def save_drafts(
     for draft in wanted:
         row = existing.pop(draft.type, None)
         data = to_json(draft)
-        if row is not None and row.data == data and row.customer_id == customer_id:
+        if row is not None and (row.data, row.customer_id, row.entity) == (data, customer_id, entity):
             continue
         changes += 1
         _write_draft(store, actor, row, draft, data, entity, customer_id)
@@ -79,7 +79,9 @@ def _write_draft(
 ) -> None:
     content = digest(draft)
     values = {
+        "entity": entity,
         "customer_id": customer_id,
+        "currency": draft.currency,
         "issue_on": draft.issue_on.isoformat(),
         "due_on": draft.due_on.isoformat(),
         "subtotal": draft.subtotal,
@@ -90,11 +92,10 @@ def _write_draft(
     }
     thing = f"contract:{draft.contract}"
     if row is None:
-        kept = {"contract": draft.contract, "entity": entity, "type": draft.type, "currency": draft.currency}
-        store.insert("documents", **kept, status="draft", **values)
+        store.insert("documents", contract=draft.contract, type=draft.type, status="draft", **values)
         audit.write(store, actor, "drafted", thing, after={"total": draft.total, "digest": content})
         return
-    status = row.status if row.digest == content else "draft"
+    status = row.status if (row.digest, row.entity) == (content, entity) else "draft"
     columns = ", ".join(f"{column}=?" for column in values)
     store.execute(f"UPDATE documents SET status=?, {columns} WHERE id=?", status, *values.values(), row.id)
     if row.digest != content:

@@ -29,7 +29,7 @@ CREATE TABLE customers (
 CREATE TABLE links (
     connection TEXT NOT NULL, kind TEXT NOT NULL, vendor_id TEXT NOT NULL, version TEXT NOT NULL DEFAULT '',
     our_id INTEGER NOT NULL, currency TEXT NOT NULL DEFAULT '',
-    PRIMARY KEY (connection, kind, vendor_id)
+    PRIMARY KEY (connection, kind, vendor_id, currency) -- one customer there may be ours in several currencies
 ) STRICT;
 CREATE INDEX links_ours ON links (connection, kind, our_id, currency);
 CREATE TABLE contracts (

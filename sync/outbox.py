@@ -52,9 +52,9 @@ def push(context: Context, connection: str, ledger: Accounting, kind: Kind[Any, 
         _look_up(context, connection, ledger, kind, "new")
     try:
         _send_all(context, connection, ledger, kind)
+        _look_up(context, connection, ledger, kind, "uncertain")
     finally:
         _report_parked(context, connection, kind)
-    _look_up(context, connection, ledger, kind, "uncertain")
 
 
 def _look_up(context: Context, connection: str, ledger: Accounting, kind: Kind[Any, Any], state: outbox.State) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from billing.explain import date_text
 from billing.invoicing import Draft
 from billing.money import display
+from billing.plan import Line
 from billing.tax import spread
 from connectors.base import CustomerDraft, DocumentDraft, LedgerCustomer, LedgerDocument, LedgerLine, Ref
 from mappings.ledger import Coding, LineFacts, code_line
@@ -123,7 +127,7 @@ def _document(
         due_on=row.due_on,
         lines=tuple(
             LedgerLine(
-                description=item.line.description,
+                description=_description(item.line),
                 amount=item.amount,
                 quantity=item.line.quantity,
                 unit_price=item.line.unit_price,
@@ -143,6 +147,13 @@ def _document(
         mark=f"Netterms {entity.key} {row.contract} {row.number}",
         email=customer.customer.email,
     )
+
+
+def _description(line: Line) -> str:
+    """Say on the line which service period it is for, as an invoice must."""
+    if line.kind != "recurring":
+        return line.description
+    return f"{line.description}, {date_text(line.starts)} to {date_text(line.until - timedelta(days=1))}"
 
 
 def _tax_per_line(content: Draft) -> list[int]:

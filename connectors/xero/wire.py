@@ -57,10 +57,7 @@ def inexact(amount: int, currency: str) -> bool:
 
 def too_fine(currency: str) -> Rejected:
     """Return the refusal of an amount that Xero would round."""
-    return Rejected(
-        reason=f"Xero keeps amounts with two decimals; this {currency} amount has {money.exponent(currency)}",
-        code="too_many_decimals",
-    )
+    return Rejected(reason=f"Xero keeps two decimals; this {currency} amount has {money.exponent(currency)}")
 
 
 def equals(field: str, value: str) -> str:

@@ -41,6 +41,8 @@ class Books:
         self.preferences = seed.preferences()
         self.rows: dict[str, dict[str, Row]] = {entity: {} for entity in (*WRITABLE, *READ_ONLY)}
         self.deleted: list[Deleted] = []
+        self._by_name: dict[tuple[str, str], str] = {}  # (entity, number or folded name) -> id
+        self._paid_by: dict[str, set[str]] = {}  # id of an invoice or credit memo -> ids of the payments on it
         self._ids = {"transactions": 100, "names": 0, "lists": 0}
         self._seed()
 
@@ -84,6 +86,10 @@ class Books:
         if row.get("Active") is False:
             raise not_found(entity)
         return row
+
+    def holder(self, entity: str, name: str) -> str | None:
+        """Return the id of the invoice or credit memo of that number, or of who bears that name in any case."""
+        return self._by_name.get((entity, name if entity in TRANSACTIONS else name.casefold()))
 
     def changed(self, entities: list[str], since: datetime) -> list[Row]:
         """Return one ``QueryResponse`` element per entity, at most 1,000 objects over all; of deleted ones the id."""
@@ -155,6 +161,7 @@ class Books:
         if entity != "Payment" and self.payments_of(current["Id"]):
             raise business("The transaction has payments applied to it; remove them first.")
         del self.rows[entity][current["Id"]]
+        self._forget(entity, current)
         self.deleted.append(Deleted(entity, current["Id"], self._now()))
         self._settle(self._linked(current))
         return {"status": "Deleted", "domain": "QBO", "Id": current["Id"]}
@@ -174,7 +181,19 @@ class Books:
         created = before["MetaData"]["CreateTime"] if before else now
         token = str(int(before["SyncToken"]) + 1) if before else "0"
         meta = {"CreateTime": created, "LastUpdatedTime": now}
+        self._forget(entity, before or {})
         self.rows[entity][row["Id"]] = {**row, "domain": "QBO", "sparse": False, "SyncToken": token, "MetaData": meta}
+
+        if name := _name(entity, row):
+            self._by_name[entity, name] = row["Id"]
+        for id in self._linked(row) if entity == "Payment" else ():
+            self._paid_by.setdefault(id, set()).add(row["Id"])
+
+    def _forget(self, entity: str, row: Row) -> None:
+        if name := _name(entity, row):
+            self._by_name.pop((entity, name), None)
+        for id in self._linked(row) if entity == "Payment" else ():
+            self._paid_by[id].discard(row["Id"])
 
     def _now(self) -> datetime:
         return self.clock.tick().astimezone(PACIFIC).replace(microsecond=0)
@@ -183,7 +202,7 @@ class Books:
 
     def payments_of(self, id: str) -> list[Row]:
         """Return the payments with a line on the invoice or credit memo ``id``."""
-        return [row for row in self.rows["Payment"].values() if id in self._linked(row)]
+        return [self.rows["Payment"][one] for one in sorted(self._paid_by.get(id, ()), key=int)]
 
     @staticmethod
     def _linked(row: Row) -> set[str]:
@@ -193,14 +212,21 @@ class Books:
     def _settle(self, ids: set[str]) -> None:
         """Bring the balances of these invoices and credit memos up to date; each counts as changed."""
         for entity in ("Invoice", "CreditMemo"):
-            for id in sorted(ids & set(self.rows[entity])):
-                row = self.rows[entity][id]
+            for row in [self.rows[entity][id] for id in sorted(ids) if id in self.rows[entity]]:
+                id = row["Id"]
                 paid_by = [{"TxnId": payment["Id"], "TxnType": "Payment"} for payment in self.payments_of(id)]
                 balance = balance_of(self, row)
                 settled = {**row, "Balance": balance, "LinkedTxn": paid_by}
                 if entity == "CreditMemo":
                     settled["RemainingCredit"] = balance
                 self._store(entity, settled, row)
+
+
+def _name(entity: str, row: Row) -> str:
+    """Return what must be unique among the objects of an entity, empty when it has nothing of the kind."""
+    if entity in ("Invoice", "CreditMemo"):
+        return str(row.get("DocNumber", ""))
+    return str(row.get("DisplayName" if entity in NAMES else "Name", "")).casefold()
 
 
 def updated_at(row: Row) -> datetime:

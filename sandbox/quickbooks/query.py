@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from functools import cached_property
 from typing import Any
 
 from sandbox.quickbooks.refusal import Refusal
@@ -51,6 +52,16 @@ class Condition:
     field: str
     operator: str  # = < > <= >= in like
     values: tuple[str, ...]
+
+    @cached_property
+    def is_time(self) -> bool:
+        """Whether instants are compared."""
+        return _is_time(self.field)
+
+    @cached_property
+    def folded(self) -> frozenset[str]:
+        """The values without regard to case."""
+        return frozenset(value.casefold() for value in self.values)
 
 
 @dataclass(frozen=True)
@@ -106,6 +117,10 @@ class _Reader:
         if not token.isdigit():
             raise _parse_error(token)
         return int(token)
+
+
+def _is_time(field: str) -> bool:
+    return field.startswith("MetaData.")
 
 
 def _parse_error(near: str) -> Refusal:
@@ -188,7 +203,7 @@ def run(query: Query, rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
     if query.count:
         return {"totalCount": len(found)}
     for field, descending in reversed(query.order):
-        found.sort(key=lambda row: _key(_get(row, field)), reverse=descending)
+        found.sort(key=lambda row: _key(_get(row, field), _is_time(field)), reverse=descending)
     page = found[query.start - 1 : query.start - 1 + query.most]
     return {query.entity: page, "startPosition": query.start, "maxResults": len(page)} if page else {}
 
@@ -208,9 +223,10 @@ def _get(row: dict[str, Any], path: str) -> Any:
     return value
 
 
-def _key(value: Any) -> Any:
-    text = str(value) if value is not None else ""
-    return datetime.fromisoformat(text).timestamp() if "T" in text and text[:4].isdigit() else text
+def _key(value: Any, is_time: bool) -> Any:
+    if is_time:
+        return datetime.fromisoformat(value)
+    return (0, Decimal(value), "") if isinstance(value, Decimal | int) else (1, Decimal(0), str(value or ""))
 
 
 def _holds(condition: Condition, value: Any) -> bool:
@@ -219,18 +235,20 @@ def _holds(condition: Condition, value: Any) -> bool:
     if condition.operator == "like":
         pattern = ".*".join(re.escape(part) for part in condition.values[0].split("%"))
         return re.fullmatch(pattern, str(value), re.IGNORECASE | re.DOTALL) is not None
-    compare = _OPERATORS[condition.operator]
-    return any(compare(*_comparable(value, wanted)) for wanted in condition.values)
-
-
-def _comparable(value: Any, wanted: str) -> tuple[Any, Any]:
+    if condition.is_time:
+        return _compares(condition, datetime.fromisoformat(value), _moment)
     if isinstance(value, bool):
-        return value, wanted.lower() == "true"
+        return _compares(condition, value, lambda text: text.lower() == "true")
     if isinstance(value, Decimal | int):
-        return Decimal(value), _number(wanted)
-    if "T" in value and value[:4].isdigit():
-        return datetime.fromisoformat(value), _moment(wanted)
-    return value.casefold(), wanted.casefold()
+        return _compares(condition, Decimal(value), _number)
+    if condition.operator in ("=", "in"):
+        return str(value).casefold() in condition.folded
+    return _compares(condition, str(value).casefold(), str.casefold)
+
+
+def _compares(condition: Condition, value: Any, read: Callable[[str], Any]) -> bool:
+    compare = _OPERATORS[condition.operator]
+    return any(compare(value, read(wanted)) for wanted in condition.values)
 
 
 def _number(text: str) -> Decimal:

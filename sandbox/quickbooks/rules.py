@@ -66,20 +66,18 @@ def customer(books: Books, row: Row, before: Row | None) -> Row:
 
 def _check_name_is_free(books: Books, name: str, before: Row | None) -> None:
     for entity in ("Customer", "Vendor", "Employee"):
-        for other in books.rows[entity].values():
-            same = other["DisplayName"].casefold() == name.casefold()
-            if same and not (before and entity == "Customer" and other["Id"] == before["Id"]):
-                detail = f"The name supplied already exists. : Another {entity.lower()} is already using this name."
-                raise Refusal("6240", "Duplicate Name Exists Error", detail, "DisplayName")
+        holder = books.holder(entity, name)
+        if holder and not (before and entity == "Customer" and holder == before["Id"]):
+            detail = f"The name supplied already exists. : Another {entity.lower()} is already using this name."
+            raise Refusal("6240", "Duplicate Name Exists Error", detail, "DisplayName")
 
 
 def item(books: Books, row: Row, before: Row | None) -> Row:
     """A unique name and an income account."""
     if not row.get("Name"):
         raise missing("Name")
-    for other in books.rows["Item"].values():
-        if other["Name"].casefold() == row["Name"].casefold() and other["Id"] != (before or {}).get("Id"):
-            raise Refusal("6240", "Duplicate Name Exists Error", "The name supplied already exists.", "Name")
+    if books.holder("Item", row["Name"]) not in (None, (before or {}).get("Id")):
+        raise Refusal("6240", "Duplicate Name Exists Error", "The name supplied already exists.", "Name")
     books.reference("Account", row.get("IncomeAccountRef"), "IncomeAccountRef")
     return {"Type": "Service", "Active": True, "FullyQualifiedName": row["Name"], **row}
 
@@ -141,13 +139,13 @@ def _same_currency(row: Row, buyer: Row) -> str:
 
 
 def _check_number_is_free(books: Books, entity: str, number: str | None, before: Row | None) -> None:
-    for other in books.rows[entity].values():
-        if number and other.get("DocNumber") == number and other["Id"] != (before or {}).get("Id"):
-            detail = (
-                "Duplicate Document Number Error : You must specify a different number. This number has already been"
-                f" used. DocNumber={number} is assigned to TxnType={entity} with TxnId={other['Id']}"
-            )
-            raise Refusal("6140", "Duplicate Document Number Error", detail)
+    holder = books.holder(entity, number) if number else None
+    if holder not in (None, (before or {}).get("Id")):
+        detail = (
+            "Duplicate Document Number Error : You must specify a different number. This number has already been"
+            f" used. DocNumber={number} is assigned to TxnType={entity} with TxnId={holder}"
+        )
+        raise Refusal("6140", "Duplicate Document Number Error", detail)
 
 
 def _sales_lines(books: Books, row: Row) -> list[Row]:
@@ -195,7 +193,7 @@ def balance_of(books: Books, row: Row) -> Decimal:
     """Return what is open of an invoice or credit memo: its total less every line of a payment on it."""
     links = [
         line["Amount"]
-        for payment in books.rows["Payment"].values()
+        for payment in books.payments_of(row["Id"])
         for line in payment["Line"]
         if line["LinkedTxn"][0]["TxnId"] == row["Id"]
     ]

@@ -56,6 +56,14 @@ def test_what_cannot_be_shared_out_is_refused():
         money.allocate(1, [1, -1])
 
 
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [("10.50", "10.5"), ("1E+3", "1000"), ("100", "100"), ("0.00", "0"), ("0." + "1" * 40, "0." + "1" * 40)],
+)
+def test_numbers_are_written_plainly_and_exactly(value, written):
+    assert money.plain(Decimal(value)) == written
+
+
 def test_fractions_round_exactly():
     assert money.round_half_away(Fraction(1, 2)) == 1
     assert money.round_half_away(Fraction(-1, 2)) == -1

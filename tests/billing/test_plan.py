@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,7 +11,7 @@ from billing.plan import plan
 from tests.billing.build import day, lines, one_time, recurring, terms
 
 
-def spans(*charges, through="2030-01-01", **fields):
+def spans(*charges: dict[str, Any], through: str = "2030-01-01", **fields: Any) -> list[tuple[str, str, str, int]]:
     return [
         (line.starts.isoformat(), line.until.isoformat(), line.issue_on.isoformat(), line.amount)
         for line in lines(terms(*charges, **fields), through)

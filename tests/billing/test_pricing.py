@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.billing.build import lines, one_time, recurring, terms
 
 
-def amounts(charge, through="2030-01-01", **fields):
+def amounts(charge: dict[str, Any], through: str = "2030-01-01", **fields: Any) -> list[int]:
     return [line.amount for line in lines(terms(charge, **fields), through)]
 
 

@@ -127,7 +127,7 @@ def test_step_by_step_bills_the_same_per_charge_as_all_at_once(contract, step):
 
 
 @given(contracts())
-@settings(quick, max_examples=4)
+@settings(quick, max_examples=3)
 def test_day_by_day_bills_the_same_per_charge_as_all_at_once(contract):
     assert nonzero(walk(contract, 1, [])) == nonzero(signed(bill_on(contract, [], END)))
 
@@ -151,7 +151,7 @@ def test_lines_and_taxes_add_up_to_their_document(contract, today, rate):
 
 
 @given(amended(), days, days)
-@settings(quick, max_examples=150)
+@settings(quick, max_examples=80)
 def test_after_any_change_a_slice_adds_up_to_what_is_owed_and_is_never_credited_below_nothing(pair, one, other):
     before, after = pair
     settled = issue(before, [], min(one, other))

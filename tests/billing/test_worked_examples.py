@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from billing.invoicing import Rules, due_date
+from billing.invoicing import Rules, Settled, due_date
 from billing.money import allocate, text, to_minor
 from billing.periods import Grid, parts, total
 from billing.reports import days_past_due, is_overdue
 from billing.tax import document_taxes
-from billing.terms import parse_interval
+from billing.terms import Terms, parse_interval
 from tests.billing.build import bill_on, day, issue, lines, one_time, recurring, signed, terms
 from tests.conftest import SHARED
 
@@ -41,7 +41,7 @@ def spans(contract, through="2030-01-01", charge="fee") -> list[list[str]]:
     return [[line.starts.isoformat(), line.until.isoformat()] for line in found]
 
 
-def run(contract, settled, today) -> tuple[list[str], list]:
+def run(contract, settled, today) -> tuple[list[str], list[Settled]]:
     """Bill and issue: the amounts billed (credits below zero), and what is settled then."""
     billed = signed(bill_on(contract, settled, today))
     return sorted(text(amount, "USD") for amount in billed.values()), issue(contract, settled, today)
@@ -54,7 +54,7 @@ def test_A03_base_in_advance_and_usage_in_arrears_share_invoices_through_a_leap_
     contract = terms(
         recurring(key="base"), recurring(key="usage", timing="arrears"), starts_on="2024-01-30", anchor_day=30
     )
-    settled: list = []
+    settled: list[Settled] = []
     for invoice in cases["A03"]["expected"]["invoices"]:
         (draft,) = bill_on(contract, settled, invoice["date"]).drafts
         periods = {one.line.charge: [one.line.starts.isoformat(), one.line.until.isoformat()] for one in draft.lines}
@@ -148,7 +148,7 @@ def nine_decimals(share: Fraction) -> str:
 def test_B13_two_changes_in_one_month_credit_what_was_billed_less_what_is_owed(cases):
     expected = cases["B13"]["expected"]
 
-    def plans(first_end=None, second_end=None, third=False):
+    def plans(first_end: str | None = None, second_end: str | None = None, third: bool = False) -> Terms:
         charges = [recurring(key="a", price="599.95", ends_on=first_end)]
         if first_end:
             charges.append(recurring(key="b", price="9.95", starts_on="2012-05-07", ends_on=second_end))
@@ -218,7 +218,8 @@ def test_B23_an_arrears_charge_added_mid_period_bills_at_the_renewal(cases):
 
 
 def test_B24_a_one_time_fee_is_billed_once_whatever_the_edits(cases):
-    found, settled = [], []
+    found = []
+    settled: list[Settled] = []
     for index, today in enumerate(("2024-02-01", "2024-03-01")):
         contract = terms(
             recurring(price="39", starts_on="2024-02-01"),

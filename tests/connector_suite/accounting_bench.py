@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import atexit
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import pytest
@@ -30,6 +31,14 @@ from sandbox.server import Options, Running
 from tests.conftest import FixedToken, NoWait
 
 TODAY = date(2026, 3, 10)
+
+
+@cache
+def shared_sandbox() -> Running:
+    """Start one sandbox for all tests of this process, whose minute is so short that its limits do not matter."""
+    running = Running(Options(today=TODAY, deals=0, minute=0.06)).__enter__()
+    atexit.register(running.__exit__)
+    return running
 
 
 class RenewingToken(FixedToken):
@@ -92,12 +101,10 @@ class AccountingBench:
 
     # ------------------------------------------------------------------------------------------------- building blocks
 
-    @pytest.fixture(scope="class")
-    @classmethod
-    def running(cls) -> Iterator[Running]:
-        """A sandbox whose minute is so short that its limits do not matter here."""
-        with Running(Options(today=TODAY, deals=0, minute=0.06)) as running:
-            yield running
+    @pytest.fixture
+    def running(self) -> Running:
+        """The sandbox of this test process; take ``ledger`` as well to start from a fresh state."""
+        return shared_sandbox()
 
     @pytest.fixture
     def ledger(self, running: Running) -> Accounting:

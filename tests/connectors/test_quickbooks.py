@@ -535,18 +535,24 @@ class TestChanges(QuickBooksBench):
                 books(running).books.write("Invoice", body, "create")
 
     def test_more_than_a_page_is_read_in_full_even_where_many_share_a_second(
-        self, running: Running, ledger: Accounting
+        self, running: Running, ledger: Accounting, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        self.fill(running, self.customer(ledger).id, 2300)
-        assert len({document.number for document in ledger.changes(None).documents}) == 2300
+        monkeypatch.setattr(transport, "PAGE", 50)
+        monkeypatch.setattr(changes, "PAGE", 50)
+        self.fill(running, self.customer(ledger).id, 130)
+        assert len({document.number for document in ledger.changes(None).documents}) == 130
 
-    def test_more_changes_than_one_capture_tells_are_queried(self, running: Running, ledger: Accounting) -> None:
+    def test_more_changes_than_one_capture_tells_are_queried(
+        self, running: Running, ledger: Accounting, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("sandbox.quickbooks.books.LONGEST_CDC", 50)
+        monkeypatch.setattr(changes, "MOST", 50)
         customer = self.customer(ledger)
         gone = self.create(ledger, self.draft(customer, "GONE", type="credit_note"))
-        self.fill(running, customer.id, 1100)
+        self.fill(running, customer.id, 70)
         by_hand(running, "creditmemo?operation=delete", {"Id": gone.ref.id, "SyncToken": gone.ref.version})
         found = ledger.changes(datetime(2026, 3, 10, tzinfo=UTC)).documents
-        assert len(found) == 1101
+        assert len(found) == 71
         assert [document.ref.id for document in found if document.status == "deleted"] == [gone.ref.id]
 
     def test_further_back_than_thirty_days_is_queried(self, running: Running, ledger: Accounting) -> None:

@@ -26,7 +26,8 @@ from sandbox.xero.payments import create_payment
 from sandbox.xero.seed import TENANT
 from sandbox.xero.vendor import API
 from tests.conftest import FixedToken, NoWait
-from tests.connector_suite.accounting import TODAY, AccountingSuite
+from tests.connector_suite.accounting import AccountingSuite
+from tests.connector_suite.accounting_bench import TODAY, AccountingBench
 from tests.sandbox.xero_specification import Exchange, check
 
 HEADERS = {"Authorization": "Bearer sandbox-xero-test", "xero-tenant-id": TENANT}
@@ -39,7 +40,7 @@ def books(running: Running) -> Xero:
     return vendor
 
 
-class TestXero(AccountingSuite):
+class XeroBench(AccountingBench):
     vendor = "xero"
     token = "sandbox-xero-test"
     account = TENANT
@@ -51,13 +52,13 @@ class TestXero(AccountingSuite):
     taxed = "OUTPUT2"
     untaxed = "ZERORATEDOUTPUT"
     class_ = "Software"
-    clearing_accounts = {"GBP": "091", "EUR": "092", "USD": "090", "JPY": "090"}  # noqa: RUF012 - as in the suite
+    clearing_accounts = {"GBP": "091", "EUR": "092", "USD": "090", "JPY": "090"}  # noqa: RUF012 - as in the bench
     longest_number = 255
 
     @pytest.fixture(scope="class")
     @classmethod
     def running(cls) -> Iterator[Running]:
-        """A sandbox whose idempotency keys live 3.6 s: longer than a slow test, shorter than the suite."""
+        """A sandbox whose idempotency keys live 3.6 s: longer than a slow test, shorter than the bench."""
         with Running(Options(today=TODAY, deals=0, minute=0.6)) as running:
             yield running
 
@@ -95,6 +96,10 @@ class TestXero(AccountingSuite):
 
     def payments_held(self, running: Running) -> int:
         return len(books(running).state()["payments"])
+
+
+class TestXero(XeroBench, AccountingSuite):
+    """Xero keeps the contract of a ledger."""
 
 
 # ------------------------------------------------------------------------------------------------- what Xero adds to it
@@ -144,7 +149,7 @@ class RealClock:
     sleep = staticmethod(time.sleep)
 
 
-suite = TestXero()  # its builders of drafts serve the tests below
+bench = XeroBench()  # its builders of drafts serve the tests below
 
 
 def ledger_of(running: Running, token: str = "sandbox-xero-test", tenant: str = TENANT) -> Accounting:
@@ -164,15 +169,15 @@ def test_every_request_and_every_answer_follows_the_published_specification(
     ledger = ledger_of(running)
     ledger.probe()
     ledger.setup()
-    customer = suite.customer(ledger)
-    ledger.customers.create([suite.customer_draft("GBP"), suite.customer_draft("GBP", "c2", "A <b>")], "again")
-    invoice, other = (suite.draft(customer, number, suite.line(100_00, 20_00), po_number="PO-1") for number in "AB")
-    note = suite.draft(customer, "CN-1", type="credit_note")
-    wrong = suite.draft(Ref(id=suite.unknown_id()), "C")
+    customer = bench.customer(ledger)
+    ledger.customers.create([bench.customer_draft("GBP"), bench.customer_draft("GBP", "c2", "A <b>")], "again")
+    invoice, other = (bench.draft(customer, number, bench.line(100_00, 20_00), po_number="PO-1") for number in "AB")
+    note = bench.draft(customer, "CN-1", type="credit_note")
+    wrong = bench.draft(Ref(id=bench.unknown_id()), "C")
     results = ledger.documents.create([invoice, other, note, wrong], "mixed")
     created = results[0]
     assert isinstance(created, Created)
-    payment, too_much = (suite.payment_draft(created.found, amount) for amount in (50_00, 999_00))
+    payment, too_much = (bench.payment_draft(created.found, amount) for amount in (50_00, 999_00))
     ledger.payments.create([payment, too_much], "pay")
     ledger.documents.find([invoice, note])
     ledger.payments.find([payment])
@@ -199,23 +204,23 @@ def test_amounts_are_written_as_the_exact_digits_and_never_through_floats(
     running: Running, exchanges: list[Exchange]
 ) -> None:
     ledger = ledger_of(running)
-    line = suite.line(10_000_000_00, unit_price=Decimal("2500.0000"), quantity=Decimal(4000))
-    suite.create(ledger, suite.draft(suite.customer(ledger), "E-1", line))
+    line = bench.line(10_000_000_00, unit_price=Decimal("2500.0000"), quantity=Decimal(4000))
+    bench.create(ledger, bench.draft(bench.customer(ledger), "E-1", line))
     assert b'"UnitAmount":2500.0000,"LineAmount":10000000.00,"TaxAmount":0.00' in exchanges[-1].body
     assert _ENCODER.encode(Decimal("9007199254740993.01")) == b"9007199254740993.01"  # a float ends in ...992.0
 
 
 def test_each_write_has_a_timeout_and_is_sent_once_whatever_breaks(
-    running: Running, exchanges: list[Exchange], monkeypatch: pytest.MonkeyPatch
+    running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger = ledger_of(running)
-    customer = suite.customer(ledger)
-    suite.create(ledger, suite.draft(customer, "WARM-UP"))
+    customer = bench.customer(ledger)
+    bench.create(ledger, bench.draft(customer, "WARM-UP"))
     monkeypatch.setattr("connectors.xero.client.TIMEOUT", (1, 0.1))
     running.sandbox.faults.ordered[:] = [Fault("xero", "timeout_before", method="PUT", seconds=0.5, times=-1)]
     before = running.sandbox.vendors["xero"].calls.total()
     with pytest.raises(OutcomeUnknown):
-        ledger.documents.create([suite.draft(customer, "T-1")], "k1")
+        ledger.documents.create([bench.draft(customer, "T-1")], "k1")
     running.sandbox.faults.ordered.clear()
     assert running.sandbox.vendors["xero"].calls.total() - before == 1
 
@@ -224,7 +229,7 @@ def test_a_server_that_is_not_there_did_nothing(running: Running) -> None:
     settings = Settings(name="x", vendor="xero", base_url="http://127.0.0.1:9/xero", account=TENANT)
     ledger = connect(settings, Ports(credentials=FixedToken("sandbox-xero-test"), clock=NoWait()))
     with pytest.raises(Retryable):
-        ledger.documents.create([suite.draft(Ref(id="1"), "T-1", suite.line(1, class_=""))], "k1")
+        ledger.documents.create([bench.draft(Ref(id="1"), "T-1", bench.line(1, class_=""))], "k1")
 
 
 def test_used_up_calls_of_the_day_say_when_to_come_back_and_are_not_waited_for(running: Running) -> None:
@@ -250,8 +255,8 @@ def test_a_price_with_too_many_decimals_goes_as_one_times_the_amount_and_is_said
     running: Running, exchanges: list[Exchange]
 ) -> None:
     ledger = ledger_of(running)
-    line = suite.line(10, quantity=Decimal("7"), unit_price=Decimal("0.01428571"), description="API calls")
-    suite.create(ledger, suite.draft(suite.customer(ledger), "Q-1", line))
+    line = bench.line(10, quantity=Decimal("7"), unit_price=Decimal("0.01428571"), description="API calls")
+    bench.create(ledger, bench.draft(bench.customer(ledger), "Q-1", line))
     sent = sent_line(exchanges)
     assert (sent["Quantity"], sent["UnitAmount"], sent["LineAmount"]) == (1, Decimal("0.10"), Decimal("0.10"))
     assert sent["Description"] == "API calls (7 × 0.01428571 GBP)"
@@ -259,10 +264,10 @@ def test_a_price_with_too_many_decimals_goes_as_one_times_the_amount_and_is_said
 
 def test_four_decimals_of_a_price_are_kept(running: Running, exchanges: list[Exchange]) -> None:
     ledger = ledger_of(running)
-    line = suite.line(123_46, quantity=Decimal("10000"), unit_price=Decimal("0.012346"))
-    fine = suite.line(123_45, quantity=Decimal("10000"), unit_price=Decimal("0.0123"))
-    kept = suite.line(123_00, quantity=Decimal("10000"), unit_price=Decimal("0.0123"))
-    suite.create(ledger, suite.draft(suite.customer(ledger), "Q-1", kept, line, fine))
+    line = bench.line(123_46, quantity=Decimal("10000"), unit_price=Decimal("0.012346"))
+    fine = bench.line(123_45, quantity=Decimal("10000"), unit_price=Decimal("0.0123"))
+    kept = bench.line(123_00, quantity=Decimal("10000"), unit_price=Decimal("0.0123"))
+    bench.create(ledger, bench.draft(bench.customer(ledger), "Q-1", kept, line, fine))
     assert (sent_line(exchanges)["Quantity"], sent_line(exchanges)["UnitAmount"]) == (10000, Decimal("0.0123"))
     (stored,) = books(running).books.invoices.values()
     assert [one["UnitAmount"] for one in stored["LineItems"][:3]] == [
@@ -274,8 +279,8 @@ def test_four_decimals_of_a_price_are_kept(running: Running, exchanges: list[Exc
 
 def test_no_rate_no_mark_and_of_the_contact_only_its_id_are_sent(running: Running, exchanges: list[Exchange]) -> None:
     ledger = ledger_of(running)
-    customer = suite.customer(ledger)
-    suite.create(ledger, suite.draft(customer, "E-1", suite.line(1, currency="EUR"), currency="EUR", po_number="PO-7"))
+    customer = bench.customer(ledger)
+    bench.create(ledger, bench.draft(customer, "E-1", bench.line(1, currency="EUR"), currency="EUR", po_number="PO-7"))
     (invoice,) = json.loads(exchanges[-1].body)["Invoices"]
     assert invoice["Contact"] == {"ContactID": customer.id}
     assert invoice["Reference"] == "PO-7"
@@ -285,7 +290,7 @@ def test_no_rate_no_mark_and_of_the_contact_only_its_id_are_sent(running: Runnin
 
 def test_a_memo_is_a_line_of_text_without_an_amount(running: Running, exchanges: list[Exchange]) -> None:
     ledger = ledger_of(running)
-    document = suite.create(ledger, suite.draft(suite.customer(ledger), "E-1", memo="Pay to account 12345678"))
+    document = bench.create(ledger, bench.draft(bench.customer(ledger), "E-1", memo="Pay to account 12345678"))
     (invoice,) = json.loads(exchanges[-1].body)["Invoices"]
     assert invoice["LineItems"][-1] == {"Description": "Pay to account 12345678"}
     assert document.total == 100_00
@@ -293,8 +298,8 @@ def test_a_memo_is_a_line_of_text_without_an_amount(running: Running, exchanges:
 
 def test_a_class_that_xero_does_not_have_is_rejected_by_name(running: Running) -> None:
     ledger = ledger_of(running)
-    customer = suite.customer(ledger)
-    drafts = [suite.draft(customer, "K-1", suite.line(1, class_="Hardware")), suite.draft(customer, "K-2")]
+    customer = bench.customer(ledger)
+    drafts = [bench.draft(customer, "K-1", bench.line(1, class_="Hardware")), bench.draft(customer, "K-2")]
     rejected, created = ledger.documents.create(drafts, "k1")
     assert isinstance(rejected, Rejected)
     assert "Hardware" in rejected.reason
@@ -306,25 +311,25 @@ def test_options_of_the_same_name_are_told_apart_by_their_category(running: Runn
     books(running).books.tracking.append(region)
     ledger = ledger_of(running)
     assert set(ledger.setup().classes) == {"Department: Software", "Services", "Region: Software"}
-    draft = suite.draft(suite.customer(ledger), "K-1", suite.line(1, class_="Region: Software"))
-    suite.create(ledger, draft)
+    draft = bench.draft(bench.customer(ledger), "K-1", bench.line(1, class_="Region: Software"))
+    bench.create(ledger, draft)
     (stored,) = books(running).books.invoices.values()
     assert stored["LineItems"][0]["Tracking"] == [{"Name": "Region", "Option": "Software"}]
 
 
 def test_a_number_that_exists_is_never_overwritten(running: Running) -> None:
     ledger = ledger_of(running)
-    customer = suite.customer(ledger)
-    suite.create(ledger, suite.draft(customer, "D-1", suite.line(100_00)))
-    (again,) = ledger.documents.create([suite.draft(customer, "D-1", suite.line(777_00))], "other")
+    customer = bench.customer(ledger)
+    bench.create(ledger, bench.draft(customer, "D-1", bench.line(100_00)))
+    (again,) = ledger.documents.create([bench.draft(customer, "D-1", bench.line(777_00))], "other")
     assert isinstance(again, Adopted)
     assert again.found.total == 100_00
 
 
 def test_invoices_and_credit_notes_of_one_batch_go_under_two_keys(running: Running, exchanges: list[Exchange]) -> None:
     ledger = ledger_of(running)
-    customer = suite.customer(ledger)
-    note, invoice = suite.draft(customer, "CN-1", type="credit_note"), suite.draft(customer, "I-1")
+    customer = bench.customer(ledger)
+    note, invoice = bench.draft(customer, "CN-1", type="credit_note"), bench.draft(customer, "I-1")
     results = ledger.documents.create([note, invoice], "k" * 36)
     assert [result.found.number for result in results if isinstance(result, Created)] == ["CN-1", "I-1"]
     keys = [exchange.headers["Idempotency-Key"] for exchange in exchanges if exchange.method == "PUT"][1:]
@@ -334,8 +339,8 @@ def test_invoices_and_credit_notes_of_one_batch_go_under_two_keys(running: Runni
 @pytest.mark.parametrize("status", [401, 400, 429, 500])
 def test_a_batch_whose_second_call_fails_is_unknown_as_a_whole(running: Running, status: int) -> None:
     ledger = ledger_of(running)
-    customer = suite.customer(ledger)
-    drafts = [suite.draft(customer, "I-1"), suite.draft(customer, "CN-1", type="credit_note")]
+    customer = bench.customer(ledger)
+    drafts = [bench.draft(customer, "I-1"), bench.draft(customer, "CN-1", type="credit_note")]
     running.sandbox.faults.ordered[:] = [Fault("xero", "error_before", "PUT", "CreditNotes", status=status, times=-1)]
     with pytest.raises(OutcomeUnknown):
         ledger.documents.create(drafts, "k1")
@@ -346,27 +351,27 @@ def test_a_batch_whose_second_call_fails_is_unknown_as_a_whole(running: Running,
 
 def test_a_look_up_that_fails_after_a_partial_save_leaves_the_batch_unknown(running: Running) -> None:
     ledger = ledger_of(running)
-    customer = suite.customer(ledger)
-    drafts = [suite.draft(customer, "I-1"), suite.draft(Ref(id=suite.unknown_id()), "I-2")]
+    customer = bench.customer(ledger)
+    drafts = [bench.draft(customer, "I-1"), bench.draft(Ref(id=bench.unknown_id()), "I-2")]
     running.sandbox.faults.ordered[:] = [Fault("xero", "error_before", "GET", "Invoices", times=-1)]
     with pytest.raises(OutcomeUnknown):
         ledger.documents.create(drafts, "k1")
     running.sandbox.faults.ordered.clear()
-    assert suite.documents_held(running) == 1
+    assert bench.documents_held(running) == 1
 
 
 def test_a_request_that_xero_will_never_accept_is_refused(running: Running) -> None:
     ledger = ledger_of(running)
-    customer = suite.customer(ledger)
-    ledger.documents.create([suite.draft(customer, "I-1")], "same")
+    customer = bench.customer(ledger)
+    ledger.documents.create([bench.draft(customer, "I-1")], "same")
     with pytest.raises(Refused, match="Idempotency-Key"):
-        ledger.documents.create([suite.draft(customer, "I-2")], "same")
+        ledger.documents.create([bench.draft(customer, "I-2")], "same")
 
 
 def test_an_archived_customer_is_found_as_inactive_and_not_made_anew(running: Running) -> None:
     ledger = ledger_of(running)
-    draft = suite.customer_draft("GBP")
-    customer = suite.customer(ledger)
+    draft = bench.customer_draft("GBP")
+    customer = bench.customer(ledger)
     books(running).books.contacts[customer.id]["ContactStatus"] = "ARCHIVED"
     (found,) = ledger.customers.find([draft])
     assert found is not None
@@ -377,8 +382,8 @@ def test_an_archived_customer_is_found_as_inactive_and_not_made_anew(running: Ru
 
 def test_many_keys_are_looked_up_in_urls_that_stay_short(running: Running, exchanges: list[Exchange]) -> None:
     ledger = ledger_of(running)
-    document = suite.create(ledger, suite.draft(suite.customer(ledger), "P-1"))
-    drafts = [suite.payment_draft(document, 1, f"ch_{number:018}") for number in range(50)]
+    document = bench.create(ledger, bench.draft(bench.customer(ledger), "P-1"))
+    drafts = [bench.payment_draft(document, 1, f"ch_{number:018}") for number in range(50)]
     ledger.payments.create(drafts, "pay")
     del exchanges[:]
     assert all(found is not None for found in ledger.payments.find(drafts))
@@ -389,8 +394,8 @@ def test_many_keys_are_looked_up_in_urls_that_stay_short(running: Running, excha
 def test_changes_are_read_over_all_pages(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("connectors.xero.client.PAGE_SIZE", 2)
     ledger = ledger_of(running)
-    customer = suite.customer(ledger)
-    drafts = [suite.draft(customer, f"P-{number}") for number in range(5)]
+    customer = bench.customer(ledger)
+    drafts = [bench.draft(customer, f"P-{number}") for number in range(5)]
     ledger.documents.create(drafts, "k1")
     assert {document.number for document in ledger.changes(None).documents} == {draft.number for draft in drafts}
 
@@ -399,8 +404,8 @@ def test_a_change_made_while_changes_are_read_is_not_skipped_next_time(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger = ledger_of(running)
-    customer = suite.customer(ledger)
-    first, second = (suite.create(ledger, suite.draft(customer, f"P-{number}")) for number in range(2))
+    customer = bench.customer(ledger)
+    first, second = (bench.create(ledger, bench.draft(customer, f"P-{number}")) for number in range(2))
     stored, original = books(running).books, Client.pages
 
     def pages(self: Client, path: str, *arguments: Any) -> Any:

@@ -1,0 +1,21 @@
+"""The two worlds of ``tests/worlds.py`` as fixtures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.worlds import Bench, Live
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Live:
+    """Freshly reset stand-ins without a deal, and an empty store."""
+    return Live(tmp_path)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """Two ledgers in memory, and an empty store."""
+    return Bench(tmp_path)

@@ -1,0 +1,171 @@
+"""The main job end to end: real sandbox, real SDKs, real processes, killed at the worst moments."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from flask import Response, request
+
+import app
+from billing.money import to_decimal
+from sandbox.core import Fault, Faults, Vendor
+from sandbox.server import Options, Running
+from store import audit, cash, invoices
+from store.database import Store
+
+FIRST_DAY = date(2026, 9, 1)
+ROOT = Path(__file__).resolve().parents[1]
+
+Truth = dict[str, dict[str, tuple[str, Decimal]]]
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Running]:
+    with Running(Options(today=FIRST_DAY, minute=1.0)) as running:
+        yield running
+
+
+@pytest.fixture
+def config_file(sandbox: Running, tmp_path: Path) -> Path:
+    app._write_sandbox_config(tmp_path / "config.toml", sandbox)
+    return tmp_path / "config.toml"
+
+
+class Moment(NamedTuple):
+    """When to kill: a vendor's call, or simply the n-th call of the sync; before or after the vendor did its part."""
+
+    vendor: str
+    method: str
+    text: str  # in the path or in the body
+    after: bool
+    number: int = 0
+
+    def is_now(self, vendor: str, method: str, path: str, number: int) -> bool:
+        if self.number:
+            return self.number == number
+        if (self.vendor, self.method) != (vendor, method):
+            return False
+        return self.text in path or self.text in request.get_data(as_text=True)
+
+
+_WRITES = [
+    ("quickbooks", "POST", '"Customer"'),
+    ("quickbooks", "POST", '"DocNumber"'),
+    ("quickbooks", "POST", '"PaymentRefNum"'),
+    ("xero", "PUT", "/Contacts"),
+    ("xero", "PUT", "/Invoices"),
+    ("xero", "PUT", "/Payments"),
+]
+# Every kind of write, before and after the vendor committed it, and eight more places along the way of a sync.
+MOMENTS = {Moment(*write, after) for write in _WRITES for after in (False, True)} | {
+    Moment("", "", "", number % 2 == 0, number) for number in (1, 3, 6, 8, 11, 14, 17, 20)
+}
+
+
+class KillAtMoments(Faults):
+    """Kills the victim at the first of its calls that is one of the moments left."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = set(MOMENTS)
+        self.victim: subprocess.Popen[bytes] | None = None
+        self._calls = 0
+        self._now: Moment | None = None
+
+    def begin(self, victim: subprocess.Popen[bytes]) -> None:
+        self._calls, self.victim = 0, victim
+
+    def next(self, vendor: str, method: str, path: str) -> Fault | None:
+        if self.victim is None:
+            return None
+        self._calls += 1
+        self._now = next((moment for moment in self.left if moment.is_now(vendor, method, path, self._calls)), None)
+        return Fault(vendor, "reset_before") if self._now else None
+
+    def show(self, fault: Fault, handle: Callable[[], Response], vendor: Vendor) -> Response:  # type: ignore[override]
+        assert self.victim is not None
+        assert self._now is not None
+        if self._now.after:
+            handle()
+        os.kill(self.victim.pid, signal.SIGKILL)
+        self.victim.wait()
+        self.left.remove(self._now)
+        return Response(status=503)
+
+
+def test_a_sync_killed_at_twenty_moments_and_finished_books_each_invoice_and_payment_once(
+    sandbox: Running, config_file: Path
+) -> None:
+    killer = sandbox.sandbox.faults = KillAtMoments()
+    today = FIRST_DAY
+    while killer.left:
+        assert today < FIRST_DAY + timedelta(days=120), f"never came: {killer.left}"
+        if not _killed(killer, config_file, today):
+            today += timedelta(days=4)
+            sandbox.sandbox.move_clock_safely(today)
+    today += timedelta(days=20)
+    sandbox.sandbox.move_clock_safely(today)
+    results, _ = app.run_jobs(app.load_config(config_file), today=today)
+    assert {result.outcome for result in results} == {"done"}
+    assert len(MOMENTS) == 20
+    _assert_books_equal_ours(sandbox, config_file)
+
+
+def _killed(killer: KillAtMoments, config_file: Path, today: date) -> bool:
+    """Run a sync in a process of its own; say whether a moment came and killed it."""
+    command = [sys.executable, str(ROOT / "app.py"), "--config", str(config_file), "sync", "--today", str(today)]
+    victim = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    killer.begin(victim)
+    code = victim.wait(60)
+    killer.victim = None
+    assert code in (0, -signal.SIGKILL)
+    return code != 0
+
+
+def _assert_books_equal_ours(sandbox: Running, config_file: Path) -> None:
+    with Store(app.load_config(config_file).store) as store:
+        documents = {row.number: (row.id, row.currency, row.total) for row in invoices.issued(store)}
+        received = {row.id: row for row in cash.payments(store)}
+        by_id = {document_id: number for number, (document_id, _, _) in documents.items()}
+        applied = {
+            (by_id[part.document_id], received[part.payment_id].vendor_id[-21:]): to_decimal(
+                part.amount, received[part.payment_id].currency
+            )
+            for part in cash.applications(store)
+        }
+        assert audit.verify(store) is None
+    there, paid = _books(sandbox)
+    assert max(Counter(number for number, _ in there).values()) == 1
+    assert max(Counter(key for key, _ in paid).values()) == 1
+    assert dict(there) == {number: to_decimal(total, currency) for number, (_, currency, total) in documents.items()}
+    assert dict(paid) == applied
+    assert len(documents) > 30
+    assert len(applied) > 10
+
+
+def _books(sandbox: Running) -> tuple[list[tuple[str, Decimal]], list[tuple[tuple[str, str], Decimal]]]:
+    """Return (number, total) of every invoice and ((number, payment key), amount) of every payment at the ledgers."""
+    state: dict[str, Any] = {name: vendor.state() for name, vendor in sandbox.sandbox.vendors.items()}
+    quickbooks, xero = state["quickbooks"], state["xero"]
+    numbers = {item["Id"]: item["DocNumber"] for item in quickbooks["invoices"]}
+    there = [(item["DocNumber"], Decimal(str(item["TotalAmt"]))) for item in quickbooks["invoices"]]
+    there += [(item["InvoiceNumber"], Decimal(str(item["Total"]))) for item in xero["invoices"]]
+    paid = [
+        ((numbers[item["Line"][0]["LinkedTxn"][0]["TxnId"]], item["PaymentRefNum"]), Decimal(str(item["TotalAmt"])))
+        for item in quickbooks["payments"]
+    ]
+    paid += [
+        ((item["Invoice"]["InvoiceNumber"], item["Reference"]), Decimal(str(item["Amount"])))
+        for item in xero["payments"]
+    ]
+    return there, paid
