@@ -8,7 +8,6 @@ from billing.invoicing import due_date
 from store import contracts, invoices
 from store.contracts import ContractRow
 from store.invoices import DocumentRow
-from store.review import Finding
 from sync.context import Context, Entity
 
 
@@ -19,25 +18,15 @@ def run(context: Context) -> None:
         entity = context.world.entities[row.entity]
         contract = contracts.get(context.store, row.contract)
         assert contract is not None
-        if (row.status == "approved" or entity.approve == "auto") and _may_leave(context, contract):
+        if (row.status == "approved" or entity.approve == "auto") and _may_leave(contract):
             _issue(context, entity, row, contract.current.payment_terms)
         context.progress(done, len(rows))
 
 
-def _may_leave(context: Context, contract: ContractRow) -> bool:
-    """Say whether nothing holds the draft back; a missing PO number does where the customer wants one."""
+def _may_leave(contract: ContractRow) -> bool:
+    """Say whether nothing holds the draft back: a missing PO number does, as its plan has told a person."""
     terms = contract.current
-    if not terms.po_required or terms.po_number:
-        return True
-    context.find(
-        Finding(
-            code="po_missing",
-            subject=f"contract:{contract.key}",
-            message=f"Contract {contract.key} {contract.name!r}: the customer wants a PO number and there is none",
-            fix="write the PO number into the deal; the draft is then issued by itself",
-        )
-    )
-    return False
+    return bool(terms.po_number) or not terms.po_required
 
 
 def _issue(context: Context, entity: Entity, row: DocumentRow, payment_terms: str) -> None:

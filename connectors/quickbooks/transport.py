@@ -3,7 +3,7 @@
 What the SDK would do to us is prevented here, once: it knows no timeout, reads amounts as floats unless told, writes
 them as strings, sees neither the HTTP status nor XML answers, raises for a throttled call what it raises for a bad
 field, and shows only the first of several faults. So only ``post``, ``get``, ``query`` and ``change_data_capture`` of
-it are used, with plain dicts, and each answer is judged before the SDK sees it. No ``auth_client`` is passed, because
+it are used, with plain dicts, and we judge each failure by the whole answer. No ``auth_client`` is passed, because
 then its constructor would go to the network.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -21,6 +22,7 @@ import msgspec
 import requests
 import urllib3.exceptions
 from quickbooks import QuickBooks
+from quickbooks.exceptions import QuickbooksException
 
 from connectors import http
 from connectors.base import Ports, Settings
@@ -80,19 +82,41 @@ class Page(NamedTuple):
 
 
 class _Session(http.Session):
-    """The session that python-quickbooks sends through: it judges each answer by its status and its whole body."""
+    """The session that python-quickbooks sends through: it judges each answer by its status before the SDK sees it.
 
-    access_token = ""
+    Each thread has its own token and its own last answer.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._own = threading.local()
+
+    @property
+    def access_token(self) -> str:
+        """The token of this thread's call; the SDK puts it into the header."""
+        return str(self._own.token)
+
+    @access_token.setter
+    def access_token(self, token: str) -> None:
+        self._own.token = token
+
+    @property
+    def last(self) -> requests.Response:
+        """The latest answer to this thread."""
+        answer: requests.Response = self._own.last
+        return answer
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
+        """Send; raises a ``ConnectorError`` for anything but a 200."""
         if isinstance(kwargs.get("data"), str):
             kwargs["data"] = kwargs["data"].encode()  # names may be in any script
         try:
             response = super().request(method, url, *args, **kwargs)
         except requests.RequestException as error:
             raise _network_error(error) from error
-        if (failure := _failure(response)) is not None:
-            raise failure
+        if response.status_code != 200:
+            raise _failure(response)
+        self._own.last = response
         return response
 
 
@@ -105,27 +129,23 @@ def _network_error(error: requests.RequestException) -> ConnectorError:
     return OutcomeUnknown(text)
 
 
-def _failure(response: requests.Response) -> ConnectorError | None:
+def _failure(response: requests.Response) -> ConnectorError:
+    """Return what an answer means that is no success, or a 200 that python-quickbooks refused."""
     status, text = response.status_code, response.text
-    if status >= 400 and _THROTTLE.search(text):
+    if _THROTTLE.search(text):
         return Retryable(f"QuickBooks throttles: {http.redact(text)}", http.retry_after(response.headers))
     if (known := http.status_error("QuickBooks", status, text, response.headers)) is not None:
         return known
     try:
-        body = json.loads(text)
+        fault = parse_fault(json.loads(text))
     except ValueError:
-        body = None
-    fault = parse_fault(body)
+        fault = None
     if fault is not None and fault.throttled:
         return Retryable(f"QuickBooks throttles: {fault.text}", http.retry_after(response.headers))
-    if fault is not None and fault.unclear:
-        return OutcomeUnknown(f"QuickBooks broke down: {fault.code} {fault.text}")
-    if fault is not None or status >= 400:
-        detail = f"{fault.code} {fault.text}" if fault else f"{status} {text}"
-        return Refused(f"QuickBooks refused the call: {http.redact(detail)}")
-    if not isinstance(body, dict):
-        return OutcomeUnknown(f"QuickBooks answered no JSON object: {http.redact(text, 100)}")
-    return None
+    if (fault is None and status < 400) or (fault is not None and fault.unclear):
+        return OutcomeUnknown(f"QuickBooks gave no clear answer: {http.redact(text)}")
+    detail = f"{fault.code} {fault.text}" if fault else f"{status} {text}"
+    return Refused(f"QuickBooks refused the call: {http.redact(detail)}")
 
 
 class Transport:
@@ -200,13 +220,18 @@ class Transport:
         for number in range(BATCH_PASSES):
             if number:
                 self._clock.sleep(self._pause)
-            results.update(self._batch(waiting, _pass_key(key, number)))
+            try:
+                results.update(self._batch(waiting, _pass_key(key, number)))
+            except ConnectorError as error:
+                if len(waiting) == len(entity_bodies):
+                    raise  # none of the passes before booked anything
+                raise OutcomeUnknown(f"QuickBooks booked a part of the batch; the rest failed: {error}") from error
             waiting = [one for one in waiting if _is_throttled(results[one[0]])]
             if not waiting:
                 return results
         if len(waiting) == len(entity_bodies):
             raise Retryable("QuickBooks throttles every item of the batch", self._pause)
-        raise OutcomeUnknown("QuickBooks booked only a part of the batch and throttles the rest")
+        raise OutcomeUnknown("QuickBooks booked a part of the batch and throttles the rest")
 
     def _batch(self, items: Sequence[tuple[str, str, Row]], key: str) -> dict[str, Row | Fault]:
         wanted = [{"bId": id, "operation": "create", entity: body} for id, entity, body in items]
@@ -230,14 +255,22 @@ class Transport:
         def send(token: str) -> Row:
             self._session.access_token = token
             try:
-                answer: Row = call()
+                answer = call()
+            except (QuickbooksException, TypeError) as error:  # what the SDK makes of a fault or of no JSON object
+                raise self._paused(_failure(self._session.last)) from error
             except Retryable as error:
-                if error.after is None:
-                    error.after = self._pause
-                raise
+                raise self._paused(error) from error
+            if not isinstance(answer, dict):
+                raise OutcomeUnknown(f"QuickBooks answered no JSON object: {http.redact(str(answer), 100)}")
             return answer
 
         return send
+
+    def _paused(self, error: ConnectorError) -> ConnectorError:
+        """Tell a throttled caller how long to wait where QuickBooks did not."""
+        if isinstance(error, Retryable) and error.after is None:
+            error.after = self._pause
+        return error
 
 
 def _limiter(limits: Sequence[http.Limit], scale: float, ports: Ports) -> http.Limiter:

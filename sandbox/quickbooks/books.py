@@ -99,10 +99,9 @@ class Books:
         for entity in entities:
             if entity not in self.rows:
                 raise Refusal("4001", "Invalid query", f"Invalid entity for change data capture: {entity}")
-            rows = [row for row in self.rows[entity].values() if updated_at(row) >= since]
             gone = [one for one in self.deleted if one.entity == entity and one.at >= since]
-            rows += [{"domain": "QBO", "status": "Deleted", "Id": one.id} for one in gone]
-            rows = rows[:left]
+            rows: list[Row] = [{"domain": "QBO", "status": "Deleted", "Id": one.id} for one in gone]
+            rows = [*rows, *(row for row in self.rows[entity].values() if updated_at(row) >= since)][:left]
             left -= len(rows)
             answer.append({entity: rows, "startPosition": 1, "maxResults": len(rows)} if rows else {})
         return answer

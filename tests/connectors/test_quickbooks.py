@@ -503,6 +503,18 @@ class TestFailures(QuickBooksBench):
             ledger.documents.create(drafts, "k1")
         assert [document and document.number for document in ledger.documents.find(drafts)] == ["A", None]
 
+    def test_a_second_pass_that_fails_does_not_hide_what_the_first_one_booked(
+        self, running: Running, ledger: Accounting
+    ) -> None:
+        customer = self.customer(ledger)
+        drafts = [self.draft(customer, "A"), self.draft(customer, "B")]
+        self.create(ledger, self.draft(customer, "WARM-UP"))
+        self.throttle(running, {"B": 1})
+        self.order(running, kind="error_before", status=429, path="/batch", skip=1, times=-1)
+        with pytest.raises(OutcomeUnknown):
+            ledger.documents.create(drafts, "k1")
+        assert [document and document.number for document in ledger.documents.find(drafts)] == ["A", None]
+
     def test_an_item_on_which_quickbooks_broke_down_must_be_looked_up(
         self, running: Running, ledger: Accounting
     ) -> None:
@@ -548,9 +560,9 @@ class TestChanges(QuickBooksBench):
         monkeypatch.setattr("sandbox.quickbooks.books.LONGEST_CDC", 50)
         monkeypatch.setattr(changes, "MOST", 50)
         customer = self.customer(ledger)
-        gone = self.create(ledger, self.draft(customer, "GONE", type="credit_note"))
+        gone = self.create(ledger, self.draft(customer, "GONE"))
         self.fill(running, customer.id, 70)
-        by_hand(running, "creditmemo?operation=delete", {"Id": gone.ref.id, "SyncToken": gone.ref.version})
+        by_hand(running, "invoice?operation=delete", {"Id": gone.ref.id, "SyncToken": gone.ref.version})
         found = ledger.changes(datetime(2026, 3, 10, tzinfo=UTC)).documents
         assert len(found) == 71
         assert [document.ref.id for document in found if document.status == "deleted"] == [gone.ref.id]
@@ -591,6 +603,12 @@ class TestChanges(QuickBooksBench):
     def test_a_zero_invoice_is_paid_not_voided(self, ledger: Accounting) -> None:
         document = self.create(ledger, self.draft(self.customer(ledger), "FREE", self.line(50_00), self.line(-50_00)))
         assert (document.status, document.total) == ("paid", 0)
+
+    def test_an_invoice_whose_note_speaks_of_voiding_is_open_while_it_is_worth_something(
+        self, ledger: Accounting
+    ) -> None:
+        document = self.create(ledger, self.draft(self.customer(ledger), "D-1", mark="Voids our offer of May"))
+        assert document.status == "open"
 
     def test_an_overpayment_entered_there_shows_what_is_applied(self, running: Running, ledger: Accounting) -> None:
         document = self.create(ledger, self.draft(self.customer(ledger), "D-1"))

@@ -1,0 +1,364 @@
+"""What all connectors share when they call a vendor: pace, retries, timeouts, redaction."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+import requests
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connectors.errors import (
+    AuthExpired,
+    ConnectorError,
+    DailyLimit,
+    OutcomeUnknown,
+    Refused,
+    Retryable,
+)
+from connectors.http import (
+    READ_ATTEMPTS,
+    TIMEOUT,
+    Caller,
+    Limit,
+    Limiter,
+    Session,
+    redact,
+    retry_after,
+    status_error,
+)
+from tests.conftest import FixedToken, NoWait
+
+# --------------------------------------------------------------------------------------------------------- the limiter
+
+
+class Watch(NoWait):
+    """A clock that costs no time and remembers how long was slept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slept: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        super().sleep(seconds)
+
+
+def overfull(sent: list[float], limit: Limit) -> list[float]:
+    """Return the calls that made a window of the limit overfull."""
+    later = zip(sent, sent[limit.calls :], strict=False)
+    return [end for start, end in later if end - start < limit.seconds - 1e-9]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    limits=st.lists(st.builds(Limit, st.integers(1, 8), st.floats(0.1, 120)), min_size=1, max_size=3),
+    pauses=st.lists(st.floats(0, 30), min_size=1, max_size=60),
+    start=st.floats(0, 1e7),
+)
+def test_no_window_of_any_limit_is_ever_overfull(limits: list[Limit], pauses: list[float], start: float) -> None:
+    clock = Watch()
+    clock.now = start
+    limiter = Limiter(limits, clock)
+    sent = []
+    for pause in pauses:
+        clock.now += pause
+        limiter.wait()
+        sent.append(clock.now)
+    assert [overfull(sent, limit) for limit in limits] == [[] for _ in limits]
+
+
+def test_the_limiter_delays_no_call_that_still_fits() -> None:
+    clock = Watch()
+    limiter = Limiter([Limit(3, 10), Limit(100, 60)], clock)
+    for _ in range(3):
+        limiter.wait()
+    assert clock.slept == []
+    limiter.wait()
+    assert clock.slept == [10]
+
+
+def test_threads_that_share_a_limiter_share_its_windows() -> None:
+    clock = Watch()
+    limit = Limit(5, 1.0)
+    limiter = Limiter([limit], clock)
+    sent: list[float] = []
+
+    def call() -> None:
+        for _ in range(10):
+            limiter.wait()
+            sent.append(clock.now)
+
+    threads = [threading.Thread(target=call) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(sent) == 40
+    assert clock.now >= (40 / limit.calls - 1) * limit.seconds
+
+
+# ------------------------------------------------------------------------------------------------- retries of calls
+
+
+class Vendor:
+    """Answers each call with the next of ``answers``: an error to raise or a value to return."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.tokens: list[str] = []
+
+    def __call__(self, token: str) -> Any:
+        self.tokens.append(token)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class Renewing:
+    """Credentials whose first token is stale; each rejection gives the next."""
+
+    def __init__(self) -> None:
+        self.number = 1
+
+    def access_token(self) -> str:
+        return f"token-{self.number}"
+
+    def rejected(self, token: str) -> str:
+        self.number += 1
+        return f"token-{self.number}"
+
+
+def caller(clock: Watch | None = None, credentials: Any = None, limits: tuple[Limit, ...] = ()) -> Caller:
+    clock = clock or Watch()
+    return Caller([Limiter(limits, clock)], credentials or FixedToken("token-1"), clock)
+
+
+def test_a_read_survives_every_passing_failure() -> None:
+    vendor = Vendor(OutcomeUnknown("timeout"), Retryable("busy"), OutcomeUnknown("502"), "answer")
+    assert caller().read(vendor) == "answer"
+
+
+def test_a_read_that_goes_on_failing_ends_as_retryable_since_nothing_can_have_happened() -> None:
+    vendor = Vendor(*[OutcomeUnknown("timeout")] * 9)
+    with pytest.raises(Retryable, match="timeout"):
+        caller().read(vendor)
+    assert len(vendor.tokens) == READ_ATTEMPTS
+
+
+def test_a_write_whose_outcome_is_unknown_is_not_sent_again() -> None:
+    vendor = Vendor(OutcomeUnknown("timeout"), "twice!")
+    with pytest.raises(OutcomeUnknown):
+        caller().write(vendor)
+    assert len(vendor.tokens) == 1
+
+
+def test_a_write_is_sent_again_when_the_vendor_surely_did_nothing() -> None:
+    assert caller().write(Vendor(Retryable("429"), Retryable("429"), "made")) == "made"
+
+
+def test_a_write_that_is_refused_for_its_pace_again_and_again_stays_retryable() -> None:
+    vendor = Vendor(*[Retryable("429", 7.0)] * 9)
+    with pytest.raises(Retryable) as refused:
+        caller().write(vendor)
+    assert (len(vendor.tokens), refused.value.after) == (READ_ATTEMPTS, 7.0)
+
+
+def test_a_write_that_turns_unknown_after_a_retry_stops_there() -> None:
+    vendor = Vendor(Retryable("429"), OutcomeUnknown("reset"), "twice!")
+    with pytest.raises(OutcomeUnknown):
+        caller().write(vendor)
+    assert len(vendor.tokens) == 2
+
+
+@pytest.mark.parametrize("method", ["read", "write"])
+@pytest.mark.parametrize("error", [Refused("never"), DailyLimit("used up", datetime(2026, 1, 2, tzinfo=UTC))])
+def test_what_waiting_cannot_mend_is_raised_at_once(method: str, error: ConnectorError) -> None:
+    vendor, clock = Vendor(error), Watch()
+    with pytest.raises(type(error)):
+        getattr(caller(clock), method)(vendor)
+    assert (len(vendor.tokens), clock.slept) == (1, [])
+
+
+def test_the_vendors_own_waiting_time_is_kept_but_never_beyond_a_minute() -> None:
+    clock = Watch()
+    caller(clock).read(Vendor(Retryable("429", 3.0), Retryable("429", 900.0), Retryable("429", 0.0), "answer"))
+    assert clock.slept == [3.0, 60.0, 0.0]
+
+
+def test_without_one_the_waiting_time_doubles() -> None:
+    clock = Watch()
+    caller(clock).read(Vendor(*[OutcomeUnknown("502")] * 4, "answer"))
+    assert clock.slept == [0.5, 1.0, 2.0, 4.0]
+
+
+@pytest.mark.parametrize("method", ["read", "write"])
+def test_a_rejected_token_is_renewed_once_and_the_call_made_with_the_new_one(method: str) -> None:
+    vendor = Vendor(AuthExpired("401"), "answer")
+    assert getattr(caller(credentials=Renewing()), method)(vendor) == "answer"
+    assert vendor.tokens == ["token-1", "token-2"]
+
+
+def test_a_token_that_is_rejected_anew_is_not_renewed_for_ever() -> None:
+    vendor, credentials = Vendor(AuthExpired("401"), AuthExpired("401"), "answer"), Renewing()
+    with pytest.raises(AuthExpired):
+        caller(credentials=credentials).write(vendor)
+    assert credentials.number == 2
+
+
+def test_a_fixed_token_that_is_rejected_needs_a_person() -> None:
+    with pytest.raises(AuthExpired):
+        caller().read(Vendor(AuthExpired("401")))
+
+
+def test_every_try_counts_against_the_limits() -> None:
+    clock, limit = Watch(), Limit(1, 10.0)
+    vendor = Vendor(AuthExpired("401"), Retryable("429", 0.0), "answer")
+    caller(clock, Renewing(), (limit,)).read(vendor)
+    assert clock.now == 20.0
+
+
+# ---------------------------------------------------------------------------------------------- what an answer means
+
+
+@pytest.mark.parametrize(
+    ("status", "meaning"),
+    [
+        (401, AuthExpired), (403, AuthExpired), (423, Retryable), (429, Retryable), (500, OutcomeUnknown),
+        (503, OutcomeUnknown), (302, OutcomeUnknown), (200, type(None)), (204, type(None)), (400, type(None)),
+        (404, type(None)), (422, type(None)),
+    ],
+)  # fmt: skip
+def test_a_status_means_the_same_at_every_vendor(status: int, meaning: type) -> None:
+    assert type(status_error("Vendor", status, "detail")) is meaning
+
+
+def test_the_waiting_time_of_a_refusal_is_read_from_its_header() -> None:
+    error = status_error("Vendor", 429, "slow down", {"Retry-After": "12"})
+    assert isinstance(error, Retryable)
+    assert error.after == 12.0
+
+
+@pytest.mark.parametrize("headers", [None, {}, {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}])
+def test_a_waiting_time_that_is_no_number_gives_the_default(headers: Any) -> None:
+    assert retry_after(headers, 5.0) == 5.0
+
+
+SECRETS = [
+    "Authorization: Bearer eyJhbGciOi.J9.abc-DEF_123",
+    "authorization: basic QWxhZGRpbjpvcGVuc2VzYW1l",
+    "No such API key: sk_live_51Hxyzabcdef",
+    "rk_test_51Hxyzabcdef is not allowed",
+    "token pat-na1-11111111-2222-3333 is expired",
+    "signed with whsec_abcdef123456",
+    '{"refresh_token": "AB11764912345", "x": 1}',
+    "grant_type=refresh_token&refresh_token=AB11764912345",
+    "{'access_token': 'eyJhbGciOi.J9.abc'}",
+    "client_id=app&client_secret=s3cr3t-value",
+    '{"password":"hunter2hunter2"}',
+]
+
+
+@pytest.mark.parametrize("text", SECRETS)
+def test_nothing_that_looks_like_a_credential_survives_redaction(text: str) -> None:
+    hidden = redact(text)
+    assert "***" in hidden
+    for secret in ("eyJ", "QWxh", "51Hx", "1111", "abcdef123456", "AB1176", "s3cr3t", "hunter2"):
+        assert secret not in hidden
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["the access token expired an hour ago", "invalid_token", "basic plan", "DocNumber US-00012 is a duplicate"],
+)
+def test_plain_sentences_stay_readable(text: str) -> None:
+    assert redact(text) == text
+
+
+def test_long_answers_are_cut() -> None:
+    assert len(redact("x" * 10_000)) == 500
+
+
+def test_an_error_of_a_vendor_never_shows_the_credential_it_echoes() -> None:
+    assert "sk_live_51H" not in str(status_error("Stripe", 401, "Invalid API Key provided: sk_live_51Habcdef"))
+
+
+# --------------------------------------------------------------------------------------------------------- the session
+
+
+@contextmanager
+def serving(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[tuple[str, list[str]]]:
+    """Serve on loopback; yields the address and the list of paths asked for."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            answer(self)
+
+        do_POST = do_GET
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def elsewhere(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(302)
+    handler.send_header("Location", "/elsewhere")
+    handler.send_header("Content-Length", "0")
+    handler.end_headers()
+
+
+@pytest.mark.parametrize("method", ["get", "post", "request"])
+def test_a_session_follows_no_redirect(method: str) -> None:
+    with serving(elsewhere) as (url, asked), Session() as session:
+        arguments = ("GET", f"{url}/a") if method == "request" else (f"{url}/a",)
+        assert getattr(session, method)(*arguments).status_code == 302
+    assert asked == ["/a"]
+
+
+def test_a_session_that_is_asked_to_follow_redirects_does_not() -> None:
+    with serving(elsewhere) as (url, asked), Session() as session:
+        session.get(f"{url}/a", allow_redirects=True)
+    assert asked == ["/a"]
+
+
+def test_a_session_always_has_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def send(self: Any, request: Any, **kwargs: Any) -> requests.Response:
+        seen.append(kwargs["timeout"])
+        response = requests.Response()
+        response.status_code = 200
+        return response
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)
+    with Session() as session:
+        session.get("http://127.0.0.1:1/")
+        session.post("http://127.0.0.1:1/", timeout=None)
+        session.get("http://127.0.0.1:1/", timeout=5)
+    assert seen == [TIMEOUT, TIMEOUT, 5]
+
+
+def test_a_vendor_that_stays_silent_is_given_up() -> None:
+    release = threading.Event()
+    with serving(lambda handler: release.wait(5) and None) as (url, _), Session() as session:
+        with pytest.raises(requests.exceptions.RequestException):
+            session.get(url, timeout=(0.2, 0.05))
+        release.set()

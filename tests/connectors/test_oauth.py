@@ -1,0 +1,249 @@
+"""OAuth tokens: renewed early, by one caller at a time, and saved before they are used."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+import pytest
+from cryptography.fernet import Fernet
+
+from connectors.errors import AuthExpired, Retryable
+from connectors.oauth import FixedToken, OAuthToken, Token
+from store.tokens import Tokens
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+KEY = Fernet.generate_key().decode()
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the configuration says of a connection's OAuth."""
+
+    token_url: str
+    client_id: str = "app"
+    client_secret: str = "app-secret"
+    refresh_token: str = "refresh-0"
+
+
+class Issuer:
+    """A token address on this machine that rotates refresh tokens: each is accepted once."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.asked: list[dict[str, str]] = []
+        self.clients: list[str] = []
+        self.valid = "refresh-0"
+        self.expires_in: int | None = 1800
+        self.seconds = 0.0  # how long an answer takes
+        self.answer: tuple[int, bytes] | None = None  # instead of a token
+
+    def respond(self, form: dict[str, str], client: str) -> tuple[int, bytes]:
+        time.sleep(self.seconds)
+        self.asked.append(form)
+        self.clients.append(client)
+        if self.answer is not None:
+            return self.answer
+        number = len(self.asked)
+        if form["grant_type"] == "client_credentials":
+            return 200, json.dumps({"access_token": f"access-{number}", "expires_in": 1800}).encode()
+        if form["refresh_token"] != self.valid:
+            return 400, b'{"error":"invalid_grant"}'
+        self.valid = f"refresh-{number}"
+        body = {"access_token": f"access-{number}", "refresh_token": self.valid, "token_type": "bearer"}
+        return 200, json.dumps(body if self.expires_in is None else {**body, "expires_in": self.expires_in}).encode()
+
+
+@pytest.fixture
+def issuer() -> Iterator[Issuer]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
+            status, body = found.respond(form, self.headers.get("Authorization", ""))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        found = Issuer(f"http://127.0.0.1:{server.server_port}/token")
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield found
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def tokens(tmp_path: Path) -> Tokens[Token]:
+    return Tokens(tmp_path / "store.db", KEY, Token)
+
+
+def oauth(issuer: Issuer, tokens: Any, now: datetime = NOW, **settings: str) -> OAuthToken:
+    return OAuthToken("books", Settings(token_url=issuer.url, **settings), tokens, lambda: now)
+
+
+def kept(tokens: Tokens[Token], minutes: float, access: str = "access-0") -> None:
+    """Keep a token that lives for so many minutes more."""
+    expires = NOW + timedelta(minutes=minutes)
+    tokens.save("books", Token(access_token=access, refresh_token="refresh-0", expires_at=expires))
+
+
+def test_the_first_token_comes_from_the_configured_refresh_token(issuer: Issuer, tokens: Tokens[Token]) -> None:
+    assert oauth(issuer, tokens).access_token() == "access-1"
+    assert issuer.asked == [{"grant_type": "refresh_token", "refresh_token": "refresh-0"}]
+    assert issuer.clients == ["Basic " + base64.b64encode(b"app:app-secret").decode()]
+
+
+def test_a_token_with_life_left_is_used_without_asking(issuer: Issuer, tokens: Tokens[Token]) -> None:
+    kept(tokens, minutes=6)
+    assert oauth(issuer, tokens).access_token() == "access-0"
+    assert issuer.asked == []
+
+
+@pytest.mark.parametrize("minutes", [4.9, 0, -60])
+def test_a_token_is_renewed_before_it_dies(issuer: Issuer, tokens: Tokens[Token], minutes: float) -> None:
+    kept(tokens, minutes)
+    assert oauth(issuer, tokens).access_token() == "access-1"
+
+
+def test_the_next_renewal_uses_the_refresh_token_that_came_with_the_last(issuer: Issuer, tokens: Tokens[Token]) -> None:
+    oauth(issuer, tokens).access_token()
+    assert oauth(issuer, tokens, NOW + timedelta(hours=1)).access_token() == "access-2"
+    assert [form["refresh_token"] for form in issuer.asked] == ["refresh-0", "refresh-1"]
+
+
+def test_a_renewed_token_is_saved_before_it_is_used(issuer: Issuer, tokens: Tokens[Token], tmp_path: Path) -> None:
+    assert oauth(issuer, tokens).access_token() == "access-1"
+    elsewhere = Tokens(tmp_path / "store.db", KEY, Token)
+    saved = Token(access_token="access-1", refresh_token="refresh-1", expires_at=NOW + timedelta(seconds=1800))
+    assert elsewhere.load("books") == saved
+
+
+def test_a_token_that_cannot_be_saved_is_not_used(issuer: Issuer, tokens: Tokens[Token]) -> None:
+    class Full(Tokens[Token]):
+        def save(self, connection: str, token: Token) -> None:
+            raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="full"):
+        oauth(issuer, Full(tokens._path, KEY, Token)).access_token()
+
+
+def test_five_threads_with_an_expired_token_make_one_call(issuer: Issuer, tokens: Tokens[Token]) -> None:
+    kept(tokens, minutes=-1)
+    issuer.seconds = 0.1
+    credentials = oauth(issuer, tokens)
+    with ThreadPoolExecutor(5) as threads:
+        found = list(threads.map(lambda _: credentials.access_token(), range(5)))
+    assert found == ["access-1"] * 5
+    assert len(issuer.asked) == 1
+
+
+def test_five_processes_with_a_rejected_token_make_one_call(issuer: Issuer, tmp_path: Path) -> None:
+    """Each has a connection to the store of its own, as processes have."""
+    stores = [Tokens(tmp_path / "store.db", KEY, Token) for _ in range(5)]
+    kept(stores[0], minutes=60)
+    issuer.seconds = 0.1
+    with ThreadPoolExecutor(5) as threads:
+        found = list(threads.map(lambda own: oauth(issuer, own).rejected("access-0"), stores))
+    assert found == ["access-1"] * 5
+    assert len(issuer.asked) == 1
+
+
+def test_a_rejected_token_is_renewed_though_its_time_is_not_up(issuer: Issuer, tokens: Tokens[Token]) -> None:
+    kept(tokens, minutes=60)
+    assert oauth(issuer, tokens).rejected("access-0") == "access-1"
+
+
+def test_a_token_rejected_after_somebody_renewed_it_is_replaced_without_a_call(
+    issuer: Issuer, tokens: Tokens[Token]
+) -> None:
+    kept(tokens, minutes=60, access="access-new")
+    assert oauth(issuer, tokens).rejected("access-old") == "access-new"
+    assert issuer.asked == []
+
+
+def test_a_dead_grant_needs_a_person_and_the_stored_token_stays(issuer: Issuer, tokens: Tokens[Token]) -> None:
+    kept(tokens, minutes=-1)
+    issuer.valid = "another"
+    with pytest.raises(AuthExpired, match=r"books: .*invalid_grant.*connect it anew"):
+        oauth(issuer, tokens).access_token()
+    stored = tokens.load("books")
+    assert stored is not None
+    assert stored.refresh_token == "refresh-0"
+
+
+def test_without_a_refresh_token_the_clients_own_credentials_are_used(issuer: Issuer, tokens: Tokens[Token]) -> None:
+    credentials = oauth(issuer, tokens, refresh_token="")
+    assert credentials.access_token() == "access-1"
+    assert credentials.rejected("access-1") == "access-2"
+    assert issuer.asked == [{"grant_type": "client_credentials"}] * 2
+
+
+def test_an_answer_without_a_new_refresh_token_keeps_the_old_one(issuer: Issuer, tokens: Tokens[Token]) -> None:
+    issuer.answer = (200, b'{"access_token": "access-x", "expires_in": 3600}')
+    assert oauth(issuer, tokens).access_token() == "access-x"
+    stored = tokens.load("books")
+    assert stored == Token(access_token="access-x", refresh_token="refresh-0", expires_at=NOW + timedelta(seconds=3600))
+
+
+def test_an_answer_without_a_life_time_counts_for_half_an_hour(issuer: Issuer, tokens: Tokens[Token]) -> None:
+    issuer.expires_in = None
+    oauth(issuer, tokens).access_token()
+    stored = tokens.load("books")
+    assert stored is not None
+    assert stored.expires_at == NOW + timedelta(minutes=30)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (500, b"oops"),
+        (429, b""),
+        (302, b""),
+        (200, b"<html>maintenance</html>"),
+        (200, b'{"error": "try later"}'),
+        (200, b"[]"),
+        (200, b'{"access_token": "a", "expires_in": "soon"}'),
+    ],
+)
+def test_an_answer_that_is_no_token_may_be_asked_for_again(
+    issuer: Issuer, tokens: Tokens[Token], answer: tuple[int, bytes]
+) -> None:
+    issuer.answer = answer
+    with pytest.raises(Retryable, match="books"):
+        oauth(issuer, tokens).access_token()
+    assert tokens.load("books") is None
+
+
+def test_a_token_address_that_does_not_answer_may_be_asked_again(tokens: Tokens[Token]) -> None:
+    nowhere = Issuer("http://127.0.0.1:9/token")
+    with pytest.raises(Retryable, match="did not answer"):
+        oauth(nowhere, tokens).access_token()
+
+
+def test_an_error_of_the_token_address_never_shows_a_secret(issuer: Issuer, tokens: Tokens[Token]) -> None:
+    issuer.answer = (400, b'{"error":"invalid_grant","refresh_token":"refresh-0-secret"}')
+    with pytest.raises(AuthExpired) as refused:
+        oauth(issuer, tokens).access_token()
+    assert "refresh-0" not in str(refused.value)
+    assert "app-secret" not in str(refused.value)
+
+
+def test_a_fixed_token_is_given_as_it_is_and_cannot_be_renewed() -> None:
+    fixed = FixedToken("crm", "pat-1")
+    assert fixed.access_token() == "pat-1"
+    with pytest.raises(AuthExpired, match=r"crm: .*put a valid one in its place"):
+        fixed.rejected("pat-1")

@@ -1,0 +1,187 @@
+"""What people do in the books comes back; nothing of theirs is overwritten, nothing is billed again by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.worlds import Live
+
+BILL = ("plan_invoices", "issue_invoices", "push_documents", "pull_ledger")
+
+
+@pytest.fixture
+def billed(live: Live) -> Live:
+    """Two customers, owing 100.00 GBP on UK-00001 (Xero) and 100.00 USD on US-00001 (QuickBooks)."""
+    live.sell()
+    live.sell("Acme Inc", deal_currency_code="USD")
+    live.done()
+    assert sorted(live.issued()) == ["UK-00001", "US-00001"]
+    assert live.items() == []
+    return live
+
+
+def in_quickbooks(live: Live) -> dict[str, Any]:
+    (row,) = live.sandbox.vendors["quickbooks"].state()["invoices"]
+    return row
+
+
+def void(live: Live, number: str) -> None:
+    """Void an invoice as a bookkeeper does."""
+    if number.startswith("UK"):
+        live.xero("POST", f"Invoices/{number}", {"Status": "VOIDED"})
+    else:
+        row = in_quickbooks(live)
+        live.quickbooks("invoice?operation=void", {"Id": row["Id"], "SyncToken": row["SyncToken"]})
+
+
+def delete(live: Live) -> None:
+    """Delete the invoice in QuickBooks, as a bookkeeper does."""
+    row = in_quickbooks(live)
+    live.quickbooks("invoice?operation=delete", {"Id": row["Id"], "SyncToken": row["SyncToken"]})
+
+
+def type_payment(live: Live, number: str, amount: int) -> None:
+    """Type a payment into the books, in major units."""
+    if number.startswith("UK"):
+        body = {"Invoice": {"InvoiceNumber": number}, "Account": {"Code": "091"}, "Amount": amount}
+        live.xero("PUT", "Payments", {**body, "Date": live.today.isoformat()})
+    else:
+        row = in_quickbooks(live)
+        line = {"Amount": amount, "LinkedTxn": [{"TxnId": row["Id"], "TxnType": "Invoice"}]}
+        customer = {"value": row["CustomerRef"]["value"]}
+        live.quickbooks("payment", {"CustomerRef": customer, "TotalAmt": amount, "Line": [line]})
+
+
+# ------------------------------------------------------------------------------------------------------ voided documents
+
+
+@pytest.mark.parametrize("number", ["UK-00001", "US-00001"])
+def test_an_invoice_voided_in_the_books_is_held_and_not_billed_again_by_itself(billed: Live, number: str) -> None:
+    void(billed, number)
+    assert billed.done("pull_ledger")["pull_ledger"].tally["documents voided in the books"] == 1
+    assert (billed.issued()[number].status, billed.issued()[number].open) == ("voided", 0)
+    item = billed.item("billing_held")
+    assert item.choices == ["bill_again", "waive", "billed_by_hand"]
+    assert not any(result.changed for result in billed.done().values())
+    assert sorted(billed.issued()) == ["UK-00001", "US-00001"]
+
+
+def test_an_invoice_deleted_in_the_books_is_held_too(billed: Live) -> None:
+    delete(billed)
+    billed.done("pull_ledger")
+    assert billed.issued()["US-00001"].status == "voided"
+    assert "on hold" in billed.item("billing_held").message
+
+
+def test_bill_again_puts_the_lines_on_a_new_invoice_that_reaches_the_books(billed: Live) -> None:
+    void(billed, "UK-00001")
+    billed.done("pull_ledger")
+    billed.decide("billing_held", "bill_again")
+    billed.done(*BILL)
+    again = billed.issued()["UK-00002"]
+    assert (again.total, [item.revision for item in again.draft.lines]) == (100_00, [1])
+    numbers = {row["InvoiceNumber"]: row["Status"] for row in billed.sandbox.vendors["xero"].state()["invoices"]}
+    assert numbers == {"UK-00001": "VOIDED", "UK-00002": "AUTHORISED"}
+    assert not any(result.changed for result in billed.done(*BILL).values())
+    assert billed.items() == []
+
+
+@pytest.mark.parametrize(("action", "how"), [("waive", "waived"), ("billed_by_hand", "elsewhere")])
+def test_waived_and_hand_billed_lines_are_never_billed_again_but_the_next_period_is(
+    billed: Live, action: str, how: str
+) -> None:
+    void(billed, "UK-00001")
+    billed.done("pull_ledger")
+    billed.decide("billing_held", action)
+    assert billed.rows("SELECT how FROM slices") == [(how,)]
+    billed.done(*BILL)
+    assert billed.items() == []
+    assert sorted(billed.issued()) == ["UK-00001", "US-00001"]
+    billed.move_to(billed.today.replace(month=10))
+    billed.done(*BILL)
+    assert billed.issued()["UK-00002"].total == 100_00
+
+
+# ------------------------------------------------------------------------------------------------------ edited documents
+
+
+@pytest.mark.parametrize("number", ["UK-00001", "US-00001"])
+def test_an_edited_total_is_shown_with_both_amounts_and_nothing_is_overwritten(billed: Live, number: str) -> None:
+    if number == "UK-00001":
+        (row,) = billed.xero("GET", f"Invoices/{number}")["Invoices"]
+        row["LineItems"][0] |= {"UnitAmount": 90, "LineAmount": 90, "TaxAmount": 0}
+        billed.xero("POST", f"Invoices/{number}", {"LineItems": row["LineItems"]})
+    else:
+        row = in_quickbooks(billed)
+        line = {**row["Line"][0], "Amount": 90}
+        line["SalesItemLineDetail"] = {**line["SalesItemLineDetail"], "UnitPrice": 90}
+        ids = {"Id": row["Id"], "SyncToken": row["SyncToken"], "sparse": True}
+        billed.quickbooks("invoice", {**ids, "Line": [line]})
+    writes = billed.writes()
+    billed.done("pull_ledger")
+    item = billed.item("books_differ")
+    assert number in item.message
+    assert "its total is 90.00" in item.message
+    assert "100.00" in item.message.rpartition("there, ")[2]
+    assert billed.issued()[number].total == 100_00
+    billed.done()
+    assert billed.writes() == writes
+    assert len(billed.items()) == 1
+
+
+# ------------------------------------------------------------------------------------- payments typed into the books
+
+
+@pytest.mark.parametrize("number", ["UK-00001", "US-00001"])
+def test_a_payment_typed_into_the_books_counts_here_and_is_not_posted_again(billed: Live, number: str) -> None:
+    type_payment(billed, number, 40)
+    assert billed.done("pull_ledger")["pull_ledger"].tally["payments typed into the books"] == 1
+    assert billed.issued()[number].open == 60_00
+    writes = billed.writes()
+    assert not any(result.changed for result in billed.done().values())
+    assert billed.writes() == writes
+    assert billed.items() == []
+
+
+def test_an_invoice_paid_by_hand_takes_no_further_payment(billed: Live) -> None:
+    type_payment(billed, "UK-00001", 100)
+    billed.done("pull_ledger")
+    billed.pay(100_00, "UK-00001")
+    billed.done()
+    assert "100.00 GBP" in billed.item("unapplied_cash").message
+    assert len(billed.sandbox.vendors["xero"].state()["payments"]) == 1
+
+
+def test_a_payment_typed_in_and_the_same_one_from_stripe_do_not_both_count(billed: Live) -> None:
+    type_payment(billed, "UK-00001", 100)
+    billed.pay(100_00, "UK-00001")
+    billed.sync()  # Stripe's comes first here; the books refuse it, as they are paid already
+    billed.sync()
+    assert billed.issued()["UK-00001"].open == 0
+    assert len(billed.sandbox.vendors["xero"].state()["payments"]) == 1
+    assert billed.items()
+
+
+def test_a_payment_taken_back_in_the_books_is_shown_as_a_difference(billed: Live) -> None:
+    billed.pay(100_00, "UK-00001")
+    billed.done()
+    (payment,) = billed.sandbox.vendors["xero"].state()["payments"]
+    billed.xero("POST", f"Payments/{payment['PaymentID']}", {"Status": "DELETED"})
+    billed.done()
+    assert "100.00 GBP is open there, 0.00 GBP here" in billed.item("books_differ").message
+
+
+def test_documents_of_others_in_the_books_are_none_of_our_business(billed: Live) -> None:
+    (contact,) = billed.sandbox.vendors["xero"].state()["contacts"]
+    line = {"Description": "By hand", "Quantity": 1, "UnitAmount": 5, "AccountCode": "210", "TaxType": "NONE"}
+    billed.xero(
+        "PUT", "Invoices",
+        {"Type": "ACCREC", "InvoiceNumber": "HAND-1", "Contact": {"ContactID": contact["ContactID"]},
+         "Status": "AUTHORISED", "Date": "2026-09-01", "DueDate": "2026-09-30", "LineItems": [line]},
+    )  # fmt: skip
+    type_payment(billed, "UK-00001", 10)
+    billed.done()
+    assert sorted(billed.issued()) == ["UK-00001", "US-00001"]
+    assert billed.items() == []
