@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 ONCE ?=
 
 .PHONY: demo test test-long check bench serve lock picture clean
+CHROMIUM ?= chromium
 .DEFAULT_GOAL := test
 
 # The stamp files rebuild the environment only when a pinned version changes.
@@ -37,6 +38,12 @@ check: $(VENV)/dev.stamp  ## style, types, imports
 
 bench: $(VENV)/dev.stamp  ## print the figures the README quotes
 	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+picture: $(VENV)/run.stamp  ## make docs/home.png from the demo (needs chromium)
+	$(BIN)/netterms demo --once --dir build/picture
+	$(BIN)/netterms --config build/picture/demo.toml serve --no-jobs & server=$$!; trap "kill $$server" EXIT; sleep 3; \
+	$(CHROMIUM) --headless --no-sandbox --disable-gpu --disable-background-networking --hide-scrollbars \
+	  --user-data-dir=build/chromium --window-size=1200,1130 --screenshot=docs/home.png http://127.0.0.1:8400/
 
 lock:  ## pin every version and hash anew (needs the tool uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate --upgrade requirements.in -o requirements.txt

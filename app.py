@@ -256,6 +256,24 @@ def _print_json(document: Any) -> None:
     click.echo(json.dumps(document, indent=2, default=str))
 
 
+def _print_list(name: str, table: tuple[list[str], Sequence[Sequence[Any]]], as_csv: bool, as_json: bool) -> None:
+    """Print a table as people, spreadsheets or programs read it."""
+    if as_json:
+        from sync.report import records
+
+        _print_json({name: records(table)})
+    elif as_csv:
+        import csv
+
+        writer = csv.writer(sys.stdout)
+        writer.writerow(table[0])
+        writer.writerows(table[1])
+    else:
+        import terminal
+
+        terminal.rows(*table)
+
+
 @click.group(cls=_Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--config", "path", type=FILE, envvar="NETTERMS_CONFIG", default=Path("config.toml"), show_default=True,
               help="The configuration file (or NETTERMS_CONFIG).")  # fmt: skip
@@ -317,6 +335,7 @@ def approve(ctx: click.Context, drafts: tuple[str, ...], everything: bool, as_js
     """Approve drafts by their number (D12), or all; without either, list what waits."""
     import terminal
     from store import invoices, reports
+    from sync.report import decimal_table, records
 
     with _store(ctx.obj) as store:
         waiting = {row.name: row for row in invoices.drafts(store)}
@@ -326,14 +345,14 @@ def approve(ctx: click.Context, drafts: tuple[str, ...], everything: bool, as_js
         chosen = [row.id for name, row in waiting.items() if everything or name in {d.upper() for d in drafts}]
         with store.transaction():
             count = invoices.approve(store, _person(), chosen)
-        columns, rows = reports.table(store, "drafts")
+        waiting_now = decimal_table(*reports.table(store, "drafts"))
     if as_json:
-        _print_json({"approved": count, "drafts": _money_records(columns, rows)})
+        _print_json({"approved": count, "drafts": records(waiting_now)})
         return
     if drafts or everything:
         click.echo(f"{count} draft(s) approved; the next sync issues them." if count else "Nothing to approve.")
     else:
-        terminal.rows(*_money_table(columns, rows))
+        terminal.rows(*waiting_now)
 
 
 @main.command()
@@ -379,7 +398,7 @@ def report(ctx: click.Context, name: str | None, as_csv: bool, as_json: bool) ->
     """Who owes what. NAME: summary (default), aging, customers, contracts, drafts, invoices, payments, applications."""
     import terminal
     from store import reports
-    from sync.report import summary
+    from sync.report import aging_table, decimal_table, summary, to_json
 
     config = load_config(ctx.obj)
     known = ("summary", "aging", *reports.TABLES)
@@ -387,26 +406,14 @@ def report(ctx: click.Context, name: str | None, as_csv: bool, as_json: bool) ->
         raise _Wrong([f"there is no report {name!r}; there are: {', '.join(known)}"])
     with _store(ctx.obj) as store:
         if name in reports.TABLES:
-            columns, rows = reports.table(store, str(name))
-            _print_list(name, _money_table(columns, rows), _money_records(columns, rows), as_csv, as_json)
+            _print_list(str(name), decimal_table(*reports.table(store, str(name))), as_csv, as_json)
             return
         world = LiveWorld(config)
         found = summary(store, {key: _today(world, key) for key in world.entities})
     if name == "aging" or as_csv:
-        columns = [
-            "entity",
-            "currency",
-            "invoices",
-            "open",
-            "overdue",
-            *(found.receivables[0].aging if found.receivables else ()),
-        ]
-        values = [_aging_row(item) for item in found.receivables]
-        _print_list(
-            "aging", (columns, values), [dict(zip(columns, row, strict=True)) for row in values], as_csv, as_json
-        )
+        _print_list("aging", aging_table(found), as_csv, as_json)
     elif as_json:
-        _print_json(_summary_json(found))
+        _print_json(to_json(found))
     else:
         terminal.summary(found)
 
@@ -691,80 +698,6 @@ def _today(world: LiveWorld, entity: str) -> date:
     from zoneinfo import ZoneInfo
 
     return world.now().astimezone(ZoneInfo(world.entities[entity].timezone)).date()
-
-
-def _money_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> tuple[list[str], list[list[Any]]]:
-    """Turn columns of minor units into decimal text, by each row's currency."""
-    from billing.money import text
-
-    place = columns.index("currency") if "currency" in columns else -1
-    values = [
-        [
-            text(value, row[place]) if name.endswith("_minor") else value
-            for name, value in zip(columns, row, strict=True)
-        ]
-        for row in rows
-    ]
-    return [name.removesuffix("_minor") for name in columns], values
-
-
-def _money_records(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
-    names, values = _money_table(columns, rows)
-    return [dict(zip(names, row, strict=True)) for row in values]
-
-
-def _print_list(
-    name: Any, table: tuple[Sequence[str], Sequence[Sequence[Any]]], records: list[dict[str, Any]], as_csv: bool,
-    as_json: bool,
-) -> None:  # fmt: skip
-    if as_json:
-        _print_json({str(name): records})
-    elif as_csv:
-        import csv
-
-        writer = csv.writer(sys.stdout)
-        writer.writerow(table[0])
-        writer.writerows(table[1])
-    else:
-        import terminal
-
-        terminal.rows(*table)
-
-
-def _aging_row(item: Any) -> list[Any]:
-    from billing.money import text
-
-    amounts = [item.open, item.overdue, *item.aging.values()]
-    return [item.entity, item.currency, item.invoices, *(text(amount, item.currency) for amount in amounts)]
-
-
-def _summary_json(found: Any) -> dict[str, Any]:
-    from billing.money import text
-
-    def money(values: Sequence[Any], names: Sequence[str], amounts: Sequence[str]) -> dict[str, Any]:
-        record = dict(zip(names, values, strict=True))
-        return {key: text(value, record["currency"]) if key in amounts else value for key, value in record.items()}
-
-    return {
-        "totals": found.totals,
-        "receivables": [
-            {
-                "entity": item.entity,
-                "currency": item.currency,
-                "invoices": item.invoices,
-                "open": text(item.open, item.currency),
-                "overdue": text(item.overdue, item.currency),
-                "overdue_invoices": item.overdue_invoices,
-                "aging": {name: text(amount, item.currency) for name, amount in item.aging.items()},
-            }
-            for item in found.receivables
-        ],
-        "invoiced": [
-            money(row, ("entity", "currency", "invoices", "total", "paid"), ("total", "paid")) for row in found.invoiced
-        ],
-        "unapplied": [money(row, ("entity", "currency", "payments", "amount"), ("amount",)) for row in found.unapplied],
-        "books": [dict(zip(("connection", "kind", "in_books", "waiting"), row, strict=True)) for row in found.ledgers],
-    }
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import difflib
 import os
 import re
@@ -357,12 +358,19 @@ def _oauth(table: _Section, url: str, environ: Mapping[str, str]) -> OAuth:
         client_secret=_secret(table, "client_secret", url, environ),
         refresh_token=_secret(table, "refresh_token", url, environ) if "refresh_token" in table.data else "",
     )
-    if not environ.get("NETTERMS_KEY"):
+    if not _is_key(environ.get("NETTERMS_KEY", "")):
         remedy = "set NETTERMS_KEY to 32 random bytes in URL-safe base64 and keep it apart from the store"
-        table.fault("refresh_token", f"renewed tokens are kept encrypted, but there is no key: {remedy}")
+        table.fault("refresh_token", f"needs a key, as renewed tokens are kept encrypted: {remedy}")
     _check_url(table, "token_url", oauth.token_url)
     table.close()
     return oauth
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return len(base64.urlsafe_b64decode(text)) == 32
+    except ValueError:
+        return False
 
 
 def _secret(table: _Section, key: str, url: str, environ: Mapping[str, str]) -> str:

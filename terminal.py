@@ -103,23 +103,21 @@ def rows(columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
 
 
 def plan(preview: dict[str, Any]) -> None:
-    """Print what a terms file will bill."""
-    table = _table(
-        "issued", "due", "line", "from", "to", "quantity", "price", "amount",
-        title=f"Contract {preview['contract']}, {preview['currency']}",
-    )  # fmt: skip
+    """Print what a terms file will bill, invoice by invoice."""
+    out.print(f"[bold]Contract {preview['contract']}, {preview['currency']}[/]")
     for document in preview["invoices"]:
-        for line in document["lines"]:
-            table.add_row("", "", line["description"], line["from"], line["to"], line["quantity"], line["unit_price"],
-                          line["amount"])  # fmt: skip
         title = "Invoice" if document["type"] == "invoice" else "Credit note"
         estimated = " (estimated)" if document["estimated"] else ""
-        tax = f"net {document['subtotal']} + tax {document['tax']}"
-        table.add_row(document["issue_on"], document["due_on"], f"[bold]{title}{estimated}[/]: {tax}", "", "", "", "",
-                      f"[bold]{document['total']}[/]", end_section=True)  # fmt: skip
-    out.print(table)
+        out.print(
+            f"\n[bold]{title}{estimated} of {document['issue_on']}, due {document['due_on']}: {document['total']}[/]"
+            f" ({document['subtotal']} + tax {document['tax']})"
+        )
+        for line in document["lines"]:
+            period = line["from"] if line["from"] == line["to"] else f"{line['from']} to {line['to']}"
+            out.print(f"  {line['amount']:>12}  {line['description']}, {period}", soft_wrap=True)
+            out.print(f"  {'':>12}  [dim]{line['explain']}[/]", soft_wrap=True)
     for note in preview["review"]:
-        out.print(f"[yellow]{note['code']}[/]: {note['message']} ({note['path'] or 'contract'})")
+        out.print(f"\n[yellow]{note['code']}[/]: {note['message']} ({note['path'] or 'contract'})", soft_wrap=True)
 
 
 def _aging_names(found: Summary) -> list[str]:

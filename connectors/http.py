@@ -22,7 +22,10 @@ TIMEOUT = (3, 60)  # seconds to connect, to read; SDKs have none or too long one
 READ_ATTEMPTS = 5
 LONGEST_WAIT = 60.0
 
-_SECRET = re.compile(r"(?i)(bearer\s+|basic\s+|[rs]k_(?:live|test)_|pat-|whsec_|token[\"'=:\s]+)[\w.\-~+/=]{6,}")
+_SECRET = re.compile(
+    r"(?i)(bearer\s+|basic\s+|[rs]k_(?:live|test)_|pat-|whsec_|(?:token|secret|password)[\"']?\s*[=:]\s*[\"']?)"
+    r"[\w.\-~+/=]{6,}"
+)
 T = TypeVar("T")
 
 
@@ -44,13 +47,13 @@ class RealClock:
 
 
 class Session(requests.Session):
-    """A requests session that always has a timeout; SDKs that take a session get this one."""
+    """A requests session that always has a timeout and stays at its address; SDKs that take a session get this one."""
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
-        """Send, with ``TIMEOUT`` where the caller named none, and never follow a redirect to another host."""
+        """Send, with ``TIMEOUT`` where the caller named none; a redirect is never followed, wherever it leads."""
         if kwargs.get("timeout") is None:
             kwargs["timeout"] = TIMEOUT
-        kwargs.setdefault("allow_redirects", False)
+        kwargs["allow_redirects"] = False  # requests' own get() asks for them
         return super().request(method, url, *args, **kwargs)
 
 
@@ -81,7 +84,7 @@ class Limiter:
     def _delay(self, now: float) -> float:
         delay = 0.0
         for limit, sent in self._windows:
-            while sent and sent[0] <= now - limit.seconds:
+            while sent and sent[0] + limit.seconds <= now:
                 sent.popleft()
             if len(sent) >= limit.calls:
                 delay = max(delay, sent[0] + limit.seconds - now)
@@ -99,6 +102,8 @@ def retry_after(headers: Any, default: float | None = None) -> float | None:
 
 def status_error(vendor: str, status: int, detail: str, headers: Any = None) -> ConnectorError | None:
     """Return the typed error that every vendor's ``status`` means alike; None for 2xx and for other 4xx."""
+    if 200 <= status < 300:
+        return None
     message = f"{vendor} answered {status}: {redact(detail)}"
     if status in (401, 403):
         return AuthExpired(message)

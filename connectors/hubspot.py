@@ -266,6 +266,7 @@ class HubSpotCrm:
         First come older deals of which only a line item was edited (that does not touch the deal's date); their pages
         leave the cursor where it is. Then come the deals modified since, oldest change first. The cursor lies before
         a page's latest modification by as long as the call has run: a line item edited meanwhile is found next time.
+        Seconds do not count, as the overlap covers them: the same state gives the same cursor.
         A last page without deals moves the cursor past edits of line items. A removed line item shows only when
         HubSpot touches its deal.
         """
@@ -273,7 +274,7 @@ class HubSpotCrm:
         start = _EPOCH if since is None else since - OVERLAP
 
         def reached(moment: datetime) -> datetime:
-            cursor = moment - timedelta(seconds=self._clock.monotonic() - begun)
+            cursor = moment - timedelta(minutes=(self._clock.monotonic() - begun) // 60)
             return cursor if since is None else max(cursor, since)
 
         self._know_account()

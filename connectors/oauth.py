@@ -27,6 +27,12 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
+class _Answer(msgspec.Struct):
+    access_token: str
+    refresh_token: str = ""  # not every answer rotates it
+    expires_in: int = 1800
+
+
 class TokenStore(Protocol):
     """Keeps tokens, encrypted; the store implements it."""
 
@@ -34,7 +40,7 @@ class TokenStore(Protocol):
         """Hold off every other process until the block ends; what was saved in it is kept."""
 
     def load(self, connection: str) -> Token | None:
-        """Return the token of a connection."""
+        """Return the token of a connection; raises ``ValueError`` when it cannot be opened."""
 
     def save(self, connection: str, token: Token) -> None:
         """Keep the token of a connection."""
@@ -82,7 +88,7 @@ class OAuthToken:
 
     def access_token(self) -> str:
         """Return a token with some life left, renewing it first where needed."""
-        token = self._store.load(self._connection)
+        token = self._load()
         if token is None or token.expires_at - EARLY <= self._now():
             token = self._renewed(token.access_token if token else "")
         return token.access_token
@@ -94,12 +100,18 @@ class OAuthToken:
     def _renewed(self, stale: str) -> Token:
         """Renew once across all processes: whoever comes second finds the new token and takes it."""
         with self._store.lock():
-            known = self._store.load(self._connection)
+            known = self._load()
             if known is not None and known.access_token != stale:
                 return known
             token = self._request(known.refresh_token if known else self._settings.refresh_token)
             self._store.save(self._connection, token)
             return token
+
+    def _load(self) -> Token | None:
+        try:
+            return self._store.load(self._connection)
+        except ValueError as error:  # the stored token cannot be opened
+            raise AuthExpired(str(error)) from None
 
     def _request(self, refresh_token: str) -> Token:
         """Ask for a token (RFC 6749, sections 4.4 and 6), the client authenticated by HTTP Basic."""
@@ -116,10 +128,12 @@ class OAuthToken:
             raise AuthExpired(f"{self._connection}: the vendor refused to renew the token ({reason}); connect it anew")
         if response.status_code != 200:
             raise Retryable(f"{self._connection}: the token address answered {response.status_code}")
-        body = response.json()
+        try:
+            body = msgspec.json.decode(response.content, type=_Answer, strict=False)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Retryable(f"{self._connection}: the token address answered no token: {error}") from None
         return Token(
-            access_token=body["access_token"],
-            refresh_token=body.get("refresh_token", refresh_token),
-            expires_at=self._now() + timedelta(seconds=int(body.get("expires_in", 1800))),
+            access_token=body.access_token,
+            refresh_token=body.refresh_token or refresh_token,
+            expires_at=self._now() + timedelta(seconds=body.expires_in),
         )
-

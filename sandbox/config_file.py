@@ -15,7 +15,7 @@ store = "{store}"
 port = {web_port}
 
 [entities.us]
-name = "Brightwater Inc."
+name = "Northwind Cloud, Inc."
 timezone = "America/New_York"
 currencies = ["USD"]
 go_live = {go_live}
@@ -26,7 +26,7 @@ standard = 6.25
 services = 0
 
 [entities.uk]
-name = "Brightwater Ltd"
+name = "Northwind Software UK Ltd"
 timezone = "Europe/London"
 currencies = ["GBP", "EUR"]
 go_live = {go_live}

@@ -125,9 +125,9 @@ def assign_customer(store: Store, payment_id: int, customer_id: int) -> None:
 def apply(store: Store, actor: Actor, payment: PaymentRow, parts: Sequence[tuple[int, int]], reason: str) -> None:
     """Apply (document id, amount) parts of a payment. Call inside a transaction.
 
-    Raises ``ValueError`` when a part exceeds what is left of the payment or open on the invoice.
+    Raises ``ValueError`` when a part exceeds what is left of the payment or open on the invoice, as both are now.
     """
-    left = payment.available
+    left = get(store, payment.id).available  # read anew: somebody else may have applied some of it since
     for document_id, amount in parts:
         document = invoices.get(store, document_id)
         if not 0 < amount <= min(left, document.open) or document.currency != payment.currency:

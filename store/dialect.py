@@ -38,10 +38,11 @@ def transaction(connection: Any) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
+        connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # SQLite rolls back by itself when the disk is full or broken
+            connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")
 
 
 def copy(source: Any, target: Path) -> None:
@@ -64,7 +65,8 @@ BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END;
 IMMUTABLE_DOCUMENT = """
 CREATE TRIGGER documents_issued BEFORE UPDATE ON documents
 WHEN OLD.number IS NOT NULL AND (
-    NEW.number IS NOT OLD.number OR NEW.total IS NOT OLD.total OR NEW.subtotal IS NOT OLD.subtotal
+    NEW.number IS NOT OLD.number OR NEW.entity IS NOT OLD.entity OR NEW.contract IS NOT OLD.contract
+    OR NEW.type IS NOT OLD.type OR NEW.total IS NOT OLD.total OR NEW.subtotal IS NOT OLD.subtotal
     OR NEW.tax IS NOT OLD.tax OR NEW.currency IS NOT OLD.currency OR NEW.customer_id IS NOT OLD.customer_id
     OR NEW.issue_on IS NOT OLD.issue_on OR NEW.due_on IS NOT OLD.due_on OR NEW.data IS NOT OLD.data)
 BEGIN SELECT RAISE(ABORT, 'an issued document is never changed'); END;

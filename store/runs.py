@@ -10,6 +10,7 @@ import msgspec
 from store.database import IntegrityError, Store, to_json
 
 LEASE = timedelta(minutes=10)  # a job that has not proved itself alive for so long may be taken over
+KEPT = timedelta(days=90)  # how long the record of a run is kept
 Outcome = Literal["done", "partly", "failed"]
 
 
@@ -42,6 +43,7 @@ def start(store: Store, job: str, holder: str, now: datetime, *, alive: bool = T
     ``alive`` False says that the holder on record is known to be dead, so its lease is taken over at once.
     """
     with store.transaction():
+        store.execute("DELETE FROM runs WHERE job=? AND finished_at < ?", job, (now - KEPT).isoformat())
         lapsed = now.isoformat() if alive else "9"
         store.execute(
             "UPDATE runs SET outcome='abandoned', finished_at=?, message='its process stopped'"

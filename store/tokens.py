@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken
@@ -20,7 +21,8 @@ class _Sealed(msgspec.Struct, frozen=True):
 
 
 class Tokens(Generic[T]):
-    """Keeps one token per connection. It has a connection of its own, so that its lock ends with its own block.
+    """Keeps one token per connection, for any thread. Each thread has a store connection of its own for it, so that the
+    lock holds off other threads too and ends with its own block.
 
     ``key`` is a Fernet key (``NETTERMS_KEY``); raises ``ValueError`` when it is none.
     """
@@ -32,7 +34,7 @@ class Tokens(Generic[T]):
             self._fernet = Fernet(key)
         except ValueError:
             raise ValueError("NETTERMS_KEY must be 32 random bytes in URL-safe base64") from None
-        self._store: Store | None = None
+        self._own = threading.local()
 
     def lock(self) -> AbstractContextManager[None]:
         """Hold the store's write lock until the block ends."""
@@ -64,6 +66,6 @@ class Tokens(Generic[T]):
         )
 
     def _open(self) -> Store:
-        if self._store is None:
-            self._store = Store(self._path)
-        return self._store
+        if not hasattr(self._own, "store"):
+            self._own.store = Store(self._path)
+        return cast(Store, self._own.store)

@@ -39,12 +39,13 @@ def run(context: Context) -> None:
 def _report_faults(context: Context, crm: str, deal: dict[str, Any], mapped: NotMapped) -> None:
     name = deal["properties"].get("dealname") or ""
     for fault in mapped.faults:
+        value = f" {fault.value!r}" if fault.value else ""
         context.find(
             Finding(
                 code="deal_not_mapped",
                 subject=f"deal:{crm}:{deal['id']}",
                 detail=f"{fault.property}: {fault.problem}",
-                message=f"Deal {deal['id']} {name!r}: {fault.property} is {fault.value!r}: {fault.problem}",
+                message=f"Deal {deal['id']} {name!r}: {fault.property}{value} {fault.problem}",
                 fix=fault.fix,
             )
         )

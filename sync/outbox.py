@@ -15,7 +15,7 @@ import msgspec
 
 from connectors.base import Accounting, Adopted, Collection, Created, Rejected
 from connectors.errors import AuthExpired, OutcomeUnknown, Refused, Retryable
-from store import outbox
+from store import links, outbox
 from store.outbox import Intent
 from store.review import Finding
 from sync.context import Context
@@ -28,9 +28,8 @@ ACCEPT = "a person said that this is the one"  # an uncertain intent whose next 
 class Kind(msgspec.Struct, Generic[Draft, Found], frozen=True, kw_only=True):
     """What the outbox must know of one kind of object.
 
-    ``differs`` says in words how a found object contradicts its draft, empty when it agrees. ``linked`` stores, in the
-    transaction that notes the outcome, which vendor object is ours. ``look_first``: the object may exist already
-    without our knowledge, so it is looked up even before the first try.
+    ``differs`` says in words how a found object contradicts its draft, empty when it agrees. ``look_first``: the object
+    may exist already without our knowledge, so it is looked up even before the first try.
     """
 
     name: str
@@ -38,7 +37,6 @@ class Kind(msgspec.Struct, Generic[Draft, Found], frozen=True, kw_only=True):
     collection: Callable[[Accounting], Collection[Draft, Found]]
     title: Callable[[Draft], str]
     differs: Callable[[Draft, Found, bool], str]
-    linked: Callable[[Context, Intent, Draft, Found], None]
     look_first: bool = False
     parked_actions: tuple[str, ...] = ("retry", "dismiss")
 
@@ -89,8 +87,11 @@ def _send_all(context: Context, connection: str, ledger: Accounting, kind: Kind[
 
 
 def _key(context: Context, connection: str, kind: Kind[Any, Any], call_key: str, batch: Sequence[Intent]) -> str:
-    """Return the key to send under: the same as before only for exactly the same call."""
-    if call_key and len(batch) == outbox.sent_together(context.store, connection, kind.name, call_key):
+    """Return the key to send under: once more the same as before, for exactly the same call.
+
+    A vendor also repeats a failure that it stored under a key, so a second retry gets a new one.
+    """
+    if call_key and batch[0].attempts < 2 and len(batch) == outbox.sent_together(context.store, connection, kind.name, call_key):
         return call_key
     return context.world.new_key()
 
@@ -130,7 +131,15 @@ def _settle(context: Context, kind: Kind[Any, Any], intent: Intent, draft: Any, 
         outbox.mark(context.store, [intent], "parked", difference, keep_key=False)
         return
     outbox.mark(context.store, [intent], "done", difference)
-    kind.linked(context, intent, draft, found)
+    links.save_link(
+        context.store,
+        intent.connection,
+        kind.name,
+        found.ref.id,
+        intent.our_id,
+        version=found.ref.version,
+        currency=intent.currency,
+    )
     context.count(f"{kind.name}s {'found' if adopted else 'created'} in the books")
 
 

@@ -6,7 +6,6 @@ from billing.money import display
 from connectors.base import LedgerPayment, PaymentDraft, Ref
 from mappings.ledger import clearing_account
 from store import cash, invoices, links, outbox
-from store.outbox import Intent
 from store.review import Finding
 from sync.context import Context
 from sync.outbox import Kind, push
@@ -71,15 +70,10 @@ def _differs(draft: PaymentDraft, found: LedgerPayment, adopted: bool) -> str:
     return f"it is {found.status} there" if found.status != "active" else ""
 
 
-def _linked(context: Context, intent: Intent, draft: PaymentDraft, found: LedgerPayment) -> None:
-    links.save_link(context.store, intent.connection, "payment", found.ref.id, intent.our_id, version=found.ref.version)
-
-
 PAYMENT: Kind[PaymentDraft, LedgerPayment] = Kind(
     name="payment",
     draft=PaymentDraft,
     collection=lambda ledger: ledger.payments,
     title=lambda draft: f"Payment {draft.key} of {display(draft.amount, draft.currency)}",
     differs=_differs,
-    linked=_linked,
 )

@@ -14,7 +14,6 @@ from mappings.ledger import Coding, LineFacts, code_line
 from store import invoices, links, outbox
 from store.invoices import DocumentRow
 from store.links import CustomerRow, Link
-from store.outbox import Intent
 from store.review import Finding
 from sync.context import Context, Entity
 from sync.outbox import Kind, push
@@ -68,25 +67,12 @@ def _plain(text: str) -> str:
     return "".join(filter(str.isalnum, text)).upper()
 
 
-def _customer_linked(context: Context, intent: Intent, draft: CustomerDraft, found: LedgerCustomer) -> None:
-    links.save_link(
-        context.store,
-        intent.connection,
-        "customer",
-        found.ref.id,
-        intent.our_id,
-        version=found.ref.version,
-        currency=intent.currency,
-    )
-
-
 CUSTOMER: Kind[CustomerDraft, LedgerCustomer] = Kind(
     name="customer",
     draft=CustomerDraft,
     collection=lambda ledger: ledger.customers,
     title=lambda draft: f"Customer {draft.customer.name!r} ({draft.currency})",
     differs=_customer_differs,
-    linked=_customer_linked,
     look_first=True,
     parked_actions=("link", "retry", "dismiss"),
 )
@@ -212,17 +198,10 @@ def _document_differs(draft: DocumentDraft, found: LedgerDocument, adopted: bool
     return "; ".join(problems)
 
 
-def _document_linked(context: Context, intent: Intent, draft: DocumentDraft, found: LedgerDocument) -> None:
-    links.save_link(
-        context.store, intent.connection, "document", found.ref.id, intent.our_id, version=found.ref.version
-    )
-
-
 DOCUMENT: Kind[DocumentDraft, LedgerDocument] = Kind(
     name="document",
     draft=DocumentDraft,
     collection=lambda ledger: ledger.documents,
     title=lambda draft: f"{'Invoice' if draft.type == 'invoice' else 'Credit note'} {draft.number}",
     differs=_document_differs,
-    linked=_document_linked,
 )

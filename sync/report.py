@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Any
 
 import msgspec
 
-from billing.money import display
+from billing.money import display, text
 from billing.reports import BUCKETS, bucket
 from store import reports
 from store.database import Store
 from sync.context import Context
+
+Table = tuple[list[str], Sequence[Sequence[Any]]]  # column names and rows
 
 
 class Receivable(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,3 +79,53 @@ def _receivable(entity: str, currency: str, parts: list[tuple[str, int, int]]) -
         overdue_invoices=sum(count for count, _ in late),
         aging={name: sum(amount for part, _, amount in parts if part == name) for name in BUCKETS},
     )
+
+
+def decimal_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
+    """Turn columns of minor units (named ``..._minor``) into decimal text, by each row's currency."""
+    place = columns.index("currency") if "currency" in columns else -1
+    values = [
+        [
+            text(value, row[place]) if name.endswith("_minor") else value
+            for name, value in zip(columns, row, strict=True)
+        ]
+        for row in rows
+    ]
+    return [name.removesuffix("_minor") for name in columns], values
+
+
+def aging_table(found: Summary) -> Table:
+    """Return open amounts by entity, currency and days past due."""
+    return ["entity", "currency", "invoices", "open", "overdue", *BUCKETS], [
+        [item.entity, item.currency, item.invoices]
+        + [text(amount, item.currency) for amount in (item.open, item.overdue, *item.aging.values())]
+        for item in found.receivables
+    ]
+
+
+def records(table: Table) -> list[dict[str, Any]]:
+    """Return a table's rows as records."""
+    return [dict(zip(table[0], row, strict=True)) for row in table[1]]
+
+
+def to_json(found: Summary) -> dict[str, Any]:
+    """Return the summary as a JSON document, money as decimal text."""
+    invoiced = ["entity", "currency", "invoices", "total_minor", "paid_minor"]
+    return {
+        "totals": found.totals,
+        "receivables": [
+            {
+                "entity": item.entity,
+                "currency": item.currency,
+                "invoices": item.invoices,
+                "open": text(item.open, item.currency),
+                "overdue": text(item.overdue, item.currency),
+                "overdue_invoices": item.overdue_invoices,
+                "aging": {name: text(amount, item.currency) for name, amount in item.aging.items()},
+            }
+            for item in found.receivables
+        ],
+        "invoiced": records(decimal_table(invoiced, found.invoiced)),
+        "unapplied": records(decimal_table(["entity", "currency", "payments", "amount_minor"], found.unapplied)),
+        "books": records((["connection", "kind", "in_books", "waiting"], found.ledgers)),
+    }

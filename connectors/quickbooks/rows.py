@@ -101,7 +101,10 @@ def _currency(row: Row) -> str:
 
 def _minor(value: Any, currency: str) -> int:
     """Return an amount; what people typed there may be finer than the currency (half a yen) and is rounded."""
-    return money.to_minor(decimal(value), currency)
+    amount = decimal(value)
+    scaled = amount.scaleb(money.exponent(currency))
+    minor = int(scaled)
+    return minor if minor == scaled else money.to_minor(amount, currency)
 
 
 def _date(value: Any) -> date | None:

@@ -31,7 +31,7 @@ def company_info() -> dict[str, Any]:
         "FiscalYearStartMonth": "January",
         "SupportedLanguages": "en",
         "DefaultTimeZone": "America/Los_Angeles",
-        "Email": {"Address": "books@northwind-cloud.example"},
+        "Email": {"Address": "books@brightwater.example"},
         "domain": "QBO",
         "sparse": False,
         "Id": "1",

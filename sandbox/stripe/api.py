@@ -118,7 +118,7 @@ def get_account(call: Call) -> Object:
     return {
         "id": account.id,
         "object": "account",
-        "business_profile": {"name": f"Sandbox Company ({account.entity.upper()})"},
+        "business_profile": {"name": f"Northwind Cloud ({account.entity.upper()})"},
         "charges_enabled": True,
         "country": account.country,
         "created": 1_500_000_000,
@@ -126,7 +126,7 @@ def get_account(call: Call) -> Object:
         "details_submitted": True,
         "email": f"finance-{account.entity}@sandbox.example",
         "payouts_enabled": True,
-        "settings": {"dashboard": {"display_name": f"Sandbox Company {account.entity.upper()}", "timezone": "Etc/UTC"}},
+        "settings": {"dashboard": {"display_name": f"Northwind Cloud {account.entity.upper()}", "timezone": "Etc/UTC"}},
         "type": "standard",
     }
 

@@ -284,7 +284,7 @@ def test_a_connected_account_that_the_key_cannot_see_asks_to_reconnect(shop):
     with pytest.raises(AuthExpired):
         shop.connect(account="acct_of_somebody_else").probe()
 
-    assert shop.connect(account="acct_sandbox_us").probe().account_name == "Sandbox Company (US)"
+    assert shop.connect(account="acct_sandbox_us").probe().account_name == "Northwind Cloud (US)"
 
 
 def test_daily_pulls_of_a_season_end_where_one_full_pull_ends():

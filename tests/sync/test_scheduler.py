@@ -1,0 +1,79 @@
+"""The scheduler runs jobs by their cadence, one after the other, in the order of the table."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from sync import scheduler
+from sync.jobs import JOBS
+
+NAMES = [job.name for job in JOBS]
+DAY = 24 * 3600
+
+
+class Recorder:
+    """Takes down which job ran, and whether two ever ran at once."""
+
+    def __init__(self, enough: int) -> None:
+        self.ran: list[str] = []
+        self.at_once = 0
+        self._enough = enough
+        self._running = threading.Lock()
+        self.done = threading.Event()
+
+    def __call__(self, name: str) -> None:
+        self.at_once += not self._running.acquire(blocking=False)
+        self.ran.append(name)
+        if len(self.ran) >= self._enough:
+            self.done.set()
+        if self._running.locked():
+            self._running.release()
+
+
+@contextmanager
+def running(run: Any, cadence: dict[str, int]) -> Iterator[Any]:
+    started = scheduler.start(run, cadence, datetime.now(UTC))
+    try:
+        yield started
+    finally:
+        started.shutdown(wait=True)
+
+
+def test_the_first_pass_runs_every_job_once_in_the_order_of_the_table_one_at_a_time() -> None:
+    recorder = Recorder(len(JOBS))
+    with running(recorder, dict.fromkeys(NAMES, DAY)):
+        assert recorder.done.wait(10)
+    assert recorder.ran == NAMES
+    assert recorder.at_once == 0
+
+
+def test_a_job_runs_again_after_its_own_cadence() -> None:
+    recorder = Recorder(len(JOBS) + 1)
+    with running(recorder, {**dict.fromkeys(NAMES, DAY), "pull_deals": 1}):
+        assert recorder.done.wait(10)
+    assert recorder.ran[len(JOBS) :] == ["pull_deals"] or recorder.ran.count("pull_deals") == 2
+
+
+def test_a_job_that_raises_stops_no_other() -> None:
+    recorder = Recorder(len(JOBS) - 1)
+
+    def run(name: str) -> None:
+        if name == "pull_deals":
+            raise RuntimeError("no such thing")
+        recorder(name)
+
+    with running(run, dict.fromkeys(NAMES, DAY)):
+        assert recorder.done.wait(10)
+    assert recorder.ran == NAMES[1:]
+
+
+def test_each_job_has_its_configured_cadence_and_runs_that_were_missed_are_made_up_for_once() -> None:
+    cadence = {name: 60 + place for place, name in enumerate(NAMES)}
+    with running(lambda name: None, cadence) as started:
+        jobs = {job.id: job for job in started.get_jobs()}
+    assert {name: int(job.trigger.interval.total_seconds()) for name, job in jobs.items()} == cadence
+    assert all(job.coalesce and job.max_instances == 1 and job.misfire_grace_time is None for job in jobs.values())
