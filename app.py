@@ -669,9 +669,12 @@ def _demo_report(config: Config, today: date) -> None:
     from sync.report import summary
 
     with Store(config.store) as store:
-        terminal.summary(summary(store, dict.fromkeys(config.entities, today)))
-        terminal.reviews(items.open_items(store))
-    click.echo(f"Look further: netterms --config {config.file} report invoices (or review, report payments ...)")
+        found = summary(store, dict.fromkeys(config.entities, today))
+        waiting = items.open_items(store)
+    terminal.summary(found)
+    terminal.reviews(waiting, most=5)
+    terminal.walked(found)
+    click.echo(f"Look further: netterms --config {config.file} review (or: report invoices, report payments ...)")
 
 
 # ------------------------------------------------------------------------------------------------------------ helpers

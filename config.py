@@ -182,6 +182,7 @@ class _Section:
         found = self.text(key, " or ".join(f'"{choice}"' for choice in choices), default)
         if found not in choices:
             self.fault(key, f"is {found!r}: write {' or '.join(choices)}{_nearest(found, choices)}")
+            return default
         return found
 
     def table(self, key: str) -> _Section:

@@ -82,15 +82,31 @@ def summary(found: Summary) -> None:
         out.print(f"{entity}: {display(amount, currency)} in {count} payment(s) is not applied to any invoice yet")
 
 
-def reviews(items: Sequence[Item]) -> None:
-    """Print the review items that wait for a person."""
+def walked(found: Summary) -> None:
+    """Print what came of a demo's days, one line each."""
+    table = _table("what came of it", "")
+    table.add_row("deals pulled", f"{found.totals['deals']:,}")
+    table.add_row("contracts", f"{found.totals['contracts']:,}")
+    for connection, kind, done, _ in found.ledgers:
+        if kind == "document":
+            table.add_row(f"invoices in {connection}", f"{done:,}")
+    table.add_row("payments matched", f"{found.totals['payments_matched']:,} of {found.totals['payments']:,}")
+    table.add_row("invoices overdue", f"{sum(item.overdue_invoices for item in found.receivables):,}")
+    table.add_row("review items", f"{found.totals['review_items']:,}")
+    out.print(table)
+
+
+def reviews(items: Sequence[Item], most: int | None = None) -> None:
+    """Print the review items that wait for a person, or the first ``most`` of them."""
     if not items:
         out.print("Nothing waits for a person.")
         return
     table = _table("id", "what", "to mend it", "actions", title=f"{len(items)} review item(s)")
-    for item in items:
+    for item in items[:most]:
         table.add_row(str(item.id), item.message, item.fix, " ".join(item.choices))
     out.print(table)
+    if most is not None and len(items) > most:
+        out.print(f"and {len(items) - most} more: netterms review")
     out.print("Decide with: netterms review ID --do ACTION --reason TEXT")
 
 

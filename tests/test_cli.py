@@ -463,7 +463,7 @@ def test_check_finds_that_everything_fits_the_sandbox(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "said"),
     [
-        ("hubspot.toml", '"deal.po_number"', '"deal.po_numbr"', ("contract.po_number", "po_numbr", "'po_number'")),
+        ("hubspot.toml", '"deal.po_number"', '"deal.po_numbr"', ("contract.po_number", "'deal.po_numbr'", '"deal.po_number"')),
         ("hubspot.toml", '["closedwon"]', '["closed_won"]', ("deals.won", "closed_won", "closedwon")),
         ("xero.toml", 'account = "200"', 'account = "2000"', ("rules", "2000")),
         ("quickbooks.toml", 'item = "Services"', 'item = "Servises"', ("rules", "Servises", "Services")),

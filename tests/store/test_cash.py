@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,9 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store import audit, cash, invoices, links, outbox, reports
-from store.cash import PaymentRow
-from store.database import Store
+from store import audit, cash, invoices, outbox, reports
+from store.database import IntegrityError, Store
 from tests.store.build import ADA, Received, apply, contract, draft, issue, pay
 
 
@@ -180,7 +180,7 @@ def test_applications_wait_until_they_are_on_their_way_and_count_until_they_are_
 Step = tuple[str, int, int, int]
 STEPS = st.lists(
     st.tuples(st.sampled_from(["pay", "refund", "apply", "apply", "apply", "void", "issue"]), *[st.integers(0, 4)] * 2,
-              st.integers(1, 150_00)), max_size=25,
+              st.integers(1, 9)), max_size=25,
 )  # fmt: skip
 
 
@@ -197,13 +197,12 @@ def step(store: Store, number: int, kind: str, first: int, second: int, amount: 
     elif kind == "void" and documents:
         invoices.void(store, ADA, documents[first % len(documents)], "voided")
     elif kind == "apply" and documents and payments:
-        try:
+        # It may not fit, or this payment may have paid a part of it before.
+        with suppress(ValueError, IntegrityError):
             apply(store, payments[first % len(payments)], (documents[second % len(documents)].id, amount))
-        except (ValueError, cash_twice):
-            pass
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(steps=STEPS)
 def test_after_any_sequence_every_cent_is_in_one_place_and_no_invoice_is_overpaid(steps: list[Step]) -> None:
     with TemporaryDirectory() as folder, Store(Path(folder) / "store.db") as store:
@@ -212,16 +211,12 @@ def test_after_any_sequence_every_cent_is_in_one_place_and_no_invoice_is_overpai
         for number, (kind, *rest) in enumerate(steps):
             step(store, number, kind, *rest)
         paid: dict[int, int] = {}
-        for _, document, amount in applied(store):
-            paid[document] = paid.get(document, 0) + amount
+        for _, document_id, amount in applied(store):
+            paid[document_id] = paid.get(document_id, 0) + amount
         for document in invoices.issued(store):
             assert 0 <= document.open <= document.total
             assert document.open == (document.total - paid.get(document.id, 0) if document.status == "issued" else 0)
         for row in cash.payments(store):
             assert row.amount == row.applied + row.available + row.refunded
             assert row.available >= 0
-        assert links.customers(store) and audit.verify(store) is None
-
-
-def total(rows: list[PaymentRow]) -> int:
-    return sum(row.available for row in rows)
+        assert audit.verify(store) is None

@@ -106,8 +106,8 @@ def test_a_contract_has_one_draft_of_a_kind(store: Store) -> None:
     save(store, draft())
     with pytest.raises(IntegrityError):
         store.execute(
-            "INSERT INTO documents SELECT id+1, entity, contract, customer_id, type, status, number, currency, issue_on,"
-            " due_on, subtotal, tax, total, open, digest, data FROM documents"
+            "INSERT INTO documents SELECT id+1, entity, contract, customer_id, type, status, number, currency,"
+            " issue_on, due_on, subtotal, tax, total, open, digest, data FROM documents"
         )
 
 
@@ -173,7 +173,13 @@ def test_writers_at_once_some_of_which_fail_leave_no_gap_and_no_double(store: St
 def test_issuing_gives_a_draft_its_number_date_and_open_amount(store: Store) -> None:
     contract(store)
     row = issue(store, draft(100_00))
-    assert (row.status, row.number, row.name, row.open, row.issue_on) == ("issued", "US-00001", "US-00001", 100_00, TODAY)
+    assert (row.status, row.number, row.name, row.open, row.issue_on) == (
+        "issued",
+        "US-00001",
+        "US-00001",
+        100_00,
+        TODAY,
+    )
     assert invoices.drafts(store) == []
     assert invoices.issued(store) == invoices.issued(store, "us") == [row]
     assert invoices.issued(store, "uk") == []
@@ -283,7 +289,9 @@ def test_documents_that_are_not_on_their_way_to_the_books_are_found(store: Store
     contract(store)
     wanted: list[Draft] = [draft(start=f"2026-0{month}-01") for month in (1, 2, 3)]
     first, second, third = (issue(store, one) for one in wanted)
-    store.insert("outbox", connection="books", kind="document", our_id=first.id, state="new", payload="", payload_hash="")
+    store.insert(
+        "outbox", connection="books", kind="document", our_id=first.id, state="new", payload="", payload_hash=""
+    )
     invoices.void(store, ADA, second, "voided")
     assert [row.id for row in invoices.without_link(store, "us", "books")] == [third.id]
     assert [row.id for row in invoices.without_link(store, "us", "other")] == [first.id, third.id]

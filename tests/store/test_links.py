@@ -1,0 +1,47 @@
+"""Customers, and which object at which vendor is which of ours."""
+
+from __future__ import annotations
+
+from billing.customer import Address, Customer
+from store import audit, links
+from store.database import Store
+from tests.store.build import ADA
+
+ACME = Customer(name="Acme Ltd", address=Address(country="GB"))
+
+
+def test_a_company_of_the_crm_is_one_customer_however_often_it_is_seen(store: Store) -> None:
+    first = links.save_customer(store, ADA, "crm", "7", ACME)
+    before = audit.head(store)
+    assert links.save_customer(store, ADA, "crm", "7", ACME) == first
+    assert audit.head(store) == before
+    assert {key: row.customer for key, row in links.customers(store).items()} == {first: ACME}
+
+
+def test_a_changed_company_stays_the_same_customer_and_the_change_is_in_the_trail(store: Store) -> None:
+    first = links.save_customer(store, ADA, "crm", "7", ACME)
+    renamed = Customer(name="Acme Group Ltd")
+    assert links.save_customer(store, ADA, "crm", "7", renamed) == first
+    assert links.customers(store)[first].customer == renamed
+    assert [entry.action for entry in audit.entries(store, f"customer:{first}")] == ["created", "changed"]
+
+
+def test_the_same_id_in_another_crm_is_another_customer(store: Store) -> None:
+    assert links.save_customer(store, ADA, "crm", "7", ACME) != links.save_customer(store, ADA, "other", "7", ACME)
+
+
+def test_a_link_is_found_from_both_sides(store: Store) -> None:
+    links.save_link(store, "books", "customer", "V-1", 5, version="0", currency="GBP")
+    links.save_link(store, "books", "customer", "V-2", 5, version="0", currency="EUR")
+    links.save_link(store, "books", "document", "V-1", 9)
+    assert links.by_vendor(store, "books", "customer") == {"V-1": 5, "V-2": 5}
+    found = links.by_ours(store, "books", "customer")
+    assert {key: link.vendor_id for key, link in found.items()} == {(5, "GBP"): "V-1", (5, "EUR"): "V-2"}
+    assert links.by_ours(store, "other", "customer") == {}
+
+
+def test_a_newer_version_takes_the_place_of_the_older(store: Store) -> None:
+    for version in ("0", "1"):
+        links.save_link(store, "books", "customer", "V-1", 5, version=version, currency="GBP")
+    (link,) = links.by_ours(store, "books", "customer").values()
+    assert (link.version, link.our_id) == ("1", 5)

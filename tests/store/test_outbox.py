@@ -1,0 +1,124 @@
+"""The outbox: what must exist at a vendor, and how far each is."""
+
+from __future__ import annotations
+
+import pytest
+
+from store import outbox
+from store.database import IntegrityError, Store
+from store.outbox import Intent, State
+
+
+def add(store: Store, *our_ids: int, connection: str = "books", kind: str = "document") -> None:
+    for our_id in our_ids:
+        outbox.add(store, connection, kind, our_id, {"number": our_id})
+
+
+def waiting(store: Store, state: State = "new") -> list[Intent]:
+    return outbox.waiting(store, "books", "document", state)
+
+
+def ours(store: Store, state: State = "new") -> list[int]:
+    return [intent.our_id for intent in waiting(store, state)]
+
+
+def test_an_intent_waits_with_what_is_to_be_sent(store: Store) -> None:
+    add(store, 1, 2)
+    add(store, 3, kind="payment")
+    add(store, 4, connection="other")
+    first, second = waiting(store)
+    assert (first.our_id, first.state, first.call_key, first.attempts) == (1, "new", "", 0)
+    assert first.payload == '{"number":1}'
+    assert first.payload_hash != second.payload_hash
+
+
+def test_an_object_is_meant_for_a_vendor_once(store: Store) -> None:
+    add(store, 1)
+    with pytest.raises(IntegrityError):
+        add(store, 1)
+    outbox.add(store, "books", "document", 1, {}, currency="EUR")  # a customer may exist once per currency
+    assert outbox.has(store, "books", "document", 1)
+    assert outbox.has(store, "books", "document", 1, "EUR")
+    assert not outbox.has(store, "books", "document", 1, "GBP")
+    assert not outbox.has(store, "books", "payment", 1)
+
+
+def test_a_call_is_committed_to_with_its_key_and_counted(store: Store) -> None:
+    add(store, 1, 2, 3)
+    outbox.mark_sending(store, waiting(store)[:2], "key-1")
+    assert [(i.our_id, i.call_key, i.attempts) for i in waiting(store, "sending")] == [(1, "key-1", 1), (2, "key-1", 1)]
+    assert ours(store) == [3]
+    assert outbox.sent_together(store, "books", "document", "key-1") == 2
+
+
+def test_what_a_stopped_process_left_as_being_sent_is_uncertain(store: Store) -> None:
+    add(store, 1, 2)
+    add(store, 3, connection="other")
+    outbox.mark_sending(store, waiting(store)[:1], "key-1")
+    outbox.mark_sending(store, outbox.waiting(store, "other", "document", "new"), "key-2")
+    assert outbox.recover(store, "books", "document") == 1
+    assert outbox.recover(store, "books", "document") == 0
+    (intent,) = waiting(store, "uncertain")
+    assert (intent.our_id, intent.call_key) == (1, "key-1")
+    assert len(outbox.waiting(store, "other", "document", "sending")) == 1
+
+
+def test_what_was_absent_at_the_vendor_goes_out_again_under_its_old_key(store: Store) -> None:
+    add(store, 1)
+    outbox.mark_sending(store, waiting(store), "key-1")
+    outbox.recover(store, "books", "document")
+    outbox.mark(store, waiting(store, "uncertain"), "new")
+    (intent,) = waiting(store)
+    assert (intent.call_key, intent.attempts) == ("key-1", 1)
+
+
+def test_what_was_rejected_loses_its_key(store: Store) -> None:
+    add(store, 1)
+    outbox.mark_sending(store, waiting(store), "key-1")
+    outbox.mark(store, waiting(store, "sending"), "parked", "duplicate number", keep_key=False)
+    (intent,) = waiting(store, "parked")
+    assert (intent.call_key, intent.problem) == ("", "duplicate number")
+    assert outbox.sent_together(store, "books", "document", "key-1") == 0
+
+
+def test_those_that_went_out_together_stand_together_before_the_ones_that_never_did(store: Store) -> None:
+    add(store, 1, 2, 3, 4, 5)
+    one, two, three, four, _ = waiting(store)
+    outbox.mark_sending(store, [two, four], "key-a")
+    outbox.mark_sending(store, [one, three], "key-b")
+    outbox.mark(store, [one, two, three, four], "new")
+    assert ours(store) == [1, 3, 2, 4, 5]
+
+
+def test_a_parked_intent_is_taken_out_to_be_built_anew(store: Store) -> None:
+    add(store, 1, 2)
+    outbox.mark(store, waiting(store)[:1], "parked", "no such item")
+    (parked,) = waiting(store, "parked")
+    assert outbox.retry(store, parked.id)
+    assert not outbox.has(store, "books", "document", 1)
+    assert not outbox.retry(store, parked.id)
+    assert not outbox.retry(store, waiting(store)[0].id)  # what is not parked stays
+    assert ours(store) == [2]
+
+
+def test_a_parked_intent_can_be_looked_up_again(store: Store) -> None:
+    add(store, 1)
+    assert not outbox.unpark(store, waiting(store)[0].id, "it is the one")
+    outbox.mark(store, waiting(store), "parked", "another name")
+    assert outbox.unpark(store, waiting(store, "parked")[0].id, "it is the one")
+    assert [(intent.our_id, intent.problem) for intent in waiting(store, "uncertain")] == [(1, "it is the one")]
+
+
+def test_parked_intents_and_those_booked_differently_need_a_person(store: Store) -> None:
+    add(store, 1, 2, 3, 4)
+    one, two, three, _ = waiting(store)
+    outbox.mark(store, [one], "parked", "refused")
+    outbox.mark(store, [two], "done")
+    outbox.mark(store, [three], "done", "the total differs")
+    assert [intent.our_id for intent in outbox.needing_person(store, "books", "document")] == [1, 3]
+
+
+def test_a_state_that_does_not_exist_is_refused(store: Store) -> None:
+    add(store, 1)
+    with pytest.raises(IntegrityError):
+        store.execute("UPDATE outbox SET state='lost'")
