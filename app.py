@@ -192,7 +192,6 @@ def run_jobs(
     """Run jobs in order, on a copy of the store when ``dry_run``; returns their results and the world they ran in."""
     import tempfile
 
-    import terminal
     from store.database import Store
     from sync.jobs import select
     from sync.run import run_job
@@ -206,9 +205,21 @@ def run_jobs(
             path = Path(folder) / "rehearsal.db"
             with Store(config.store) as original:
                 original.copy_to(path)
-        with Store(path) as store, terminal.progress(quiet) as bars:
+        with Store(path) as store, _progress(quiet) as bars:
             results = [run_job(job, store, world, bars(job.name)) for job in select(tuple(names))]
     return results, world
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[str], Callable[[int, int], None]]]:
+    """Yield what starts a job's progress bar; without a person who looks, nothing is imported and nothing shown."""
+    if quiet:
+        yield lambda job: lambda done, total: None
+        return
+    import terminal
+
+    with terminal.progress() as bars:
+        yield bars
 
 
 def exit_code(results: Sequence[Any]) -> int:
@@ -295,7 +306,6 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON docu
 @click.pass_context
 def sync(ctx: click.Context, jobs: tuple[str, ...], dry_run: bool, today: date | None, as_json: bool) -> None:
     """Run every job once, or the ones named, in their order."""
-    import terminal
     from sync.jobs import select
 
     config = load_config(ctx.obj)
@@ -310,6 +320,8 @@ def sync(ctx: click.Context, jobs: tuple[str, ...], dry_run: bool, today: date |
     if as_json:
         _print_json(_results_json(results, world))
     else:
+        import terminal
+
         terminal.results(results, rehearsal, world.noted())
     ctx.exit(exit_code(results))
 
@@ -648,10 +660,8 @@ def demo(once: bool, folder: Path) -> None:
 
 def _walk(config: Config, move: Callable[[date], None], first: date, days: int) -> None:
     """Run a full sync on each day, the stand-ins' customers doing what they do in between."""
-    import terminal
-
     click.echo(f"Walking {days} days from {first}: deals are won, invoices fall due, customers pay.", err=True)
-    with terminal.progress(False) as bars:
+    with _progress(quiet=False) as bars:
         advance = bars("days")
         for day in range(days + 1):
             move(first + timedelta(days=day))

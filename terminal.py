@@ -27,10 +27,10 @@ _MARKS = {
 
 
 @contextmanager
-def progress(quiet: bool) -> Iterator[Callable[[str], Callable[[int, int], None]]]:
+def progress() -> Iterator[Callable[[str], Callable[[int, int], None]]]:
     """Show one bar per job on standard error, only in a terminal; yields a function that starts a job's bar."""
     columns = (SpinnerColumn(), TextColumn("{task.description:<16}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=err, transient=True, disable=quiet or not err.is_terminal) as bars:
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bars:
 
         def start(job: str) -> Callable[[int, int], None]:
             task = bars.add_task(job, total=None)

@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 import app
+import terminal
 from mappings import SHIPPED
 from store import runs
 from store.dialect import connect
@@ -59,7 +60,7 @@ class Shell:
     def __init__(self, live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
         self.live = live
         self._patch = monkeypatch
-        monkeypatch.setenv("COLUMNS", "300")
+        monkeypatch.setattr(terminal.out, "width", 300)
 
     def __call__(self, *words: str) -> Ran:
         arguments = ["--config", str(self.live.file), *words]
@@ -92,7 +93,7 @@ def own_mappings(live: Live, file: str, old: str, new: str) -> None:
     (folder / file).write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
-# ---------------------------------------------------------------------------------------------------------------- sync
+# ----------------------------------------------------------------------------------------------------------------- sync
 
 
 def test_sync_says_what_each_job_did_and_the_second_time_that_nothing_is_new(shell: Shell, live: Live) -> None:
@@ -178,7 +179,7 @@ def test_the_worst_outcome_decides_the_exit_code() -> None:
     assert app.exit_code([]) == 0
 
 
-# ----------------------------------------------------------------------------------------------------------- wrong input
+# ---------------------------------------------------------------------------------------------------------- wrong input
 
 
 @pytest.mark.parametrize(
@@ -261,7 +262,7 @@ def test_today_is_refused_where_a_connection_leads_out_of_this_machine(
     assert live.sandbox.hubspot.calls.total() == 0
 
 
-# ------------------------------------------------------------------------------------------------- approving, deciding
+# -------------------------------------------------------------------------------------------------- approving, deciding
 
 
 def test_approve_lists_what_waits_and_approves_by_number_or_all(shell: Shell, live: Live) -> None:
@@ -311,7 +312,7 @@ def test_review_lists_and_decides(shell: Shell, live: Live) -> None:
     assert live.rows("SELECT reason FROM audit WHERE action='review dismiss'") == [("a test deal",)]
 
 
-# ------------------------------------------------------------------------------------------------------------- reports
+# -------------------------------------------------------------------------------------------------------------- reports
 
 
 @pytest.fixture(scope="module")
@@ -399,7 +400,7 @@ def test_audit_verify_names_the_row_that_was_altered(shell: Shell, live: Live) -
     assert (document["intact"], document["problem"]) == (False, "row 3 was altered")
 
 
-# ---------------------------------------------------------------------------------------------------------------- plan
+# ----------------------------------------------------------------------------------------------------------------- plan
 
 
 def test_plan_needs_no_configuration(tmp_path: Path, shell: Shell) -> None:
@@ -448,7 +449,7 @@ def test_the_schema_of_a_terms_file_is_json_schema(shell: Shell) -> None:
     assert '"charges"' in json.dumps(schema)
 
 
-# --------------------------------------------------------------------------------------------------------------- check
+# ---------------------------------------------------------------------------------------------------------------- check
 
 
 def test_check_finds_that_everything_fits_the_sandbox(shell: Shell) -> None:
@@ -463,7 +464,12 @@ def test_check_finds_that_everything_fits_the_sandbox(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "said"),
     [
-        ("hubspot.toml", '"deal.po_number"', '"deal.po_numbr"', ("contract.po_number", "'deal.po_numbr'", '"deal.po_number"')),
+        (
+            "hubspot.toml",
+            '"deal.po_number"',
+            '"deal.po_numbr"',
+            ("contract.po_number", "'deal.po_numbr'", '"deal.po_number"'),
+        ),
         ("hubspot.toml", '["closedwon"]', '["closed_won"]', ("deals.won", "closed_won", "closedwon")),
         ("xero.toml", 'account = "200"', 'account = "2000"', ("rules", "2000")),
         ("quickbooks.toml", 'item = "Services"', 'item = "Servises"', ("rules", "Servises", "Services")),
@@ -504,7 +510,7 @@ def test_check_names_a_currency_that_no_account_takes_payments_in(shell: Shell, 
     assert "mappings/xero.toml: clearing: uk sells in CHF" in result.out
 
 
-# ------------------------------------------------------------------------------------------------ processes of their own
+# ----------------------------------------------------------------------------------------------- processes of their own
 
 
 def command(*words: str) -> list[str]:

@@ -182,7 +182,7 @@ class Live(Desk):
             }
         )
 
-    # ------------------------------------------------------------------------------- what people do at the stand-ins
+    # ---------------------------------------------------------------------------------- what people do at the stand-ins
 
     def call(self, method: str, path: str, token: str, **body: Any) -> Any:
         """Call a stand-in as one of its own users does."""
@@ -257,7 +257,7 @@ class Live(Desk):
         return str(self.stripe("POST", "customers", name=name, email=email or "nobody@elsewhere.example")["id"])
 
 
-# --------------------------------------------------------------------------------------------- vendors that fail to order
+# ------------------------------------------------------------------------------------------- vendors that fail to order
 
 
 class Shelf:
@@ -424,7 +424,7 @@ class Bench(Desk):
             self.contract(key)
         self.run("plan_invoices", "issue_invoices")
 
-    # ------------------------------------------------------------------------------------------- sync.context.World
+    # ----------------------------------------------------------------------------------------------- sync.context.World
 
     def connector(self, name: str) -> Any:
         """Return one of the ledgers in memory."""

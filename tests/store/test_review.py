@@ -8,8 +8,8 @@ from store.review import Finding, Item
 from tests.store.build import ADA
 
 
-def finding(subject: str = "deal:1", message: str = "no currency", detail: str = "", **fields: str) -> Finding:
-    return Finding(code="no_currency", subject=subject, detail=detail, message=message, fix="set it", **fields)
+def finding(subject: str = "deal:1", message: str = "no currency", detail: str = "") -> Finding:
+    return Finding(code="no_currency", subject=subject, detail=detail, message=message, fix="set it")
 
 
 def record(store: Store, *found: Finding, complete: bool = True, job: str = "map_terms") -> tuple[int, int]:

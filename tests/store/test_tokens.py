@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import msgspec
@@ -11,7 +12,7 @@ from cryptography.fernet import Fernet
 from store.database import Store
 from store.tokens import Tokens
 
-KEY = Fernet.generate_key().decode()
+KEY = base64.urlsafe_b64encode(bytes(range(32))).decode()
 
 
 class Token(msgspec.Struct, frozen=True):

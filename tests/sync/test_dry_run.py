@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.worlds import Live
+from tests.worlds import DAILY, Live
 
 
 @pytest.fixture
 def ready(live: Live) -> Live:
     """A store with one customer's invoice in the books, and a new deal and payments that wait."""
     live.sell()
-    live.done()
+    live.done(*DAILY)
     live.sell("Second Ltd")
     live.sell("Acme Inc", deal_currency_code="USD")
     live.pay(100_00, "UK-00001")

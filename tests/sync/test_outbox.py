@@ -9,7 +9,7 @@ import pytest
 
 from connectors.base import LedgerCustomer, Ref
 from connectors.errors import AuthExpired, DailyLimit, Refused, Retryable
-from tests.worlds import Bench, Live, Shelf, fail, lost_after, lost_after_only, lost_before, refuse
+from tests.worlds import DAILY, Bench, Live, Shelf, fail, lost_after, lost_after_only, lost_before, refuse
 
 STATES = "SELECT state FROM outbox WHERE kind='document' ORDER BY our_id"
 
@@ -18,7 +18,7 @@ def states(bench: Bench) -> list[str]:
     return [state for (state,) in bench.rows(STATES)]
 
 
-# ---------------------------------------------------------------------------------------------------- the intent first
+# ----------------------------------------------------------------------------------------------------- the intent first
 
 
 def test_the_intent_is_committed_as_sending_before_the_vendor_is_called(bench: Bench) -> None:
@@ -60,7 +60,7 @@ def _abandon(bench: Bench) -> None:
         store.execute("UPDATE runs SET outcome='abandoned' WHERE outcome IS NULL")
 
 
-# --------------------------------------------------------------------------------------------------- unknown outcomes
+# ----------------------------------------------------------------------------------------------------- unknown outcomes
 
 
 def test_an_answer_lost_after_the_vendor_booked_is_found_by_our_number_and_never_sent_again(bench: Bench) -> None:
@@ -218,7 +218,7 @@ def test_documents_wait_for_their_customer_and_follow_once_it_is_booked(bench: B
 
 
 def stranger(**changes: str) -> LedgerCustomer:
-    return LedgerCustomer(**{"ref": Ref(id="old-7"), "name": "Customer A", **changes})
+    return LedgerCustomer(ref=Ref(id="old-7"), name="Customer A", **changes)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("known", [{"email": "Billing@A.example"}, {"tax_id": "gb 123"}])
@@ -281,7 +281,7 @@ def test_a_line_that_the_mapping_cannot_code_keeps_its_document_back_and_says_wh
     assert bench.uk.documents.sent == []
 
 
-# ----------------------------------------------------------------------------------------- the same with real connectors
+# ---------------------------------------------------------------------------------------- the same with real connectors
 
 
 @pytest.mark.parametrize("kind", ["error_after", "reset_after", "cut_body"])
@@ -292,7 +292,7 @@ def test_a_ledger_that_books_and_then_breaks_holds_each_invoice_once(
     live.sell(deal_currency_code=currency)
     live.fault(vendor, kind, method="PUT" if vendor == "xero" else "POST", path=path)
     for _ in range(3):
-        live.sync()
+        live.sync(*DAILY)
     state = live.sandbox.vendors[vendor].state()
     assert len(state["invoices"]) == 1
     assert len(state["contacts" if vendor == "xero" else "customers"]) == 1

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.worlds import Live
+from tests.worlds import DAILY, Live
 
 CASH = ("pull_payments", "match_payments", "post_payments")
 PAID = "SELECT d.number, a.amount FROM applications a JOIN documents d ON d.id=a.document_id ORDER BY a.id"
@@ -16,7 +16,7 @@ PAID = "SELECT d.number, a.amount FROM applications a JOIN documents d ON d.id=a
 def billed(live: Live) -> Live:
     """A customer who owes 100.00 GBP on UK-00001, in the books too."""
     live.sell()
-    live.done()
+    live.done(*DAILY)
     assert list(live.issued()) == ["UK-00001"]
     return live
 
@@ -140,12 +140,12 @@ def test_cash_is_not_applied_to_an_invoice_in_another_currency(billed: Live) -> 
 def test_a_payer_found_by_number_is_known_the_next_time(live: Live) -> None:
     first = f"D{live.sell(contract_term_months='2')}"
     live.sell("Southwind Ltd")
-    live.done()
+    live.done(*DAILY)
     somebody = live.payer("Holding AG")
     live.pay(100_00, "UK-00001", customer=somebody)
     live.done(*CASH)
     live.move_to(live.today.replace(month=10))
-    live.done()
+    live.done(*DAILY)
     live.pay(100_00, customer=somebody)
     live.done(*CASH)
     assert len(applied(live)) == 2
@@ -204,7 +204,7 @@ def test_a_payment_waits_for_its_invoice_to_reach_the_books(live: Live) -> None:
 def test_payments_of_each_entity_pay_its_own_invoices_in_its_own_books(live: Live) -> None:
     live.sell()
     live.sell("Acme Inc", deal_currency_code="USD")
-    live.done()
+    live.done(*DAILY)
     live.pay(100_00, "UK-00001")
     live.pay(100_00, "US-00001", entity="us")
     live.done(*CASH)

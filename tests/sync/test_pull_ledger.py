@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.worlds import Live
+from tests.worlds import DAILY, Live
 
 BILL = ("plan_invoices", "issue_invoices", "push_documents", "pull_ledger")
 
@@ -16,7 +16,7 @@ def billed(live: Live) -> Live:
     """Two customers, owing 100.00 GBP on UK-00001 (Xero) and 100.00 USD on US-00001 (QuickBooks)."""
     live.sell()
     live.sell("Acme Inc", deal_currency_code="USD")
-    live.done()
+    live.done(*DAILY, "pull_ledger")
     assert sorted(live.issued()) == ["UK-00001", "US-00001"]
     assert live.items() == []
     return live
@@ -54,7 +54,7 @@ def type_payment(live: Live, number: str, amount: int) -> None:
         live.quickbooks("payment", {"CustomerRef": customer, "TotalAmt": amount, "Line": [line]})
 
 
-# ------------------------------------------------------------------------------------------------------ voided documents
+# ----------------------------------------------------------------------------------------------------- voided documents
 
 
 @pytest.mark.parametrize("number", ["UK-00001", "US-00001"])
@@ -104,7 +104,7 @@ def test_waived_and_hand_billed_lines_are_never_billed_again_but_the_next_period
     assert billed.issued()["UK-00002"].total == 100_00
 
 
-# ------------------------------------------------------------------------------------------------------ edited documents
+# ----------------------------------------------------------------------------------------------------- edited documents
 
 
 @pytest.mark.parametrize("number", ["UK-00001", "US-00001"])
@@ -131,7 +131,7 @@ def test_an_edited_total_is_shown_with_both_amounts_and_nothing_is_overwritten(b
     assert len(billed.items()) == 1
 
 
-# ------------------------------------------------------------------------------------- payments typed into the books
+# ---------------------------------------------------------------------------------------- payments typed into the books
 
 
 @pytest.mark.parametrize("number", ["UK-00001", "US-00001"])

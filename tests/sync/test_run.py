@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from store import review, runs
+from store import deals, review, runs
 from store.review import Finding
-from sync import issue_invoices, map_terms, pull_deals
+from sync import issue_invoices, map_terms
 from sync.context import Context
 from sync.jobs import JOBS, select
 from sync.run import holder
 from tests.worlds import DAILY, NOBODY, Bench, Live
+
 
 def broken(context: Context) -> None:
     raise RuntimeError("no such thing")
@@ -33,7 +34,7 @@ def job_that(monkeypatch: pytest.MonkeyPatch, act: Callable[[Context], Any]) -> 
     monkeypatch.setattr(map_terms, "run", act)
 
 
-# ------------------------------------------------------------------------------------------------------------ failures
+# ------------------------------------------------------------------------------------------------------------- failures
 
 
 def test_a_job_that_fails_says_so_and_the_others_go_on(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +101,7 @@ def test_jobs_run_in_the_order_of_the_table_however_they_are_named() -> None:
     assert [job.name for job in select(())] == [job.name for job in JOBS]
 
 
-# --------------------------------------------------------------------------------------------------------- connections
+# ---------------------------------------------------------------------------------------------------------- connections
 
 
 @pytest.mark.parametrize("vendor", ["hubspot", "stripe", "quickbooks", "xero"])
@@ -247,15 +248,13 @@ def test_a_pull_reads_only_what_changed_since_the_last_one(live: Live) -> None:
 
 def test_a_pull_cut_off_half_way_is_finished_by_the_next_one(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     live.sell()
-    real = pull_deals.deals.save_page
 
     def stop(*args: Any) -> int:
         raise RuntimeError("the power went out")
 
     with monkeypatch.context() as patched:
-        patched.setattr(pull_deals.deals, "save_page", stop)
+        patched.setattr(deals, "save_page", stop)
         assert live.sync("pull_deals")["pull_deals"].outcome == "failed"
-    assert pull_deals.deals.save_page is real
     assert live.done("pull_deals")["pull_deals"].tally == {"deals new or changed": 1}
 
 

@@ -10,8 +10,8 @@ from flask import Flask
 
 import app
 from sync.context import Source
-from web import create_app
 from tests.worlds import TODAY, Live
+from web import create_app
 
 HOSTILE = '<script>alert("1")</script>'
 DAYS = 40
@@ -21,7 +21,8 @@ def pages(live: Live) -> Flask:
     """Return the web application as ``serve`` makes it."""
     config = app.load_config(live.file)
     sources = [
-        Source(name=one.name, vendor=one.vendor, role=one.role, entity=one.entity) for one in config.connections.values()
+        Source(name=one.name, vendor=one.vendor, role=one.role, entity=one.entity)
+        for one in config.connections.values()
     ]
     return create_app(config.store, dict.fromkeys(config.entities, lambda: live.today), sources, config.cadence)
 

@@ -43,7 +43,7 @@ def home(client: FlaskClient) -> str:
     return client.get("/").get_data(as_text=True)
 
 
-# ------------------------------------------------------------------------------------------------------- what is shown
+# -------------------------------------------------------------------------------------------------------- what is shown
 
 
 def test_the_home_page_shows_what_is_open_and_overdue_by_entity_and_age(home: str) -> None:
@@ -79,7 +79,9 @@ def test_the_home_page_lists_the_first_review_items_and_counts_the_others(home: 
 
 def test_the_home_page_names_the_connection_to_reconnect_and_no_other(home: str) -> None:
     words = read(home)
-    assert re.search(r"Reconnect hubspot \(hubspot\): it has refused our credentials since 11 Oct 2026 12:0\d UTC", words)
+    assert re.search(
+        r"Reconnect hubspot \(hubspot\): it has refused our credentials since 11 Oct 2026 12:0\d UTC", words
+    )
     assert words.count("Reconnect") == 1
     assert re.search(r"hubspot hubspot all reconnect", words)
     assert re.search(r"xero_uk xero uk works", words)
@@ -110,7 +112,7 @@ def test_health_says_which_connections_need_attention(client: FlaskClient) -> No
     assert answer.json == {"status": "attention", "connections": {"hubspot": "reconnect"}}
 
 
-# ----------------------------------------------------------------------------------------------------------- empty, broken
+# -------------------------------------------------------------------------------------------------------- empty, broken
 
 
 def test_an_empty_store_has_a_page_and_is_healthy(empty: Live) -> None:
@@ -131,7 +133,7 @@ def test_a_store_that_cannot_be_read_is_not_healthy_and_tells_no_secrets(empty: 
     assert str(empty.database) not in answer.get_data(as_text=True)
 
 
-# -------------------------------------------------------------------------------------------------------------- hardening
+# ------------------------------------------------------------------------------------------------------------ hardening
 
 
 @pytest.mark.parametrize("path", ["/", "/health", "/static/netterms.css", "/nowhere"])
