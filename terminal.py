@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
@@ -47,7 +48,7 @@ def results(found: Sequence[Result], dry_run: bool, noted: dict[str, dict[str, i
         parts += [f"{result.opened} review items opened"] * bool(result.opened)
         parts += [f"{result.closed} review items closed"] * bool(result.closed)
         table.add_row(
-            result.job, _MARKS[result.outcome], "; ".join([*parts, *([result.message] * bool(result.message))])
+            result.job, _MARKS[result.outcome], _safe("; ".join([*parts, *([result.message] * bool(result.message))]))
         )
     out.print(table)
     if dry_run:
@@ -103,7 +104,7 @@ def reviews(items: Sequence[Item], most: int | None = None) -> None:
         return
     table = _table("id", "what", "to mend it", "actions", title=f"{len(items)} review item(s)")
     for item in items[:most]:
-        table.add_row(str(item.id), item.message, item.fix, " ".join(item.choices))
+        table.add_row(str(item.id), _safe(item.message), _safe(item.fix), " ".join(item.choices))
     out.print(table)
     if most is not None and len(items) > most:
         out.print(f"and {len(items) - most} more: netterms review")
@@ -114,13 +115,13 @@ def rows(columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
     """Print a plain list."""
     table = _table(*columns)
     for row in values:
-        table.add_row(*("" if value is None else str(value) for value in row))
+        table.add_row(*("" if value is None else _safe(str(value)) for value in row))
     out.print(table)
 
 
 def plan(preview: dict[str, Any]) -> None:
     """Print what a terms file will bill, invoice by invoice."""
-    out.print(f"[bold]Contract {preview['contract']}, {preview['currency']}[/]")
+    out.print(f"[bold]Contract {_safe(preview['contract'])}, {preview['currency']}[/]")
     for document in preview["invoices"]:
         title = "Invoice" if document["type"] == "invoice" else "Credit note"
         estimated = " (estimated)" if document["estimated"] else ""
@@ -130,10 +131,16 @@ def plan(preview: dict[str, Any]) -> None:
         )
         for line in document["lines"]:
             period = line["from"] if line["from"] == line["to"] else f"{line['from']} to {line['to']}"
-            out.print(f"  {line['amount']:>12}  {line['description']}, {period}", soft_wrap=True)
-            out.print(f"  {'':>12}  [dim]{line['explain']}[/]", soft_wrap=True)
+            out.print(f"  {line['amount']:>12}  {_safe(line['description'])}, {period}", soft_wrap=True)
+            out.print(f"  {'':>12}  [dim]{_safe(line['explain'])}[/]", soft_wrap=True)
     for note in preview["review"]:
-        out.print(f"\n[yellow]{note['code']}[/]: {note['message']} ({note['path'] or 'contract'})", soft_wrap=True)
+        where = _safe(note["path"] or "contract")
+        out.print(f"\n[yellow]{note['code']}[/]: {_safe(note['message'])} ({where})", soft_wrap=True)
+
+
+def _safe(text: str) -> str:
+    """Return text from outside as it is to be shown: no markup of ours, and nothing that steers the terminal."""
+    return escape("".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text))
 
 
 def _aging_names(found: Summary) -> list[str]:

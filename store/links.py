@@ -60,7 +60,8 @@ def save_link(
     """Remember that ``vendor_id`` is our record ``our_id``; a newer version replaces the older."""
     store.execute(
         "INSERT INTO links (connection, kind, vendor_id, version, our_id, currency) VALUES (?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (connection, kind, vendor_id, currency) DO UPDATE SET version=excluded.version, our_id=excluded.our_id",
+        " ON CONFLICT (connection, kind, vendor_id, currency)"
+        " DO UPDATE SET version=excluded.version, our_id=excluded.our_id",
         connection,
         kind,
         vendor_id,

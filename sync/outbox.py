@@ -91,9 +91,10 @@ def _key(context: Context, connection: str, kind: Kind[Any, Any], call_key: str,
 
     A vendor also repeats a failure that it stored under a key, so a second retry gets a new one.
     """
-    if call_key and batch[0].attempts < 2 and len(batch) == outbox.sent_together(context.store, connection, kind.name, call_key):
-        return call_key
-    return context.world.new_key()
+    if not call_key or batch[0].attempts > 1:
+        return context.world.new_key()
+    same = len(batch) == outbox.sent_together(context.store, connection, kind.name, call_key)
+    return call_key if same else context.world.new_key()
 
 
 def _send(context: Context, ledger: Accounting, kind: Kind[Any, Any], batch: Sequence[Intent], key: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from store import review, runs
 from store.database import LeaseLost, Store
 from sync.context import Context, World
 from sync.jobs import Job
+
+logger = logging.getLogger("netterms")
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +53,7 @@ def run_job(job: Job, store: Store, world: World, on_progress: Callable[[int, in
     except LeaseLost as error:
         return Result(job=job.name, outcome="failed", message=str(error))
     except Exception as error:
+        logger.exception("job %s failed", job.name)
         result = Result(job=job.name, outcome="failed", message=f"{type(error).__name__}: {error}")
     finally:
         store.fence = None

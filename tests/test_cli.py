@@ -369,6 +369,17 @@ def test_the_summary_counts_and_adds_up_everything(told: Shell) -> None:
         assert part in text
 
 
+@pytest.mark.parametrize("name", ["Acme [/bold] [red]Ltd", "Acme [UK] Ltd", "Acme \x1b[31mLtd"])
+def test_names_from_outside_are_printed_as_they_are_and_steer_nothing(shell: Shell, live: Live, name: str) -> None:
+    live.sell(name)
+    live.sell(name, payment_terms="as discussed")
+    shell.sync()
+    assert name.replace("\x1b", " ") in shell("report", "invoices").out
+    listed = shell("review").out
+    assert repr(name)[1:-1] in listed
+    assert "\x1b" not in listed
+
+
 def test_the_reports_of_an_empty_store_are_empty(shell: Shell) -> None:
     for name in ("aging", "invoices", "payments"):
         assert shell("report", name, "--json").document == {name: []}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections import defaultdict
 from collections.abc import Callable
@@ -22,7 +23,8 @@ EXAMPLE = Path(__file__).resolve().parents[1] / "config.example.toml"
 VARIABLES = re.findall(r'(?m)^\w+ = "env:(\w+)"', EXAMPLE.read_text(encoding="utf-8"))
 ROLES = {vendor: role for vendor, (role, _) in REGISTRY.items()}
 CADENCE = {job.name: job.seconds for job in JOBS}
-SECRETS = {"HUBSPOT": "pat-1", "STRIPE": "rk_1", "XERO": "x-1", "NETTERMS_KEY": "k" * 44}
+KEY = base64.urlsafe_b64encode(bytes(range(32))).decode()
+SECRETS = {"HUBSPOT": "pat-1", "XERO": "x-1", "NETTERMS_KEY": KEY}
 
 GOOD = """
 [entities.uk]
@@ -146,7 +148,9 @@ def test_the_mappings_lie_beside_the_file_or_else_the_shipped_ones_are_used(load
 
 
 def example(environ: dict[str, str] | None = None) -> Config:
-    return config.load(EXAMPLE, ROLES, CADENCE, environ or dict.fromkeys([*VARIABLES, "NETTERMS_KEY"], "secret-value"))
+    return config.load(
+        EXAMPLE, ROLES, CADENCE, environ or {**dict.fromkeys(VARIABLES, "a-secret"), "NETTERMS_KEY": KEY}
+    )
 
 
 def test_the_example_loads_once_its_environment_variables_are_set() -> None:
@@ -324,9 +328,11 @@ def test_oauth_takes_the_place_of_a_token_and_needs_no_refresh_token(load: Load)
     assert found.token == ""
 
 
-def test_oauth_without_the_key_of_the_store_is_refused(load: Load) -> None:
-    found = faults(load, GOOD.replace('token = "env:XERO"', OAUTH), environ={"HUBSPOT": "pat-1", "XERO": "x-1"})
-    assert "NETTERMS_KEY" in found["connections.books.oauth.refresh_token"]
+@pytest.mark.parametrize("key", ["", "short", "k" * 44, KEY[:-4]])
+def test_oauth_without_a_usable_key_for_the_store_is_refused(load: Load, key: str) -> None:
+    found = faults(load, GOOD.replace('token = "env:XERO"', OAUTH), environ={**SECRETS, "NETTERMS_KEY": key})
+    assert "set NETTERMS_KEY to 32 random bytes" in found["connections.books.oauth.refresh_token"]
+    assert key == "" or key not in str(found)
 
 
 def test_oauth_over_plain_http_or_with_a_plain_secret_is_refused(load: Load) -> None:

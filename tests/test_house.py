@@ -335,7 +335,9 @@ def _written_tables(node: ast.AST) -> list[str]:
 
 MACHINE = re.compile(r"(?<![\w.}])/(?:root|home|Users|tmp|work|mnt|private|var/folders)/[\w.]|(?i:[a-z]:\\users\\)")
 PACKAGE_HOST = re.compile(r"(?i)\b(?:pypi|pythonhosted|npmjs|anaconda|jsdelivr|unpkg)\.(?:org|com|net)\b")
-PACKAGE_INDEX = re.compile(r"(?i)--(?:extra-)?index-url|--find-links|--trusted-host|index_url\s*=|://")
+PACKAGE_INDEX = re.compile(
+    r"(?i)--(?:extra-)?index-url|--find-links|--trusted-host|index_url\s*=|://(?!127\.0\.0\.1|localhost)"
+)
 INSTALLS = ("pyproject.toml", "requirements.in", "requirements.txt", "requirements-dev.in", "requirements-dev.txt")
 
 

@@ -58,7 +58,9 @@ def test_a_run_that_was_taken_over_can_neither_prolong_nor_finish(store: Store) 
     runs.prolong(store, first, NOW + 12 * MINUTE)
     runs.finish(store, first, NOW + 12 * MINUTE, "done", {"sent": 5})
     assert runs.latest(store)["report"].id == second
-    assert store.tuples("SELECT outcome, tally FROM runs WHERE id=?", first) == [("abandoned", "{}")]
+    lapsed = (NOW + runs.LEASE).isoformat()
+    found = store.tuples("SELECT outcome, tally, until FROM runs WHERE id=?", first)
+    assert found == [("abandoned", "{}", lapsed)]
 
 
 def test_processes_that_start_a_job_at_the_same_moment_give_it_to_one(path: Path) -> None:

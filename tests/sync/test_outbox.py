@@ -85,6 +85,18 @@ def test_a_batch_that_never_arrived_goes_out_again_under_the_same_key(bench: Ben
     assert states(bench) == ["done", "done"]
 
 
+def test_a_batch_that_is_lost_again_goes_out_under_another_key_in_case_the_vendor_stored_a_failure(
+    bench: Bench,
+) -> None:
+    bench.uk.documents.acts = [lost_before, lost_before]
+    bench.bill("A")
+    for _ in range(3):
+        bench.run("push_documents")
+    first, second, third = (key for key, _ in bench.uk.documents.sent)
+    assert first == second != third
+    assert states(bench) == ["done"]
+
+
 def test_a_batch_of_which_a_part_arrived_goes_out_again_under_another_key(bench: Bench) -> None:
     bench.uk.documents.acts = [lost_after_only("UK-00001")]
     bench.bill("A", "B")
