@@ -37,20 +37,20 @@ class ConnectionState(msgspec.Struct, frozen=True, kw_only=True):
     since: str
 
 
-def start(store: Store, job: str, holder: str, now: datetime, *, alive: bool = True) -> int | None:
+def start(store: Store, job: str, holder: str, now: datetime, *, dead: str = "") -> int | None:
     """Take the lease of ``job`` and return the run's id; None while another process holds it.
 
-    ``alive`` False says that the holder on record is known to be dead, so its lease is taken over at once.
+    The lease of ``dead``, a holder whose process is known to have stopped, is taken over at once.
     """
     with store.transaction():
         store.execute("DELETE FROM runs WHERE job=? AND finished_at < ?", job, (now - KEPT).isoformat())
-        lapsed = now.isoformat() if alive else "9"
         store.execute(
             "UPDATE runs SET outcome='abandoned', finished_at=?, message='its process stopped'"
-            " WHERE job=? AND outcome IS NULL AND until < ?",
+            " WHERE job=? AND outcome IS NULL AND (until < ? OR holder = ?)",
             now.isoformat(),
             job,
-            lapsed,
+            now.isoformat(),
+            dead,
         )
         try:
             return store.insert(

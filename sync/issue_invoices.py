@@ -35,6 +35,8 @@ def _issue(context: Context, entity: Entity, row: DocumentRow, payment_terms: st
     final = msgspec.structs.replace(row.draft, issue_on=today, due_on=due_date(payment_terms, today))
     prefix = entity.number_prefix if row.type == "invoice" else entity.credit_prefix
     with context.store.transaction():
+        if invoices.get(context.store, row.id) != row:
+            return  # drawn up anew meanwhile: what was not looked at is not issued
         number = invoices.take_number(context.store, entity.key, prefix, entity.number_digits)
         invoices.issue(context.store, context.actor, row, final, number)
     context.count("invoices issued" if row.type == "invoice" else "credit notes issued")

@@ -42,7 +42,8 @@ def holder() -> str:
 
 def run_job(job: Job, store: Store, world: World, on_progress: Callable[[int, int], None]) -> Result:
     """Run ``job`` once. A failure of ours is recorded and returned, not raised: the other jobs go on."""
-    run_id = runs.start(store, job.name, holder(), world.now(), alive=_alive(runs.holder(store, job.name)))
+    other = runs.holder(store, job.name)
+    run_id = runs.start(store, job.name, holder(), world.now(), dead="" if _alive(other) else str(other))
     if run_id is None:
         return Result(job=job.name, outcome="busy", message="another process is running it")
     context = Context(store, world, job.name, _beating(store, run_id, world, on_progress))

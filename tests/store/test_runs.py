@@ -39,7 +39,7 @@ def test_a_lapsed_lease_is_taken_over_and_the_old_run_marked(store: Store) -> No
 
 def test_the_lease_of_a_process_that_is_known_to_be_dead_is_taken_over_at_once(store: Store) -> None:
     runs.start(store, "report", "host:1", NOW)
-    assert runs.start(store, "report", "host:2", NOW + MINUTE, alive=False) is not None
+    assert runs.start(store, "report", "host:2", NOW + MINUTE, dead="host:1") is not None
     assert runs.holder(store, "report") == "host:2"
 
 
