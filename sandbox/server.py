@@ -70,7 +70,6 @@ class Sandbox:
             for vendor in self.vendors.values():
                 vendor.advance(self.clock.today)
 
-
     def move_clock_safely(self, to: date) -> None:
         """Like ``move_clock``, from outside a request."""
         with LOCK:
@@ -167,7 +166,6 @@ class _Handler(WSGIRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Say nothing: the call counts tell more."""
 
-
     def finish(self) -> None:
         """End the connection; one that a fault has broken on purpose is no error."""
         with suppress(ConnectionError):
@@ -184,9 +182,7 @@ class Running:
         )
         self.port = self._server.server_port
         self.url = f"http://127.0.0.1:{self.port}"
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-        )
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
     def __enter__(self) -> Running:
         self._thread.start()
