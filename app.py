@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from config import Config, Connection
 
 OK, FAILED, WRONG_INPUT, PARTLY, BUSY = 0, 1, 2, 3, 4
+LARGEST_REQUEST = 32 << 20  # bytes; the server keeps a body on disk before anybody is asked who sends it
 
 EXIT_CODES = """
 \b
@@ -86,11 +87,11 @@ class LiveWorld:
         return uuid.uuid4().hex
 
     def connector(self, name: str) -> Any:
-        """Return the connector of a connection; in a dry run its ledger only pretends to write."""
+        """Return the connector of a connection; in a dry run none writes, some pretend to."""
         if name not in self._connectors:
             from connectors import connect
             from connectors.base import Ports, Settings
-            from sync.rehearsal import Rehearsal
+            from sync.rehearsal import Rehearsal, RehearsalCrm, RehearsalMailer
 
             connection = self.config.connections[name]
             settings = Settings(
@@ -99,9 +100,12 @@ class LiveWorld:
                 base_url=connection.base_url,
                 account=connection.account,
                 minute_seconds=connection.minute_seconds,
+                sender=connection.sender,
             )
             found = connect(settings, Ports(credentials=self._credentials(connection), clock=self._clock))
-            self._connectors[name] = Rehearsal(found) if self.dry_run and connection.role == "accounting" else found
+            pretend: dict[str, Any] = {"accounting": Rehearsal, "mail": RehearsalMailer, "crm": RehearsalCrm}
+            rehearse = pretend.get(connection.role) if self.dry_run else None
+            self._connectors[name] = found if rehearse is None else rehearse(found)
         return self._connectors[name]
 
     def _credentials(self, connection: Connection) -> Any:
@@ -150,7 +154,7 @@ class LiveWorld:
 
         loaders = {"crm": self.crm_mapping, "accounting": self.ledger_mapping, "payments": self.payments_mapping}
         faults = []
-        for connection in self.config.connections.values():
+        for connection in (one for one in self.config.connections.values() if one.role in loaders):
             try:
                 loaders[connection.role](connection.name)
             except MappingError as error:
@@ -178,18 +182,21 @@ class _Wrong(Exception):
 def load_config(path: Path) -> Config:
     """Read the configuration; raises ``config.ConfigError``."""
     import config
-    from connectors import REGISTRY
+    from connectors import REGISTRY, WEBHOOKS
     from sync.jobs import JOBS
 
     roles = {vendor: role for vendor, (role, _) in REGISTRY.items()}
-    return config.load(path, roles, {job.name: job.seconds for job in JOBS}, os.environ)
+    return config.load(path, roles, {job.name: job.seconds for job in JOBS}, os.environ, WEBHOOKS)
 
 
 def run_jobs(
     config: Config, names: Sequence[str] = (), *, today: date | None = None, dry_run: bool = False, quiet: bool = True,
-    world: LiveWorld | None = None,
+    world: LiveWorld | None = None, steps: Sequence[Any] = (), look: Callable[[Any], None] | None = None,
 ) -> tuple[list[Any], LiveWorld]:  # fmt: skip
-    """Run jobs in order, on a copy of the store when ``dry_run``; returns their results and the world they ran in."""
+    """Run jobs in order, on a copy of the store when ``dry_run``; returns their results and the world they ran in.
+
+    ``steps`` are jobs to run instead of those of the table; ``look`` is shown the store at the end.
+    """
     import tempfile
 
     from store.database import Store
@@ -206,7 +213,9 @@ def run_jobs(
             with Store(config.store) as original:
                 original.copy_to(path)
         with Store(path) as store, _progress(quiet) as bars:
-            results = [run_job(job, store, world, bars(job.name)) for job in select(tuple(names))]
+            results = [run_job(job, store, world, bars(job.name)) for job in steps or select(tuple(names))]
+            if look is not None:
+                look(store)
     return results, world
 
 
@@ -402,21 +411,49 @@ def review(ctx: click.Context, item: int | None, action: str | None, reason: str
 
 
 @main.command()
+@click.argument("number")
+@click.option("--over", is_flag=True, help="The dispute is over: reminders go on.")
+@click.option("--reason", required=True, help="Why; kept in the audit trail.")
+@click.pass_context
+def dispute(ctx: click.Context, number: str, over: bool, reason: str) -> None:
+    """Say that a customer disputes an invoice: nobody is reminded of it until --over."""
+    from store import invoices, mail
+
+    with _store(ctx.obj) as store:
+        found = [row for row in invoices.issued(store) if row.number == number and row.type == "invoice"]
+        if not found:
+            raise _Wrong([f"{number}: there is no such invoice; `netterms report invoices` lists them"])
+        with store.transaction():
+            act = mail.end_dispute if over else mail.dispute
+            changed = act(store, _person(), found[0].id, reason)
+    state = "not in dispute" if over else "in dispute"
+    click.echo(f"{number} is {state}{' now' if changed else ' already'}.")
+
+
+@main.command()
 @click.argument("name", required=False, metavar="[NAME]")
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
 @JSON
 @click.pass_context
 def report(ctx: click.Context, name: str | None, as_csv: bool, as_json: bool) -> None:
-    """Who owes what. NAME: summary (default), aging, customers, contracts, drafts, invoices, payments, applications."""
+    """Who owes what.
+
+    NAME: summary (default), aging, receivables (beside the books), customers, contracts, drafts, invoices, foreign
+    (made by others in the books), payments, applications.
+    """
     import terminal
-    from store import reports
-    from sync.report import aging_table, decimal_table, summary, to_json
+    from store import receivables, reports
+    from sync.report import aging_table, compared_table, decimal_table, summary, to_json
 
     config = load_config(ctx.obj)
-    known = ("summary", "aging", *reports.TABLES)
+    known = ("summary", "aging", "receivables", *reports.TABLES)
     if (name or "summary") not in known:
         raise _Wrong([f"there is no report {name!r}; there are: {', '.join(known)}"])
     with _store(ctx.obj) as store:
+        if name == "receivables":
+            ledgers = {key: entity.accounting for key, entity in config.entities.items()}
+            _print_list(name, compared_table(receivables.compare(store, ledgers)), as_csv, as_json)
+            return
         if name in reports.TABLES:
             _print_list(str(name), decimal_table(*reports.table(store, str(name))), as_csv, as_json)
             return
@@ -510,7 +547,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
     config = load_config(ctx.obj)
     world = LiveWorld(config, dry_run=True)
     world.load_mappings()
-    found = check_all(world)
+    found = check_all(world, _begun_series(config))
     if as_json:
         _print_json({"ok": not found.faults, "connections": found.connections, "faults": found.faults})
     else:
@@ -520,6 +557,87 @@ def check(ctx: click.Context, as_json: bool) -> None:
             click.echo(f"- {fault}")
         click.echo(f"{len(found.faults)} fault(s)." if found.faults else "Everything fits.")
     ctx.exit(PARTLY if found.faults else OK)
+
+
+def _begun_series(config: Config) -> dict[str, dict[str, int]]:
+    """Return the next number of each series that was begun, by legal entity; nothing where there is no store yet."""
+    from store import invoices
+    from store.database import Store
+
+    if not config.store.exists():
+        return {}
+    with Store(config.store) as store:
+        return {entity: invoices.next_numbers(store, entity) for entity in config.entities}
+
+
+@main.command()
+@click.option("--entity", default="", help="Only this legal entity; by default all.")
+@click.option("--through", type=DATE, help="What starts up to this day was billed elsewhere, for all contracts.")
+@click.option("--dry-run", is_flag=True, help="Work on a copy of the store and keep nothing.")
+@click.option("--today", type=DATE, help="Act as on this day; only where every connection is on this machine.")
+@JSON
+@click.pass_context
+def adopt(
+    ctx: click.Context, entity: str, through: date | None, dry_run: bool, today: date | None, as_json: bool
+) -> None:
+    """Begin on top of the books as they are: read them, link customers, record what was billed there (docs/go-live.md).
+
+    Writes at no vendor, whatever `dry_run` says in the configuration, and may run again at any time.
+    """
+    config = load_config(ctx.obj)
+    faults = [] if today is None or config.only_loopback else ["--today: a connection leads out of this machine"]
+    if entity and entity not in config.entities:
+        faults.append(f"--entity: {entity!r} is unknown; there are: {', '.join(config.entities)}")
+    if through is not None and not entity and len(config.entities) > 1:
+        faults.append("--through: say with --entity whose contracts are meant")
+    if faults:
+        raise _Wrong(faults)
+    world = LiveWorld(config, today=today, dry_run=True)  # even by mistake nothing is written at a ledger
+    steps = adopt_steps(entity, through)
+    shown: dict[str, Any] = {}
+
+    def look(store: Any) -> None:
+        shown.update(_adopted(config, store))
+
+    results, _ = run_jobs(config, dry_run=dry_run, quiet=as_json, world=world, steps=steps, look=look)
+    if as_json:
+        _print_json({**_results_json(results, world), "dry_run": dry_run, **shown})
+    else:
+        import terminal
+
+        terminal.adopted(results, shown, dry_run)
+    ctx.exit(exit_code(results))
+
+
+def adopt_steps(entity: str = "", through: date | None = None) -> list[Any]:
+    """Return the jobs of a cut-over: deals first, so that there are contracts and customers to place."""
+    from sync.adopt import adoption
+    from sync.jobs import select
+
+    return [*select(("pull_deals", "map_terms")), adoption(entity, through), *select(("match_customers",))]
+
+
+def _adopted(config: Config, store: Any) -> dict[str, Any]:
+    """Return what the books and we make of each other: receivables side by side, and whom nobody is sure of."""
+    from store import links, receivables
+    from store import review as items
+    from sync.report import compared_table, records
+
+    ledgers = {key: entity.accounting for key, entity in config.entities.items()}
+    names = {row.id: row.customer.name for row in links.customers(store).values()}
+    return {
+        "receivables": records(compared_table(receivables.compare(store, ledgers))),
+        "linked_customers": [
+            {"books": ledger, "id": link.vendor_id, "currency": currency, "customer": names[customer_id]}
+            for ledger in dict.fromkeys(ledgers.values())
+            for (customer_id, currency), link in links.by_ours(store, ledger, "customer").items()
+        ],
+        "undecided_customers": [
+            {"id": item.id, "message": item.message, "actions": item.choices}
+            for item in items.open_items(store)
+            if item.code == "customer_match"
+        ],
+    }
 
 
 @main.command()
@@ -556,12 +674,15 @@ def sandbox(
 
 
 def _write_sandbox_config(target: Path, running: Any, web_port: int = 8400) -> None:
-    """Write a configuration whose go-live lies before everything the sandbox has sold."""
+    """Write a configuration that goes live before all that was sold; with a history this month, on top of old books."""
     from sandbox.config_file import write_config
 
     options = running.sandbox.options
-    go_live = options.today - timedelta(days=31 * (options.history + 3))
-    write_config(target, url=running.url, minute=options.minute, go_live=go_live.replace(day=1), web_port=web_port)
+    go_live = options.today if options.history else options.today - timedelta(days=3 * 31)
+    write_config(
+        target, url=running.url, minute=options.minute, go_live=go_live.replace(day=1), web_port=web_port,
+        mail_url=running.mail_url,
+    )  # fmt: skip
 
 
 @contextmanager
@@ -601,13 +722,15 @@ def worker(ctx: click.Context) -> None:
 def _serve(config: Config, *, jobs: bool, world: LiveWorld | None = None) -> None:
     import waitress
 
-    from web import create_app
+    from web import create_app, webhooks
 
     world = world or LiveWorld(config)
     world.load_mappings()
-    pages = create_app(config.store, {key: lambda key=key: _today(world, key) for key in world.entities},  # type: ignore[misc]
-                       world.sources, config.cadence)  # fmt: skip
-    server = waitress.create_server(pages, host=config.host, port=config.port, threads=4)
+    pages = create_app(config.store, world, config.cadence, _access(config))
+    webhooks.install(pages, _inbox(config))
+    server = waitress.create_server(
+        pages, host=config.host, port=config.port, threads=4, max_request_body_size=LARGEST_REQUEST
+    )
     click.echo(f"Netterms serves http://{config.host}:{server.effective_port}/ ; Ctrl-C ends it.")
     with _scheduled(config) if jobs else _nothing(), _until_stopped():
         server.run()
@@ -618,21 +741,46 @@ def _nothing() -> Iterator[None]:
     yield
 
 
+def _access(config: Config) -> Any:
+    """Return who may see the pages (``web.access.Access``)."""
+    import secrets
+
+    from web.access import Access
+
+    secret = config.secret_key or secrets.token_urlsafe(32)
+    return Access(secret=secret, password=config.password, hosts=config.web_hosts)
+
+
+def _inbox(config: Config) -> Any:
+    """Return the connections that take webhooks, with what reads and what signs them (``web.webhooks.Inbox``)."""
+    from connectors import webhook_source
+    from web.webhooks import Inbox, Sender
+
+    taking = {name: one for name, one in config.connections.items() if one.webhook_secrets}
+    senders = {name: Sender(webhook_source(one.vendor), one.webhook_secrets) for name, one in taking.items()}
+    return Inbox(senders, config.public_url)
+
+
 @contextmanager
 def _scheduled(config: Config) -> Iterator[None]:
     """Run the jobs in the background until the block ends; a running job is finished first."""
+    from store.database import Store
+    from sync.handle_webhooks import due
     from sync.scheduler import start
 
     world = LiveWorld(config, dry_run=config.dry_run)
-    scheduler = start(
-        lambda name: run_jobs(config, (name,), dry_run=config.dry_run, world=None if config.dry_run else world),
-        config.cadence,
-        world.now(),
-    )
-    try:
-        yield
-    finally:
-        scheduler.shutdown(wait=True)
+    with Store(config.store) as store:
+        scheduler = start(
+            lambda name: run_jobs(config, (name,), dry_run=config.dry_run, world=None if config.dry_run else world),
+            config.cadence,
+            world.now(),
+            # A dry run leaves no runs in the store, so what is due would be due for ever.
+            None if config.dry_run else lambda: due(store, world.sources, world.now()),
+        )
+        try:
+            yield
+        finally:
+            scheduler.shutdown(wait=True)
 
 
 @main.command()

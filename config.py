@@ -7,9 +7,10 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit
@@ -18,10 +19,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 Approve = Literal["manual", "auto"]
+PostPayments = Literal["netterms", "ledger"]
+Delivery = Literal["netterms", "ledger", "none"]
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _DURATION = re.compile(r"([1-9]\d{0,4})([smhd])")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_EVERY_ADDRESS = ("0.0.0.0", "::")
+_HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -47,6 +52,9 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     oauth: OAuth | None = None
     mapping: str = ""
     minute_seconds: float = 60.0
+    write_back: bool = False  # a CRM: whether it is told of invoices
+    sender: str = ""  # whom our own mail comes from
+    webhook_secrets: tuple[str, ...] = ()  # any of them may have signed; none: no webhooks are taken
 
     @property
     def is_loopback(self) -> bool:
@@ -68,6 +76,12 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
     credit_prefix: str
     approve: Approve
     tax_rates: dict[str, Decimal]
+    delivery: Delivery = "none"
+    deliver_from: date = date.min
+    send_hour: int = 9
+    reminder_days: tuple[int, ...] = ()
+    payment_link: str = ""
+    post_payments: PostPayments = "netterms"
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,10 +97,22 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     entities: dict[str, Entity]
     connections: dict[str, Connection]
     cadence: dict[str, int]  # job name -> seconds between runs
+    public_url: str = ""  # how the pages are reached from outside, as vendors sign it; empty: as each request says
+    hosts: tuple[str, ...] = ()  # further names under which the pages are reached
+    password: str = ""  # of the one who may see the pages; none on this machine's own addresses
+    secret_key: str = ""  # signs cookies; empty: a random one per start
 
     def by_role(self, role: str) -> list[Connection]:
         """Return the connections that play ``role``, in the file's order."""
         return [connection for connection in self.connections.values() if connection.role == role]
+
+    @property
+    def web_hosts(self) -> tuple[str, ...]:
+        """Every name the pages answer to, as a browser sends it: this machine's own first."""
+        named = [self.host] if self.host not in _EVERY_ADDRESS else []
+        named += [_host(self.public_url)] if self.public_url else []
+        names = [f"[{name}]" if ":" in name else name for name in (*_LOOPBACK, *named)]
+        return tuple(dict.fromkeys([*names, *self.hosts]))
 
     @property
     def only_loopback(self) -> bool:
@@ -125,11 +151,18 @@ def _host(url: str) -> str:
         return ""
 
 
-def load(path: Path, roles: Mapping[str, str], jobs: Mapping[str, int], environ: Mapping[str, str]) -> Config:
+def load(
+    path: Path,
+    roles: Mapping[str, str],
+    jobs: Mapping[str, int],
+    environ: Mapping[str, str],
+    webhooks: Collection[str] = (),
+) -> Config:
     """Read the configuration at ``path``.
 
     ``roles`` says which vendors exist and the role of each; ``jobs`` which jobs exist and their default cadence in
-    seconds; secrets written as ``env:NAME`` are looked up in ``environ``. Raises ``ConfigError`` with every fault.
+    seconds; ``webhooks`` the vendors whose webhooks can be read; secrets written as ``env:NAME`` are looked up in
+    ``environ``. Raises ``ConfigError`` with every fault.
     """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
@@ -139,7 +172,12 @@ def load(path: Path, roles: Mapping[str, str], jobs: Mapping[str, int], environ:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise ConfigError([Fault(str(path), "", f"is not readable as TOML: {error}")]) from None
     faults: list[Fault] = []
-    config = _read(path, _Section(str(path), "", data, faults), roles, jobs, environ)
+    root = _Section(str(path), "", data, faults)
+    config = _read(path, root, roles, jobs, environ)
+    for connection in config.connections.values():
+        if connection.webhook_secrets and connection.vendor in roles and connection.vendor not in webhooks:
+            problem = f"is of no use: webhooks of {connection.vendor} are not read; remove it"
+            root.fault(f"connections.{connection.name}.webhook_secret", problem)
     if faults:
         raise ConfigError(faults)
     return config
@@ -232,17 +270,48 @@ def _read(
         entities={name: _entity(name, table, approve) for name, table in root.tables("entities")},
         connections={name: _connection(name, table, roles, environ) for name, table in root.tables("connections")},
         cadence=_cadence(root.table("jobs"), jobs),
+        public_url=web.text("public_url", "the address under which vendors reach this service", "").rstrip("/"),
+        hosts=_hosts(web),
+        password=_web_secret(web, "password", 12, environ),
+        secret_key=_web_secret(web, "secret_key", 32, environ),
     )
-    if config.host not in _LOOPBACK:
-        web.fault(
-            "host", f"is {config.host!r}: only 127.0.0.1 is served until pages have a login; put a proxy before it"
-        )
+    _check_url(web, "public_url", config.public_url)
+    _check_web(web, config)
     if not 0 <= config.port <= 65535:
         web.fault("port", f"is {config.port}: write a number up to 65535")
     web.close()
     root.close()
     _check_references(root, config)
     return config
+
+
+def _hosts(web: _Section) -> tuple[str, ...]:
+    wanted = 'a list of names without port, such as ["netterms.example.com"]'
+    found = web.value("hosts", list, wanted, [])
+    if not all(isinstance(name, str) and _HOST_NAME.fullmatch(name) for name in found):
+        web.fault("hosts", f"is {found!r}: write {wanted}")
+        return ()
+    return tuple(found)
+
+
+def _web_secret(web: _Section, key: str, least: int, environ: Mapping[str, str]) -> str:
+    """Return a secret of the pages, which only the environment may hold; empty when none is named."""
+    web.known.add(key)
+    found = _secret(web, key, "https://anywhere", environ) if key in web.data else ""
+    if found and len(found) < least:
+        web.fault(key, f"is shorter than {least} characters: write a longer one into its variable")
+    return found
+
+
+def _check_web(web: _Section, config: Config) -> None:
+    """Let the pages leave this machine only with a password, and only under names that are known."""
+    outside = [name for name in config.web_hosts if name.strip("[]") not in _LOOPBACK]
+    if config.host in _EVERY_ADDRESS and not outside:
+        web.fault("hosts", f"is empty: name what people call the pages, as {config.host} says nothing of it")
+    if (outside or config.host not in _LOOPBACK) and "password" not in web.data:
+        remedy = 'set password = "env:NETTERMS_ADMIN_PASSWORD"'
+        key = "host" if config.host not in _LOOPBACK else "hosts" if config.hosts else "public_url"
+        web.fault(key, f"lets others than this machine see the pages, which needs a login: {remedy}")
 
 
 def _mappings(path: Path, root: _Section) -> Path:
@@ -257,20 +326,31 @@ def _entity(name: str, table: _Section, approve: str) -> Entity:
     zone = table.text("timezone", 'an IANA zone such as "Europe/London"')
     if zone:
         _check_zone(table, zone)
+    go_live = table.value("go_live", date, "the first day that is billed from here, e.g. 2026-01-01") or date.min
     prefix = table.text("number_prefix", 'what invoice numbers begin with, such as "US-"', f"{name.upper()}-")
     entity = Entity(
         key=name,
         name=table.text("name", "the legal name printed on invoices"),
         timezone=zone,
         currencies=_currencies(table),
-        go_live=table.value("go_live", date, "the first day that is billed from here, e.g. 2026-01-01") or date.min,
+        go_live=go_live,
         accounting=table.text("accounting", "the name of the accounting connection"),
         number_prefix=prefix,
         number_digits=table.value("number_digits", int, "a number of digits", 5),
         credit_prefix=table.text("credit_note_prefix", "what credit note numbers begin with", f"{prefix}CN-"),
         approve=cast(Approve, table.choice("approve", ("manual", "auto"), approve)),
         tax_rates=_tax_rates(table.table("tax")),
+        delivery=cast(Delivery, table.choice("delivery", ("netterms", "ledger", "none"), "none")),
+        deliver_from=table.value("deliver_from", date, "the first day of issue that is mailed", go_live),
+        send_hour=table.value("send_hour", int, "an hour from 0 to 23", 9),
+        reminder_days=_reminder_days(table),
+        payment_link=table.text("payment_link", "an address with {number} in it", ""),
+        post_payments=cast(PostPayments, table.choice("post_payments", ("netterms", "ledger"), "netterms")),
     )
+    if not 0 <= entity.send_hour <= 23:
+        table.fault("send_hour", f"is {entity.send_hour}: write an hour from 0 to 23")
+    if entity.payment_link:
+        _check_url(table, "payment_link", entity.payment_link)
     # QuickBooks keeps 21 characters of a number, the shortest of the ledgers.
     if len(entity.credit_prefix) + entity.number_digits > 21 or len(prefix) + entity.number_digits > 21:
         table.fault("number_prefix", "makes numbers longer than 21 characters: shorten it")
@@ -280,6 +360,15 @@ def _entity(name: str, table: _Section, approve: str) -> Entity:
         table.fault("credit_note_prefix", "equals number_prefix: invoices and credit notes are two series")
     table.close()
     return entity
+
+
+def _reminder_days(table: _Section) -> tuple[int, ...]:
+    wanted = "up to three growing numbers of days, such as [1, 7, 14], or [] for no reminders"
+    days = table.value("reminder_days", list, wanted, [1, 7, 14])
+    fits = all(type(day) is int and day > 0 for day in days) and len(days) <= 3 and days == sorted(set(days))
+    if not fits:
+        table.fault("reminder_days", f"is {days!r}: write {wanted}")
+    return tuple(days) if fits else ()
 
 
 def _check_zone(table: _Section, zone: str) -> None:
@@ -319,6 +408,8 @@ def _connection(name: str, table: _Section, roles: Mapping[str, str], environ: M
     if vendor and vendor not in roles:
         table.fault("vendor", f"is {vendor!r}: known are {', '.join(sorted(roles))}{_nearest(vendor, roles)}")
     role = roles.get(vendor, "")
+    if role == "mail":
+        return _mail_server(name, table, vendor, environ)
     url = table.text("base_url", "the vendor's API address (see config.example.toml)")
     _check_url(table, "base_url", url)
     oauth = _oauth(table.table("oauth"), url, environ) if "oauth" in table.data else None
@@ -333,6 +424,30 @@ def _connection(name: str, table: _Section, roles: Mapping[str, str], environ: M
         oauth=oauth,
         mapping=table.text("mapping", "a mapping file", f"{vendor}.toml"),
         minute_seconds=_minute(table),
+        write_back=role == "crm" and table.value("write_back", bool, "true or false", False),
+        webhook_secrets=_webhook_secrets(table, url, environ),
+    )
+    table.close()
+    return connection
+
+
+def _mail_server(name: str, table: _Section, vendor: str, environ: Mapping[str, str]) -> Connection:
+    url = table.text("base_url", "smtp://host:587 or smtps://host:465")
+    if url and not (_host(url) and url.partition("://")[0].lower() in ("smtp", "smtps")):
+        table.fault("base_url", f"is {url!r}: write smtp://host:587 or smtps://host:465")
+    sender = table.text("from", 'whom mail comes from, such as "Example Ltd <billing@example.com>"')
+    if sender and "@" not in parseaddr(sender)[1]:
+        table.fault("from", f"is {sender!r}: write an address, or a name and <an address>")
+    user = table.text("user", "the user at the mail server", "")
+    connection = Connection(
+        name=name,
+        vendor=vendor,
+        role="mail",
+        base_url=url.rstrip("/"),
+        entity=table.text("entity", "the legal entity it belongs to", ""),
+        account=user,
+        token=_secret(table, "password", url, environ) if user or "password" in table.data else "",
+        sender=sender,
     )
     table.close()
     return connection
@@ -377,6 +492,21 @@ def _is_key(text: str) -> bool:
 def _secret(table: _Section, key: str, url: str, environ: Mapping[str, str]) -> str:
     """Return a secret from the environment; one written out is only accepted for a server on this machine."""
     written = table.text(key, '"env:NAME", the environment variable that holds it')
+    return _opened(table, key, written, url, environ)
+
+
+def _webhook_secrets(table: _Section, url: str, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what may sign the connection's webhooks: one secret, or the old and the new one while it is changed."""
+    wanted = '"env:NAME", or a list of two while the secret is changed'
+    found = table.value("webhook_secret", (str, list), wanted, [])
+    written = [found] if isinstance(found, str) else found
+    if not all(isinstance(one, str) and one for one in written):
+        table.fault("webhook_secret", f"holds something else than a text: write {wanted}")
+        return ()
+    return tuple(_opened(table, "webhook_secret", one, url, environ) for one in written)
+
+
+def _opened(table: _Section, key: str, written: str, url: str, environ: Mapping[str, str]) -> str:
     if written.startswith("env:"):
         variable = written[4:]
         if not environ.get(variable):
@@ -415,6 +545,9 @@ def _check_references(root: _Section, config: Config) -> None:
         elif ledger is not None and ledger.entity not in ("", entity.key):
             problem = f"is {entity.accounting!r}, which belongs to {ledger.entity!r}: name this entity's own"
             entities.fault(f"{entity.key}.accounting", problem)
+        if entity.delivery == "netterms" and not any(one.entity in ("", entity.key) for one in config.by_role("mail")):
+            remedy = 'add [connections.mail] with vendor = "smtp", or write ledger or none'
+            entities.fault(f"{entity.key}.delivery", f"is netterms, but no mail server is configured: {remedy}")
     connections = root.table("connections")
     for connection in config.connections.values():
         if connection.entity and connection.entity not in config.entities:

@@ -59,6 +59,19 @@ def results(found: Sequence[Result], dry_run: bool, noted: dict[str, dict[str, i
         out.print("Nothing new: nothing was sent and nothing was changed.")
 
 
+def adopted(found: Sequence[Result], shown: dict[str, Any], dry_run: bool) -> None:
+    """Print what a cut-over found, and what is left to decide before going live."""
+    results(found, False, {})
+    table = _table(*(shown["receivables"][0] if shown["receivables"] else ["receivables"]), title="Beside the books")
+    for line in shown["receivables"]:
+        table.add_row(*map(_safe, map(str, line.values())))
+    out.print(table)
+    if shown["undecided_customers"]:
+        out.print(f"{len(shown['undecided_customers'])} customer(s) may be in the books already: netterms review")
+    if dry_run:
+        out.print("[bold]Dry run:[/] this was a copy; nothing was kept.")
+
+
 def summary(found: Summary) -> None:
     """Print the state of everything."""
     totals = _table("", "", title="So far")
@@ -74,13 +87,16 @@ def summary(found: Summary) -> None:
         money.add_row(entity, currency, f"{count:,}", display(total, currency), display(paid, currency))
     out.print(money)
     owed = _table("entity", "open", "overdue", *(_aging_names(found)), title="Open by days past due")
-    for item in found.receivables:
-        aging = [display(amount, item.currency).removesuffix(f" {item.currency}") for amount in item.aging.values()]
-        overdue = f"{display(item.overdue, item.currency)} ({item.overdue_invoices})"
-        owed.add_row(item.entity, display(item.open, item.currency), overdue, *aging)
+    for made_by, items in (("", found.receivables), (" (by others)", found.foreign)):
+        for item in items:
+            aging = [display(amount, item.currency).removesuffix(f" {item.currency}") for amount in item.aging.values()]
+            overdue = f"{display(item.overdue, item.currency)} ({item.overdue_invoices})"
+            owed.add_row(item.entity + made_by, display(item.open, item.currency), overdue, *aging)
     out.print(owed)
     for entity, currency, count, amount in found.unapplied:
         out.print(f"{entity}: {display(amount, currency)} in {count} payment(s) is not applied to any invoice yet")
+    for entity, currency, count, amount in found.out_of_scope:
+        out.print(f"{entity}: {display(amount, currency)} in {count} payment(s) is not ours, by the mapping's rules")
 
 
 def walked(found: Summary) -> None:
@@ -144,7 +160,7 @@ def _safe(text: str) -> str:
 
 
 def _aging_names(found: Summary) -> list[str]:
-    return list(found.receivables[0].aging) if found.receivables else []
+    return [name for item in (*found.receivables, *found.foreign)[:1] for name in item.aging]
 
 
 def _table(*columns: str, title: str | None = None) -> Table:

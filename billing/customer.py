@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 
@@ -25,4 +27,6 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True):
     tax_id: str = ""
     phone: str = ""
     contact_name: str = ""
+    ledger_id: str = ""  # its id in the books, where the CRM keeps one
     address: Address = Address()
+    delivery: Literal["", "netterms", "ledger", "none"] = ""  # who mails what is issued; empty: as for everybody

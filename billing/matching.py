@@ -29,7 +29,10 @@ Reason = Literal[
 
 
 class OpenInvoice(msgspec.Struct, frozen=True, kw_only=True):
-    """An invoice that something is open on; ``open`` in minor units of ``currency``."""
+    """An invoice that something is open on; ``open`` in minor units of ``currency``.
+
+    ``customer_id`` is empty where nobody knows yet which of our customers it belongs to.
+    """
 
     id: str
     number: str
@@ -97,6 +100,11 @@ class Matcher:
             told = ", ".join(dict.fromkeys(_told(found) for found in unknown))
             return Decision(reason="unknown_number", evidence=f"names {told}: no open invoice has that number")
         return self._by_exact_amount(payment)
+
+    def named(self, texts: Mapping[str, str]) -> list[str]:
+        """Return the ids of the invoices whose numbers stand in ``texts``, whatever is open on them."""
+        known, _ = self._numbers(texts)
+        return [id_ for found in known for id_ in self._by_number[found.key]]
 
     def apply(self, decision: Decision) -> None:
         """Take what a decision applies off the open invoices, for the payments that follow."""
@@ -206,13 +214,14 @@ def _refusal(payment: Incoming, invoices: Sequence[OpenInvoice]) -> Decision | N
         if invoice.currency != payment.currency:
             evidence = f"names {invoice.number}, which is in {invoice.currency}; the payment is in {payment.currency}"
             return Decision(reason="wrong_currency", evidence=evidence)
-        if payment.customer_id and invoice.customer_id != payment.customer_id:
+        if payment.customer_id and invoice.customer_id not in ("", payment.customer_id):
             return Decision(reason="other_customer", evidence=f"names {invoice.number}, an invoice of another customer")
     return None
 
 
 def _fits(invoice: OpenInvoice, payment: Incoming) -> bool:
-    return invoice.currency == payment.currency and payment.customer_id in ("", invoice.customer_id)
+    same = not (payment.customer_id and invoice.customer_id) or payment.customer_id == invoice.customer_id
+    return invoice.currency == payment.currency and same
 
 
 def _amount_key(invoice: OpenInvoice) -> tuple[str, str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from connectors.base import Ports, Settings
+from connectors.base import Ports, Settings, WebhookSource
 
 # vendor name in the configuration -> (role, "module:connect")
 REGISTRY = {
@@ -13,11 +13,18 @@ REGISTRY = {
     "stripe": ("payments", "connectors.stripe:connect"),
     "quickbooks": ("accounting", "connectors.quickbooks:connect"),
     "xero": ("accounting", "connectors.xero:connect"),
+    "smtp": ("mail", "connectors.smtp:connect"),
+}
+
+# vendor name -> "module:function" that reads its webhooks (connectors.base.WebhookSource)
+WEBHOOKS = {
+    "hubspot": "connectors.hubspot_webhooks:read",
+    "stripe": "connectors.stripe_webhooks:read",
 }
 
 
 def role_of(vendor: str) -> str:
-    """Return the role a vendor plays: ``crm``, ``payments`` or ``accounting``."""
+    """Return the role a vendor plays: ``crm``, ``payments``, ``accounting`` or ``mail``."""
     return REGISTRY[vendor][0]
 
 
@@ -25,3 +32,9 @@ def connect(settings: Settings, ports: Ports) -> Any:
     """Return the connector of ``settings.vendor``, importing its file and SDK now."""
     module, function = REGISTRY[settings.vendor][1].split(":")
     return getattr(import_module(module), function)(settings, ports)
+
+
+def webhook_source(vendor: str) -> WebhookSource:
+    """Return what reads a vendor's webhooks; raises ``KeyError`` for a vendor that has none here."""
+    module, function = WEBHOOKS[vendor].split(":")
+    return getattr(import_module(module), function)  # type: ignore[no-any-return]

@@ -26,6 +26,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str
     account: str = ""  # QuickBooks realm, Xero tenant, Stripe account; empty where the vendor needs none
     minute_seconds: float = 60.0  # how long the vendor's minute lasts; only a sandbox has another
+    sender: str = ""  # whom our own mail comes from: an address, or a name with one in angle brackets
 
 
 class Credentials(Protocol):
@@ -65,10 +66,14 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CrmObject(msgspec.Struct, frozen=True, kw_only=True):
-    """A company, contact or line item: its id and its properties as the CRM's strings."""
+    """A company, contact or line item: its id and its properties as the CRM's strings.
+
+    ``merged_ids`` are ids it had before: of the records that were merged into it.
+    """
 
     id: str
     properties: dict[str, str | None]
+    merged_ids: tuple[str, ...] = ()
 
 
 class CrmDeal(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,23 +107,56 @@ class CrmProperty(msgspec.Struct, frozen=True, kw_only=True):
     options: tuple[str, ...] = ()
 
 
+class DealFate(msgspec.Struct, frozen=True, kw_only=True):
+    """How a deal stands now that may have been won before.
+
+    ``merged``: ``became`` is the won deal it was merged into. ``not_won``: it lies in another stage, or was merged into
+    ``became``, which does. ``deleted``: it is in the recycle bin or gone for good.
+    """
+
+    id: str
+    fate: Literal["won", "not_won", "deleted", "merged"]
+    became: str = ""
+
+
 class DealPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Deals in order of modification. ``cursor``: everything modified before it has been delivered."""
+    """Deals in order of modification. ``cursor``: everything modified before it has been delivered.
+
+    ``fates`` tell of deals that do not count as won (any more); most of them were never delivered.
+    """
 
     deals: tuple[CrmDeal, ...]
     cursor: datetime | None
+    fates: tuple[DealFate, ...] = ()
 
 
 class Crm(Protocol):
     """Where deals are won."""
 
+    update_batch: int  # how many records one ``update`` may change
+
     def probe(self) -> Probe:
         """Make the cheapest authenticated call."""
 
-    def won_deals(self, since: datetime | None, scope: DealScope) -> Iterator[DealPage]:
-        """Yield the won deals modified (or whose line items were modified) since ``since``, all when None.
+    def won_deals(self, since: datetime | None, scope: DealScope, *, settled: bool = False) -> Iterator[DealPage]:
+        """Yield the won deals modified (or whose lines, companies or contacts were) since ``since``, all when None.
 
-        The connector overlaps ``since`` by the lag of its search, so a deal may come again unchanged.
+        The connector overlaps ``since`` by the lag of its search, so a deal may come again unchanged; not when that
+        was read when it was ``settled``, long after it happened. What was deleted is not told here: ``count_won`` and
+        ``fates`` find it.
+        """
+
+    def count_won(self, scope: DealScope) -> int:
+        """Return how many deals are won, in one call."""
+
+    def fates(self, ids: Sequence[str], scope: DealScope) -> list[DealFate]:
+        """Return how deals known by their ids stand now, in bulk."""
+
+    def update(self, object_type: Literal["deals", "companies"], batch: Mapping[str, Mapping[str, str]]) -> list[str]:
+        """Set properties: id -> name -> value, at most ``update_batch`` records. Returns the ids that were changed.
+
+        The same values may be sent again, so passing failures are retried. Raises ``Refused`` where the CRM has no
+        such property or does not take the value.
         """
 
     def properties(self, object_type: Literal["deals", "line_items", "companies", "contacts"]) -> list[CrmProperty]:
@@ -135,6 +173,7 @@ class ReceivedPayment(msgspec.Struct, frozen=True, kw_only=True):
     """Money received through a payment provider.
 
     ``texts`` holds every field in which an invoice number may stand, by the field's path, in the vendor's own words.
+    ``marks`` holds what else tells whose money it is: ``kind``, ``account``, what its customer carries.
     ``fee`` and ``net`` are known once the provider has settled the payment, in ``settlement_currency``.
     """
 
@@ -149,9 +188,18 @@ class ReceivedPayment(msgspec.Struct, frozen=True, kw_only=True):
     customer_name: str = ""
     customer_email: str = ""
     texts: dict[str, str] = {}  # msgspec copies the default
+    marks: dict[str, str] = {}
+    also_known_as: tuple[str, ...] = ()  # other ids of it at the provider, which people and other apps may write
     fee: int | None = None
     net: int | None = None
     settlement_currency: str = ""
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """A payment that cannot be given exactly, by the provider's id, and why: a person must look at it."""
+
+    id: str
+    problem: str
 
 
 class PaymentPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,6 +207,7 @@ class PaymentPage(msgspec.Struct, frozen=True, kw_only=True):
 
     payments: tuple[ReceivedPayment, ...]
     cursor: datetime | None
+    unreadable: tuple[Unreadable, ...] = ()
 
 
 class PayingCustomer(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,6 +235,9 @@ class Payments(Protocol):
 # ---------------------------------------------------------------------------------------------------- accounting role
 
 
+DocumentType = Literal["invoice", "credit_note"]
+
+
 class Ref(msgspec.Struct, frozen=True, kw_only=True):
     """How a vendor names an object: its id, and the version that an update must carry (QuickBooks' SyncToken)."""
 
@@ -205,7 +257,11 @@ class CustomerDraft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LedgerCustomer(msgspec.Struct, frozen=True, kw_only=True):
-    """A customer found at the ledger, with what identifies it. ``key`` is our mark, empty where it is not ours."""
+    """A customer found at the ledger, with what identifies it. ``key`` is our mark, empty where it is not ours.
+
+    ``currency`` is the only one it takes documents in, empty where it takes any. ``merged_into``: the id of the
+    customer that it became a part of, where the ledger tells.
+    """
 
     ref: Ref
     name: str
@@ -214,6 +270,7 @@ class LedgerCustomer(msgspec.Struct, frozen=True, kw_only=True):
     tax_id: str = ""
     currency: str = ""
     active: bool = True
+    merged_into: str = ""
 
 
 class LedgerLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -281,7 +338,10 @@ class PaymentDraft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LedgerPayment(msgspec.Struct, frozen=True, kw_only=True):
-    """A payment as the ledger holds it. ``applied``: amount by document id; the rest is customer credit."""
+    """A payment as the ledger holds it. ``applied``: amount by document id, credit notes used in it included.
+
+    ``unapplied`` is the part of ``amount`` that the customer still has as credit.
+    """
 
     ref: Ref
     key: str = ""
@@ -290,6 +350,8 @@ class LedgerPayment(msgspec.Struct, frozen=True, kw_only=True):
     currency: str = ""
     amount: int = 0
     applied: dict[str, int] = {}
+    unapplied: int = 0
+    memo: str = ""
     received_on: date | None = None
     updated_at: datetime | None = None
 
@@ -338,6 +400,7 @@ class LedgerChanges(msgspec.Struct, frozen=True, kw_only=True):
     documents: tuple[LedgerDocument, ...]
     payments: tuple[LedgerPayment, ...]
     cursor: datetime | None
+    customers: tuple[LedgerCustomer, ...] = ()
 
 
 class LedgerSetup(msgspec.Struct, frozen=True, kw_only=True):
@@ -369,4 +432,94 @@ class Accounting(Protocol):
         """Read accounts, items, tax codes and settings."""
 
     def changes(self, since: datetime | None) -> LedgerChanges:
-        """Return documents and payments changed since ``since`` (inclusive, all when None), ours and others'."""
+        """Return what changed since ``since`` (inclusive, all when None), ours and others'; inactive customers too."""
+
+    def numbers(self, prefix: str) -> list[str]:
+        """Return the numbers of all invoices and credit notes that begin with ``prefix``, ours and others'."""
+
+    def pdf(self, document: Ref, kind: DocumentType) -> bytes:
+        """Return a document as the ledger prints it."""
+
+    def payment_link(self, document: Ref) -> str:
+        """Return the address under which an invoice can be seen and paid, empty where the ledger offers none."""
+
+    def send(self, document: Ref, kind: DocumentType, email: str, key: str) -> None:
+        """Let the ledger mail a document to ``email`` itself, under the idempotency ``key`` (at most 36 characters).
+
+        Raises ``Refused`` when the ledger will not send it there, ``OutcomeUnknown`` when it may have been sent.
+        """
+
+
+# --------------------------------------------------------------------------------------------------------- mailer role
+
+
+class Attachment(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that goes with a mail."""
+
+    name: str
+    content: bytes
+    type: str = "application/pdf"
+
+
+class Mail(msgspec.Struct, frozen=True, kw_only=True):
+    """A plain-text mail to one recipient. ``message_id`` is ours and never changes; a domain is added to it."""
+
+    message_id: str
+    recipient: str
+    subject: str
+    text: str
+    sent_at: datetime
+    recipient_name: str = ""
+    sender_name: str = ""  # shown before the connection's own address
+    attachments: tuple[Attachment, ...] = ()
+
+
+class Mailer(Protocol):
+    """Sends mail."""
+
+    def probe(self) -> Probe:
+        """Sign in without sending anything."""
+
+    def send(self, mail: Mail) -> str:
+        """Hand over one mail; return the words with which the server accepted it.
+
+        Raises ``Refused`` when this mail is not taken (its recipient, say), ``OutcomeUnknown`` when it may have been.
+        """
+
+
+# --------------------------------------------------------------------------------------------------- webhook sources
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that says it comes from a vendor. ``uri`` is whole and as the vendor was told it, still encoded.
+
+    Names of headers are in lower case; the body is as it came.
+    """
+
+    method: str
+    uri: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class WebhookEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A hint that something changed: nothing of it is believed but what it is about.
+
+    ``id`` is the same each time the vendor sends it. ``unreadable`` is the beginning of what the vendor signed but
+    nobody can read.
+    """
+
+    id: str
+    topic: str  # what happened, in the vendor's word
+    object: str  # the vendor's id of what changed
+    unreadable: bytes | None = None
+
+
+class WebhookSource(Protocol):
+    """Reads a vendor's webhooks: a function of the vendor's own file."""
+
+    def __call__(self, delivery: Delivery, secrets: Sequence[str], now: datetime) -> list[WebhookEvent]:
+        """Return the events of a delivery that was signed with any of ``secrets`` within five minutes of ``now``.
+
+        Raises ``Malformed`` when a signature is missing or has not its form, ``Forged`` when it is not the vendor's.
+        """

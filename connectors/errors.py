@@ -39,3 +39,11 @@ class Refused(ConnectorError):
 
 class Unsupported(ConnectorError):
     """The vendor cannot say this exactly, so it is not said at all."""
+
+
+class Malformed(ConnectorError):
+    """A webhook without a signature in the vendor's form: answer 400, keep nothing."""
+
+
+class Forged(ConnectorError):
+    """A webhook that the vendor did not sign, or not now: answer 401, keep nothing."""

@@ -6,7 +6,7 @@ from calendar import monthrange
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Context, Decimal
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -48,6 +48,9 @@ class Mapped(msgspec.Struct, frozen=True, kw_only=True):
     customer: Customer
     company_id: str
     contact_ids: tuple[str, ...]
+    merged_company_ids: tuple[str, ...] = ()  # ids the company had before
+    relation: Literal["", "new", "amendment", "renewal"] = ""
+    relates_to: str = ""  # as the CRM says it
 
 
 class NotMapped(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,6 +129,9 @@ class _Attempt:
             customer=customer,
             company_id=self.records["company"].id,
             contact_ids=tuple(str(contact["id"]) for contact in self.deal.get("contacts") or ()),
+            merged_company_ids=tuple(map(str, self.deal["companies"][0].get("merged_ids") or ())),
+            relation=_value(contract, "relation", ""),
+            relates_to=_value(contract, "relates_to", ""),
         )
 
     # ------------------------------------------------------------------------------------------------ reading terms
@@ -278,7 +284,7 @@ class _Attempt:
     def terms(self, contract: _Readings, charges: Sequence[Charge]) -> Terms | None:
         """Return the terms; what billing refuses is a fault of the deal."""
         fields = {term: reading.value for term, reading in contract.items()}
-        for ours in ("name", "entity", "kind", "term_months"):
+        for ours in ("name", "entity", "kind", "term_months", "relation", "relates_to"):
             fields.pop(ours, None)
         fields["contract"] = fields.pop("key")
         try:

@@ -133,6 +133,19 @@ TRUTH = Kind("true or false", (str, bool), _read_with(transforms.boolean()))
 TIMING = _choice("advance", "arrears")
 PRORATION = _choice("actual", "thirty_360", "none")
 CHARGE_KIND = _choice("recurring", "one_time")
+RELATION = _choice("new", "amendment", "renewal")
+DELIVERY = _choice("netterms", "ledger", "none")
+
+# What can be written back to the CRM, and the type its property must have there.
+WRITTEN_BACK: Mapping[str, str] = MappingProxyType(
+    {
+        "last_invoice": "string",
+        "last_invoice_date": "date",
+        "open": "number",
+        "overdue": "number",
+        "payment_status": "string",
+    }
+)
 
 # Section of a CRM mapping -> its terms. What can stand in a mapping file is exactly this.
 TERMS: Mapping[str, Mapping[str, Term]] = MappingProxyType(
@@ -146,6 +159,8 @@ TERMS: Mapping[str, Mapping[str, Term]] = MappingProxyType(
             "ends_on": Term(DATE),
             "term_months": Term(MONTHS),
             "kind": Term(CHARGE_KIND),  # of the deal as a whole, held against its lines
+            "relation": Term(RELATION),  # what the deal does: a contract of its own, more of one, or the next one
+            "relates_to": Term(TEXT),  # the contract it amends or renews: its key, or its deal's id or address
             "payment_terms": Term(PAYMENT_TERMS, required=True),
             "anchor_day": Term(ANCHOR),
             "proration": Term(PRORATION),
@@ -161,6 +176,8 @@ TERMS: Mapping[str, Mapping[str, Term]] = MappingProxyType(
             "tax_id": Term(TEXT),
             "phone": Term(TEXT),
             "contact_name": Term(TEXT),
+            "ledger_id": Term(TEXT),
+            "delivery": Term(DELIVERY),
         },
         "customer.address": {
             "line1": Term(TEXT),

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from mappings.faults import Fault, MappingError, Report
-from mappings.kinds import TERMS
+from mappings.kinds import TERMS, WRITTEN_BACK
 from mappings.ledger import LedgerMapping, load_ledger_mapping
 from mappings.payments import PaymentsMapping, load_payments_mapping
 from mappings.recipes import SCOPES, Path, Recipe, Refused, Rule, read_path, read_rule
@@ -28,6 +28,7 @@ __all__ = [
     "PaymentsMapping",
     "check_against",
     "check_stages",
+    "check_write_back",
     "load_crm_mapping",
     "load_ledger_mapping",
     "load_payments_mapping",
@@ -46,12 +47,16 @@ class Condition(msgspec.Struct, frozen=True):
 
 
 class CrmMapping(msgspec.Struct, frozen=True, kw_only=True):
-    """A mapping file of role ``crm``. ``sections``: section -> term -> rule, as in ``kinds.TERMS``."""
+    """A mapping file of role ``crm``. ``sections``: section -> term -> rule, as in ``kinds.TERMS``.
+
+    ``write_back``: the CRM's object type (deals, companies) -> figure -> property, as in ``kinds.WRITTEN_BACK``.
+    """
 
     source: str
     won: Mapping[str, tuple[str, ...]]
     conditions: tuple[Condition, ...]
     sections: Mapping[str, Mapping[str, Rule]]
+    write_back: Mapping[str, Mapping[str, str]] = {}
 
     def rules(self) -> Iterator[Rule]:
         """Yield every rule of every section."""
@@ -70,6 +75,11 @@ class _ConditionTable(msgspec.Struct, rename={"source": "from", "is_": "is"}):
     is_not: list[str] = []
 
 
+class _WriteBackTable(msgspec.Struct):
+    deal: dict[str, Any] = {}
+    company: dict[str, Any] = {}
+
+
 def load_crm_mapping(text: str, source: str) -> CrmMapping:
     """Read a mapping file of role ``crm``; ``source`` is its name in messages.
 
@@ -81,12 +91,13 @@ def load_crm_mapping(text: str, source: str) -> CrmMapping:
     for section in TERMS:
         table = _take(document, section, report)
         sections[section] = _read_section(table, section, report)
-    known = {"deals", *(section.partition(".")[0] for section in TERMS)}
+    write_back = _read_write_back(document.pop("write_back", {}), report)
+    known = {"deals", "write_back", *(section.partition(".")[0] for section in TERMS)}
     for name in document:
         if name not in known:
             report.add(join("", name), "is not known here", did_you_mean(name, known))
     report.check()
-    return CrmMapping(source=source, won=won, conditions=conditions, sections=sections)
+    return CrmMapping(source=source, won=won, conditions=conditions, sections=sections, write_back=write_back)
 
 
 def _take(document: Mapping[str, Any], section: str, report: Report) -> dict[str, Any]:
@@ -140,6 +151,31 @@ def _read_condition(entry: object, key: str, report: Report) -> Condition | None
     if path is None:
         return None
     return Condition(key, path, tuple(map(fold, table.is_)), tuple(map(fold, table.is_not)))
+
+
+def _read_write_back(table: object, report: Report) -> dict[str, dict[str, str]]:
+    """Return which figure goes into which property of deals and companies; an empty name leaves the figure out."""
+    read = read_table(table, _WriteBackTable, "write_back", report)
+    if read is None:
+        return {}
+    return {
+        SCOPES[scope]: _read_figures(figures, f"write_back.{scope}", report)
+        for scope, figures in (("deal", read.deal), ("company", read.company))
+    }
+
+
+def _read_figures(figures: Mapping[str, Any], key: str, report: Report) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for figure, name in figures.items():
+        if figure not in WRITTEN_BACK:
+            report.add(join(key, figure), "is nothing that can be written back", did_you_mean(figure, WRITTEN_BACK))
+        elif not isinstance(name, str):
+            report.add(join(key, figure), f"is {name!r}", 'write the property\'s internal name, or "" for none')
+        elif name and name in found.values():
+            report.add(join(key, figure), f"goes into {name!r} like another figure", "give each a property of its own")
+        elif name:
+            found[figure] = name
+    return found
 
 
 # ------------------------------------------------------------------------------------ what a mapping asks of the CRM
@@ -201,6 +237,26 @@ def _try_options(
                     report.add(rule.key, problem, f"add a value table that translates {option!r}")
                 else:
                     report.add(f"{rule.key}.values", problem, f'add "{option}" = "..." to the table, or to refuse')
+
+
+def check_write_back(mapping: CrmMapping, existing: Mapping[str, Mapping[str, str]]) -> list[Fault]:
+    """Hold ``write_back`` against the CRM's properties: object type -> name -> type. Each fault says what to create."""
+    report = Report(mapping.source)
+    for object_type, figures in mapping.write_back.items():
+        scope = next(name for name, objects in SCOPES.items() if objects == object_type)
+        for figure, name in figures.items():
+            wanted, found = WRITTEN_BACK[figure], existing.get(object_type, {}).get(name)
+            key = f"write_back.{scope}.{figure}"
+            remedy = f'create it there with this internal name and type {wanted}, or leave the figure out with ""'
+            if found is None:
+                report.add(key, f"the CRM has no property {f'{scope}.{name}'!r}", remedy)
+            elif found not in _FITTING[wanted]:
+                report.add(key, f"the CRM's property {f'{scope}.{name}'!r} has type {found}", remedy)
+    return report.faults
+
+
+# What is written as text must not be limited to a list of options that we do not know.
+_FITTING = {"string": ("string",), "date": ("date",), "number": ("number", "string")}
 
 
 def check_stages(mapping: CrmMapping, stages: Mapping[str, Mapping[str, str]]) -> list[Fault]:

@@ -20,6 +20,8 @@ timezone = "America/New_York"
 currencies = ["USD"]
 go_live = {go_live}
 accounting = "quickbooks_us"
+delivery = "{delivery}"
+send_hour = 6 # with --today it is noon in London all day long, and early morning in New York
 
 [entities.us.tax]
 standard = 6.25
@@ -31,6 +33,7 @@ timezone = "Europe/London"
 currencies = ["GBP", "EUR"]
 go_live = {go_live}
 accounting = "xero_uk"
+delivery = "{delivery}"
 
 [entities.uk.tax]
 standard = 20
@@ -41,6 +44,8 @@ reverse_charge = 0
 vendor = "hubspot"
 base_url = "{url}/hubspot"
 token = "pat-sandbox-1"
+write_back = true
+webhook_secret = "hubspot-client-secret"
 minute_seconds = {minute}
 
 [connections.quickbooks_us]
@@ -64,6 +69,7 @@ vendor = "stripe"
 entity = "us"
 base_url = "{url}/stripe"
 token = "sk_test_sandbox_us"
+webhook_secret = "whsec_sandbox_us"
 minute_seconds = {minute}
 
 [connections.stripe_uk]
@@ -71,14 +77,35 @@ vendor = "stripe"
 entity = "uk"
 base_url = "{url}/stripe"
 token = "sk_test_sandbox_uk"
+webhook_secret = "whsec_sandbox_uk"
 minute_seconds = {minute}
 """
 
 
-def write_config(target: Path, *, url: str, minute: float, go_live: date, web_port: int = 8400) -> None:
-    """Write a configuration that aims every connection at the sandbox at ``url``; its store lies beside it."""
+_MAIL = """
+[connections.mail]
+vendor = "smtp"
+base_url = "{mail_url}"
+from = "Northwind Billing <billing@northwind.example>"
+"""
+
+
+def write_config(
+    target: Path, *, url: str, minute: float, go_live: date, web_port: int = 8400, mail_url: str = ""
+) -> None:
+    """Write a configuration that aims every connection at the sandbox at ``url``; its store lies beside it.
+
+    Without ``mail_url``, the sandbox's mail server, nobody is mailed.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     content = _TEMPLATE.format(
-        url=url, minute=float(minute), go_live=go_live.isoformat(), store=f"{target.stem}.db", web_port=web_port
+        url=url,
+        minute=float(minute),
+        go_live=go_live.isoformat(),
+        store=f"{target.stem}.db",
+        web_port=web_port,
+        delivery="netterms" if mail_url else "none",
     )
+    if mail_url:
+        content += _MAIL.format(mail_url=mail_url)
     target.write_text(content, encoding="utf-8")

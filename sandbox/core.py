@@ -116,6 +116,7 @@ class Vendor(ABC):
         self.clock = clock
         self.minute = minute  # real seconds that one of the vendor's minutes lasts
         self.calls: Counter[str] = Counter()
+        self.limited = 0  # calls that were refused because a limit was reached
         self.routes = Blueprint(self.name, __name__, url_prefix=f"/{self.name}")
         self._windows: dict[tuple[str, str], deque[float]] = {}
 
@@ -142,6 +143,10 @@ class Vendor(ABC):
     def advance(self, day: date) -> None:  # noqa: B027 - most vendors have nothing that happens by itself
         """Let happen what happens on ``day``; called once per day after the clock was moved there."""
 
+    def happened(self) -> dict[str, Sequence[dict[str, Any]]]:
+        """Return by account every event that webhooks tell of, oldest first, in the vendor's own form."""
+        return {}
+
     def over_limit(self) -> Response | None:
         """Count the current request against every limit; return the 429 when one is overfull."""
         now = time.monotonic()
@@ -159,7 +164,13 @@ class Vendor(ABC):
 
 
 class Ledger(Vendor):
-    """A stand-in of an accounting system: it can say what is unpaid."""
+    """A stand-in of an accounting system: it can say what is unpaid, and may hold books that others kept."""
+
+    entity: str = ""  # whose books they are
+
+    def load(self, old: Any) -> None:
+        """Type old books (``sandbox.world.history.OldBooks``) into it; raises where it can hold none."""
+        raise NotImplementedError
 
     @abstractmethod
     def open_documents(self) -> list[OpenDocument]:

@@ -14,8 +14,10 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from sandbox.core import LOCK, Clock, Fault, Faults, Ledger, Vendor, json_response
 from sandbox.hubspot import HubSpot
+from sandbox.mail import Mailbox, MailServer
 from sandbox.quickbooks import QuickBooks
 from sandbox.stripe import Stripe
+from sandbox.webhooks import Target, Webhooks
 from sandbox.world import World, build_world
 from sandbox.xero import Xero
 
@@ -39,16 +41,18 @@ class Sandbox:
         self.options = options
         self.clock = Clock(options.today)
         self.faults = Faults()
+        self.mailbox = Mailbox(self.faults.ordered)
         self.vendors: dict[str, Vendor] = {}
         ledgers: list[Ledger] = [
             QuickBooks(self.clock, options.minute),
             Xero(self.clock, options.minute),
         ]
-        world = self._world()
+        world = self.world = self._world()
         self.hubspot = HubSpot(self.clock, world, options.minute)
         self.stripe = Stripe(self.clock, world, ledgers, options.minute)
         for vendor in (self.hubspot, self.stripe, *ledgers):
             self.vendors[vendor.name] = vendor
+        self.webhooks = Webhooks(self.vendors)
         self.reset()
 
     def _world(self) -> World:
@@ -56,12 +60,17 @@ class Sandbox:
         return build_world(seed=options.seed, deals=options.deals, history=options.history, today=options.today)
 
     def reset(self) -> None:
-        """Go back to the seeded state, date and call counts; order no faults."""
+        """Go back to the seeded state, date and call counts; order no faults and no webhooks."""
         self.clock.__init__(self.options.today)  # type: ignore[misc]  # shared by reference with every vendor
         self.faults.ordered.clear()
+        self.mailbox.reset()
+        self.webhooks.forget()
         for vendor in self.vendors.values():
             vendor.calls.clear()
+            vendor.limited = 0
             vendor.reset()
+            if isinstance(vendor, Ledger) and vendor.entity in self.world.old_books:
+                vendor.load(self.world.old_books[vendor.entity])
 
     def move_clock(self, to: date) -> None:
         """Walk the date to ``to`` day by day; on each day customers do what they do. Hold ``LOCK`` while calling."""
@@ -69,6 +78,7 @@ class Sandbox:
             self.clock.move(self.clock.today + timedelta(days=1))
             for vendor in self.vendors.values():
                 vendor.advance(self.clock.today)
+        self.webhooks.collect(clock_moved=True)
 
     def move_clock_safely(self, to: date) -> None:
         """Like ``move_clock``, from outside a request."""
@@ -98,7 +108,10 @@ def create_app(sandbox: Sandbox) -> Flask:
         def handle() -> Response:
             with LOCK:
                 limited = vendor.over_limit()
-                return limited if limited is not None else app.make_response(original())
+                vendor.limited += limited is not None
+                response = limited if limited is not None else app.make_response(original())
+                sandbox.webhooks.collect()
+                return response
 
         fault = sandbox.faults.next(vendor.name, request.method, request.path)
         return handle() if fault is None else sandbox.faults.show(fault, handle, vendor)
@@ -111,7 +124,9 @@ def create_app(sandbox: Sandbox) -> Flask:
 def _add_control_paths(app: Flask, sandbox: Sandbox) -> None:
     @app.get("/_sandbox/calls")
     def calls() -> Response:
-        return json_response({name: dict(sorted(vendor.calls.items())) for name, vendor in sandbox.vendors.items()})
+        limited = {"429": {name: vendor.limited for name, vendor in sandbox.vendors.items() if vendor.limited}}
+        counted = {name: dict(sorted(vendor.calls.items())) for name, vendor in sandbox.vendors.items()}
+        return json_response(counted | (limited if limited["429"] else {}))
 
     @app.get("/_sandbox/state")
     def state() -> Response:
@@ -123,6 +138,12 @@ def _add_control_paths(app: Flask, sandbox: Sandbox) -> None:
         with LOCK:
             sandbox.reset()
         return json_response({"date": sandbox.clock.today.isoformat()})
+
+    @app.get("/_sandbox/mail")
+    def mail() -> Response:
+        with LOCK:
+            caught = list(sandbox.mailbox.caught)
+        return json_response({"mail": [message.shown() for message in caught]})
 
     @app.get("/_sandbox/clock")
     def clock() -> Response:
@@ -142,12 +163,25 @@ def _add_control_paths(app: Flask, sandbox: Sandbox) -> None:
             sandbox.move_clock(to)
         return json_response({"date": sandbox.clock.today.isoformat()})
 
+    @app.get("/_sandbox/webhooks")
+    def webhooks() -> Response:
+        with LOCK:
+            return json_response(sandbox.webhooks.status())
+
+    @app.post("/_sandbox/webhooks")
+    def send_webhooks() -> Response:
+        try:
+            targets = [Target(**order) for order in _orders()]
+        except (TypeError, ValueError) as error:
+            return json_response({"error": str(error)}, 400)
+        with LOCK:
+            sandbox.webhooks.order(targets)
+        return json_response({"webhooks": len(targets)})
+
     @app.post("/_sandbox/faults")
     def faults() -> Response:
-        body = request.get_json(force=True, silent=True)
-        orders = body if isinstance(body, list) else [body] if body else []
         try:
-            ordered = [Fault(**order) for order in orders]
+            ordered = [Fault(**order) for order in _orders()]
             unknown = [fault.kind for fault in ordered if fault.kind not in Fault.KINDS]
             if unknown:
                 raise ValueError(f"unknown kind {unknown[0]!r}; known: {', '.join(Fault.KINDS)}")
@@ -155,6 +189,12 @@ def _add_control_paths(app: Flask, sandbox: Sandbox) -> None:
             return json_response({"error": str(error)}, 400)
         sandbox.faults.ordered[:] = ordered
         return json_response({"faults": len(ordered)})
+
+
+def _orders() -> list[Any]:
+    """Return the request's body: one order, or a list of them."""
+    body = request.get_json(force=True, silent=True)
+    return body if isinstance(body, list) else [body] if body else []
 
 
 class _Handler(WSGIRequestHandler):
@@ -182,15 +222,20 @@ class Running:
         )
         self.port = self._server.server_port
         self.url = f"http://127.0.0.1:{self.port}"
+        self._mail = MailServer(self.sandbox.mailbox, port + 1 if port else 0)
+        self.mail_url = f"smtp://127.0.0.1:{self._mail.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
     def __enter__(self) -> Running:
         self._thread.start()
+        self._mail.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+        self._mail.close()
+        self.sandbox.webhooks.close()
 
     def wait(self) -> None:
         """Serve until the process is interrupted."""

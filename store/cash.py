@@ -9,11 +9,12 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from store import audit, invoices
+from store import audit, foreign, invoices
 from store.audit import Actor
 from store.database import Store, to_json
 
 T = TypeVar("T")
+Target = tuple[Literal["document", "foreign"], int]  # an invoice of ours or a foreign one, by its id here
 
 
 class PaymentRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +32,7 @@ class PaymentRow(msgspec.Struct, frozen=True, kw_only=True):
     customer_id: int | None
     data: str
     applied: int = 0
+    scope: Literal["in", "out"] = "in"  # out: by the mapping's rules it is not ours
 
     @property
     def is_received(self) -> bool:
@@ -48,13 +50,19 @@ class PaymentRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ApplicationRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of a payment that pays an invoice."""
+    """A part of a payment that pays an invoice: one of ours, or a foreign one (``store.foreign``)."""
 
     id: int
     payment_id: int
-    document_id: int
+    document_id: int | None
     amount: int
     reason: str
+    foreign_id: int | None = None
+
+    @property
+    def target(self) -> Target:
+        """What it pays."""
+        return ("document", self.document_id) if self.document_id is not None else ("foreign", self.foreign_id or 0)
 
 
 _WITH_APPLIED = (
@@ -117,6 +125,41 @@ def by_vendor(store: Store, connection: str, vendor_id: str) -> PaymentRow | Non
     return store.first(PaymentRow, f"{_WITH_APPLIED} WHERE p.connection=? AND p.vendor_id=?", connection, vendor_id)
 
 
+def set_scope(store: Store, actor: Actor, payment: PaymentRow, scope: Literal["in", "out"]) -> None:
+    """Say whether a payment is ours. Call inside a transaction."""
+    store.execute("UPDATE payments SET scope=? WHERE id=?", scope, payment.id)
+    thing = f"payment:{payment.connection}:{payment.vendor_id}"
+    audit.write(store, actor, "scope", thing, before={"scope": payment.scope}, after={"scope": scope})
+
+
+def save_unreadable(store: Store, connection: str, vendor_id: str, problem: str) -> bool:
+    """Remember a payment that cannot be read; return whether that is news."""
+    return bool(
+        store.execute(
+            "INSERT INTO unreadable_payments (connection, vendor_id, problem) VALUES (?, ?, ?)"
+            " ON CONFLICT (connection, vendor_id) DO UPDATE SET problem=excluded.problem"
+            " WHERE unreadable_payments.problem<>excluded.problem",
+            connection,
+            vendor_id,
+            problem,
+        )
+    )
+
+
+def forget_unreadable(store: Store, connection: str, vendor_ids: Sequence[str]) -> None:
+    """Drop what can be read now."""
+    store.many(
+        "DELETE FROM unreadable_payments WHERE connection=? AND vendor_id=?", [(connection, one) for one in vendor_ids]
+    )
+
+
+def unreadable(store: Store) -> list[tuple[str, str, str]]:
+    """Return (connection, the vendor's id, problem) of every payment that cannot be read."""
+    return store.tuples(
+        "SELECT connection, vendor_id, problem FROM unreadable_payments ORDER BY connection, vendor_id"
+    )
+
+
 def assign_customer(store: Store, payment_id: int, customer_id: int) -> None:
     """Remember who paid."""
     store.execute("UPDATE payments SET customer_id=? WHERE id=?", customer_id, payment_id)
@@ -139,6 +182,58 @@ def apply(store: Store, actor: Actor, payment: PaymentRow, parts: Sequence[tuple
             store, actor, "applied", f"document:{document_id}",
             after={"payment": payment.vendor_id, "amount": amount}, reason=reason,
         )  # fmt: skip
+
+
+def apply_to_foreign(
+    store: Store, actor: Actor, payment: PaymentRow, parts: Sequence[tuple[int, int]], reason: str
+) -> None:
+    """Apply (foreign document id, amount) parts of a payment; else like ``apply``."""
+    left = get(store, payment.id).available
+    for foreign_id, amount in parts:
+        document = foreign.get(store, foreign_id)
+        if not 0 < amount <= min(left, document.open) or document.currency != payment.currency:
+            raise ValueError(f"payment {payment.vendor_id}: {amount} does not fit invoice {document.number}")
+        left -= amount
+        store.insert("applications", payment_id=payment.id, foreign_id=foreign_id, amount=amount, reason=reason)
+        foreign.recompute_open(store, foreign_id)
+        audit.write(
+            store, actor, "applied", f"foreign:{foreign_id}",
+            after={"payment": payment.vendor_id, "amount": amount, "invoice": document.number}, reason=reason,
+        )  # fmt: skip
+
+
+def take_over(store: Store, actor: Actor, typed: PaymentRow, payment: PaymentRow, reason: str) -> None:
+    """Say that ``typed``, read from the books, is the same money as ``payment``: what it pays is paid by that instead.
+
+    ``typed`` is gone afterwards. What ``payment`` pays already, or has no money left for, is not paid twice.
+    """
+    left = get(store, payment.id).available
+    paid = {part.target for part in applications_of(store, payment.id)}
+    for part in applications_of(store, typed.id):
+        amount = 0 if part.target in paid else min(part.amount, left)
+        left -= amount
+        if amount:
+            store.execute(
+                "UPDATE applications SET payment_id=?, amount=?, reason=? WHERE id=?",
+                payment.id,
+                amount,
+                reason,
+                part.id,
+            )
+        else:
+            store.execute("DELETE FROM applications WHERE id=?", part.id)
+        kind, target = part.target
+        (invoices if kind == "document" else foreign).recompute_open(store, target)
+    store.execute("DELETE FROM payments WHERE id=?", typed.id)
+    audit.write(
+        store, actor, "same money", f"payment:{payment.connection}:{payment.vendor_id}",
+        before={"payment": typed.vendor_id, "amount": typed.amount}, reason=reason,
+    )  # fmt: skip
+
+
+def applications_of(store: Store, payment_id: int) -> list[ApplicationRow]:
+    """Return what a payment pays."""
+    return store.rows(ApplicationRow, "SELECT * FROM applications WHERE payment_id=? ORDER BY id", payment_id)
 
 
 def applications(store: Store) -> list[ApplicationRow]:
@@ -164,8 +259,21 @@ def unposted_amounts(store: Store, ledger: str) -> dict[int, int]:
     return dict(
         store.tuples(
             "SELECT a.document_id, sum(a.amount) FROM applications a JOIN payments p ON p.id=a.payment_id"
-            " WHERE p.connection<>? AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.connection=? AND o.kind='payment'"
-            " AND o.our_id=a.id AND o.state='done') GROUP BY a.document_id",
+            " WHERE a.document_id IS NOT NULL AND p.connection<>? AND NOT EXISTS (SELECT 1 FROM outbox o WHERE"
+            " o.connection=? AND o.kind='payment' AND o.our_id=a.id AND o.state='done') GROUP BY a.document_id",
+            ledger,
+            ledger,
+        )
+    )
+
+
+def unposted_to_foreign(store: Store, ledger: str) -> dict[int, int]:
+    """Return the same by id of the foreign document."""
+    return dict(
+        store.tuples(
+            "SELECT a.foreign_id, sum(a.amount) FROM applications a JOIN payments p ON p.id=a.payment_id"
+            " WHERE a.foreign_id IS NOT NULL AND p.connection<>? AND NOT EXISTS (SELECT 1 FROM outbox o WHERE"
+            " o.connection=? AND o.kind='payment' AND o.our_id=a.id AND o.state='done') GROUP BY a.foreign_id",
             ledger,
             ledger,
         )

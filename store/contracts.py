@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from datetime import date
 from typing import Literal
 
 import msgspec
@@ -16,10 +17,20 @@ from store.audit import Actor
 from store.database import Store, to_json
 
 HeldDecision = Literal["bill_again", "waived", "elsewhere"]
+State = Literal["active", "held", "parked", "closed"]
+Relation = Literal["", "new", "amendment", "renewal"]
+NEW = "new"  # why a contract is held until it was compared with its customer's others
 
 
 class ContractRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A contract. ``proposed``: terms from a changed deal that wait; ``refused``: the digest of some not wanted."""
+    """A contract. ``proposed``: terms from a changed deal that wait; ``refused``: the digest of some not wanted.
+
+    ``billed_through``: service that starts up to this day was billed elsewhere, as a person said when we began.
+    ``state``: only an ``active`` contract is billed. ``held`` waits for a person's answer, ``parked`` for its deal to
+    be won again, ``closed`` is over for good; ``why`` says so in words. ``relates_to``: the contract it amends or
+    renews. ``ended_on``: the last day of service that a person decided on, whatever the deal says. ``effect``: what
+    applying the proposed terms would bill or credit, in words.
+    """
 
     key: str
     entity: str
@@ -32,11 +43,28 @@ class ContractRow(msgspec.Struct, frozen=True, kw_only=True):
     terms: str
     proposed: str | None
     refused: str | None
+    billed_through: date | None = None
+    state: State = "active"
+    why: str = ""
+    relation: Relation = ""
+    relates_to: str | None = None
+    ended_on: date | None = None
+    effect: str = ""
+
+    @property
+    def agreed(self) -> Terms:
+        """The terms in force as the deal or a person wrote them."""
+        return msgspec.json.decode(self.terms, type=Terms)
 
     @property
     def current(self) -> Terms:
-        """The terms in force."""
-        return msgspec.json.decode(self.terms, type=Terms)
+        """The terms in force, as they are billed."""
+        return self.as_billed(self.agreed)
+
+    def as_billed(self, terms: Terms) -> Terms:
+        """Return ``terms`` with what was billed elsewhere before we began."""
+        days = [day for day in (terms.billed_through, self.billed_through) if day is not None]
+        return msgspec.structs.replace(terms, billed_through=max(days)) if self.billed_through else terms
 
 
 def digest(terms: Terms) -> str:
@@ -55,8 +83,9 @@ def get(store: Store, key: str) -> ContractRow | None:
 
 
 def create(
-    store: Store, actor: Actor, terms: Terms, *, entity: str, customer_id: int, crm: str, deal_id: str, name: str
-) -> None:
+    store: Store, actor: Actor, terms: Terms, *, entity: str, customer_id: int, crm: str, deal_id: str, name: str,
+    relation: Relation = "", relates_to: str | None = None, state: State = "active", why: str = "",
+) -> None:  # fmt: skip
     """Add a contract."""
     store.insert(
         "contracts",
@@ -69,21 +98,97 @@ def create(
         version=1,
         digest=digest(terms),
         terms=to_json(terms),
+        relation=relation,
+        relates_to=relates_to,
+        state=state,
+        why=why,
     )
     audit.write(store, actor, "created", f"contract:{terms.contract}", after=terms)
 
 
-def describe(store: Store, row: ContractRow, *, entity: str, customer_id: int, name: str) -> None:
+def describe(
+    store: Store, row: ContractRow, *, entity: str, customer_id: int, name: str, relation: Relation = "",
+    relates_to: str | None = None,
+) -> None:  # fmt: skip
     """Keep in step what only describes a contract."""
-    if (row.entity, row.customer_id, row.name) != (entity, customer_id, name):
-        values = (entity, customer_id, name, row.key)
-        store.execute("UPDATE contracts SET entity=?, customer_id=?, name=? WHERE key=?", *values)
+    wanted = (entity, customer_id, name, relation, relates_to)
+    if (row.entity, row.customer_id, row.name, row.relation, row.relates_to) != wanted:
+        store.execute(
+            "UPDATE contracts SET entity=?, customer_id=?, name=?, relation=?, relates_to=? WHERE key=?",
+            *wanted,
+            row.key,
+        )
+
+
+def set_state(store: Store, actor: Actor, row: ContractRow, state: State, why: str) -> bool:
+    """Say whether and why a contract is not billed; returns whether that is new."""
+    if (row.state, row.why) == (state, why):
+        return False
+    store.execute("UPDATE contracts SET state=?, why=? WHERE key=?", state, why, row.key)
+    if (state, row.why) == ("active", NEW):
+        return False
+    audit.write(store, actor, state, f"contract:{row.key}", before={"state": row.state}, reason=why or row.why)
+    return True
+
+
+def take_over(store: Store, actor: Actor, row: ContractRow, deal_id: str) -> None:
+    """Follow a merge of deals: the surviving deal speaks for the contract, which keeps its key."""
+    store.execute("UPDATE contracts SET deal_id=? WHERE key=?", deal_id, row.key)
+    before, after = {"deal": row.deal_id}, {"deal": deal_id}
+    audit.write(store, actor, "deal merged", f"contract:{row.key}", before=before, after=after)
+
+
+def swap_deals(store: Store, one: ContractRow, other: ContractRow) -> None:
+    """Let two contracts of merged deals change their deals."""
+    for key, deal_id in ((one.key, f"{one.deal_id} swapped"), (other.key, one.deal_id), (one.key, other.deal_id)):
+        store.execute("UPDATE contracts SET deal_id=? WHERE key=?", deal_id, key)
+
+
+def close(store: Store, actor: Actor, row: ContractRow, why: str, heir: str) -> None:
+    """End a contract without credit; what it has settled counts as billed elsewhere for the contract ``heir``."""
+    set_state(store, actor, row, "closed", why)
+    store.execute("UPDATE contracts SET relates_to=? WHERE key=?", heir, row.key)
+    done = [one for one in settled(store, row.key) if one.how != "issued" or one.amount]
+    moved = [Settled(slice=f"{heir}/{one.slice.partition('/')[2]}", how="elsewhere") for one in done]
+    own = {one.slice for one in settled(store, heir)}
+    settle(store, actor, heir, [one for one in moved if one.slice not in own], f"settled by contract {row.key}")
+
+
+def end(store: Store, actor: Actor, row: ContractRow, last_day: date, reason: str, *, for_good: bool) -> None:
+    """End a contract early; what was billed beyond is credited with its next plan.
+
+    ``for_good``: the end stands whatever the deal says. Raises ``ValueError`` for a day before the contract's start.
+    """
+    terms = row.agreed
+    if last_day < terms.starts_on:
+        raise ValueError(f"contract {row.key} starts on {terms.starts_on}: its last day cannot lie before that")
+    if for_good:
+        store.execute("UPDATE contracts SET ended_on=? WHERE key=?", last_day.isoformat(), row.key)
+    replace_terms(store, actor, row, msgspec.structs.replace(terms, ends_on=last_day), reason)
+
+
+def answers(store: Store) -> dict[str, str]:
+    """Return what people answered to questions about contracts and customers, by question."""
+    return dict(store.tuples("SELECT question, answer FROM answers"))
+
+
+def answer(store: Store, question: str, given: str | None) -> None:
+    """Remember a person's answer for as long as its question stands; None forgets it."""
+    if given is None:
+        store.execute("DELETE FROM answers WHERE question=?", question)
+    else:
+        store.execute(
+            "INSERT INTO answers (question, answer) VALUES (?, ?)"
+            " ON CONFLICT (question) DO UPDATE SET answer=excluded.answer",
+            question,
+            given,
+        )
 
 
 def replace_terms(store: Store, actor: Actor, row: ContractRow, terms: Terms, reason: str = "") -> None:
     """Put new terms in force as the next version; nothing that waited stays."""
     store.execute(
-        "UPDATE contracts SET version=version+1, digest=?, terms=?, proposed=NULL WHERE key=?",
+        "UPDATE contracts SET version=version+1, digest=?, terms=?, proposed=NULL, effect='' WHERE key=?",
         digest(terms),
         to_json(terms),
         row.key,
@@ -91,11 +196,12 @@ def replace_terms(store: Store, actor: Actor, row: ContractRow, terms: Terms, re
     audit.write(store, actor, "terms", f"contract:{row.key}", before=row.current, after=terms, reason=reason)
 
 
-def propose_terms(store: Store, actor: Actor, row: ContractRow, terms: Terms | None) -> None:
-    """Let changed terms wait for a person; None takes back what waited."""
+def propose_terms(store: Store, actor: Actor, row: ContractRow, terms: Terms | None, effect: str = "") -> None:
+    """Let changed terms wait for a person, with what applying them would do; None takes back what waited."""
     data = None if terms is None else to_json(terms)
+    if (row.proposed, row.effect) != (data, effect):
+        store.execute("UPDATE contracts SET proposed=?, effect=? WHERE key=?", data, effect, row.key)
     if row.proposed != data:
-        store.execute("UPDATE contracts SET proposed=? WHERE key=?", data, row.key)
         audit.write(store, actor, "proposed", f"contract:{row.key}", after=terms)
 
 
@@ -103,7 +209,7 @@ def refuse_terms(store: Store, actor: Actor, row: ContractRow, reason: str) -> N
     """Keep the terms in force; the same change in the CRM is not proposed again."""
     assert row.proposed is not None
     refused = hashlib.sha256(row.proposed.encode()).hexdigest()
-    store.execute("UPDATE contracts SET proposed=NULL, refused=? WHERE key=?", refused, row.key)
+    store.execute("UPDATE contracts SET proposed=NULL, effect='', refused=? WHERE key=?", refused, row.key)
     audit.write(store, actor, "kept", f"contract:{row.key}", reason=reason)
 
 
@@ -165,3 +271,22 @@ def settle(store: Store, actor: Actor, contract: str, slices: Sequence[Settled],
     if slices:
         found = {item.slice: item.how for item in slices}
         audit.write(store, actor, "settled", f"contract:{contract}", after=found, reason=reason)
+
+
+def bill_elsewhere_through(store: Store, actor: Actor, entity: str, through: date) -> int:
+    """Say for every contract of an entity that service starting up to ``through`` was billed elsewhere.
+
+    Returns how many contracts that changes. Slices that are recorded already stay as they are.
+    """
+    keys = [
+        key
+        for (key,) in store.tuples(
+            "SELECT key FROM contracts WHERE entity=? AND coalesce(billed_through, '')<>? ORDER BY key",
+            entity,
+            through.isoformat(),
+        )
+    ]
+    for key in keys:
+        store.execute("UPDATE contracts SET billed_through=? WHERE key=?", through.isoformat(), key)
+        audit.write(store, actor, "billed elsewhere", f"contract:{key}", after={"through": through})
+    return len(keys)

@@ -1,9 +1,9 @@
-"""Deals as pulled, and how far each pull has come."""
+"""Deals as pulled, what became of them, and how far each pull has come."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,32 +15,87 @@ from store.database import Store, to_json
 def save_page(
     store: Store, connection: str, stream: str, deals: Sequence[tuple[str, Any]], cursor: datetime | None
 ) -> int:
-    """Store one page of (id, deal) with the cursor that it covers, in one transaction; return how many changed."""
+    """Store one page of (id, won deal) with the cursor that it covers, in one transaction; return how many changed.
+
+    When a deal was modified is no part of what it says: our own writes to the CRM change nothing here.
+    """
     changed = []
+    known = "SELECT digest FROM deals WHERE connection=? AND id=? AND fate='won'"
     for deal_id, deal in deals:
-        data = to_json(deal)
-        digest = hashlib.sha256(data.encode()).hexdigest()
-        if store.one("SELECT digest FROM deals WHERE connection=? AND id=?", connection, deal_id) != digest:
+        content = msgspec.to_builtins(deal)
+        data = to_json(content)
+        digest = hashlib.sha256(to_json({**content, "modified_at": None}).encode()).hexdigest()
+        if store.one(known, connection, deal_id) != digest:
             changed.append((connection, deal_id, digest, data))
     with store.transaction():
         store.many(
-            "INSERT INTO deals (connection, id, digest, data) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (connection, id) DO UPDATE SET digest=excluded.digest, data=excluded.data",
+            "INSERT INTO deals (connection, id, digest, data) VALUES (?, ?, ?, ?) ON CONFLICT (connection, id)"
+            " DO UPDATE SET digest=excluded.digest, data=excluded.data, fate='won', became=''",
             changed,
         )
         set_cursor(store, connection, stream, cursor)
     return len(changed)
 
 
+def save_fates(store: Store, connection: str, fates: Sequence[tuple[str, str, str]]) -> int:
+    """Store what became of deals, (id, fate, what it became): of those that are known. Return how many changed.
+
+    Call inside a transaction.
+    """
+    return sum(
+        store.execute(
+            "UPDATE deals SET fate=?, became=? WHERE connection=? AND id=? AND (fate<>? OR became<>?)",
+            fate,
+            became,
+            connection,
+            deal_id,
+            fate,
+            became,
+        )
+        for deal_id, fate, became in fates
+    )
+
+
 def all_deals(store: Store, connection: str) -> Iterator[dict[str, Any]]:
-    """Yield every stored deal of a CRM connection in order of id."""
-    for (data,) in store.tuples("SELECT data FROM deals WHERE connection=? ORDER BY id", connection):
+    """Yield every deal of a CRM connection that counts as won, in order of id."""
+    for (data,) in store.tuples("SELECT data FROM deals WHERE connection=? AND fate='won' ORDER BY id", connection):
         yield msgspec.json.decode(data)
+
+
+def fates(store: Store, connection: str) -> dict[str, tuple[str, str]]:
+    """Return id -> (fate, what it became) of every deal that was ever won."""
+    found = store.tuples("SELECT id, fate, became FROM deals WHERE connection=?", connection)
+    return {deal_id: (fate, became) for deal_id, fate, became in found}
+
+
+def survivor(found: Mapping[str, tuple[str, str]], deal_id: str) -> str:
+    """Return the won deal that speaks for another now, itself unless it was merged; ``found`` is from ``fates``."""
+    seen = {deal_id}
+    while found.get(deal_id, ("", ""))[0] == "merged" and (became := found[deal_id][1]) not in seen:
+        seen.add(deal_id := became)
+    return deal_id
+
+
+def won_ids(store: Store, connection: str) -> list[str]:
+    """Return the ids of the deals that count as won."""
+    return [one for (one,) in store.tuples("SELECT id FROM deals WHERE connection=? AND fate='won'", connection)]
 
 
 def count(store: Store) -> int:
     """Return how many deals are stored."""
     return int(store.one("SELECT count(*) FROM deals"))
+
+
+def note(store: Store, connection: str, name: str) -> str:
+    """Return what a pull noted for the next one, empty when nothing."""
+    return str(store.one("SELECT value FROM pull_notes WHERE connection=? AND name=?", connection, name) or "")
+
+
+def set_note(store: Store, connection: str, name: str, value: str) -> None:
+    """Note something for the next pull; an empty value removes it. Call inside a transaction."""
+    store.execute("DELETE FROM pull_notes WHERE connection=? AND name=? AND value<>?", connection, name, value)
+    if value and not note(store, connection, name):
+        store.insert("pull_notes", connection=connection, name=name, value=value)
 
 
 def cursor(store: Store, connection: str, stream: str) -> datetime | None:

@@ -22,10 +22,22 @@ def connect(path: Path | str) -> Any:
     """Open the SQLite file at ``path``, creating it; autocommit, foreign keys on, every commit durable."""
     connection = sqlite3.connect(str(path), timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     connection.row_factory = sqlite3.Row
-    connection.execute(f"PRAGMA journal_mode={JOURNAL}")
+    _choose_journal(connection)
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
     return connection
+
+
+def _choose_journal(connection: Any) -> None:
+    """Choose the journal. While another process is doing so in a new file, SQLite refuses at once instead of waiting;
+    a transaction does wait, and after it there is nothing left to choose.
+    """
+    try:
+        connection.execute(f"PRAGMA journal_mode={JOURNAL}")
+    except sqlite3.OperationalError:
+        with transaction(connection):
+            pass
+        connection.execute(f"PRAGMA journal_mode={JOURNAL}")
 
 
 @contextmanager

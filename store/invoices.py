@@ -148,11 +148,22 @@ def take_number(store: Store, entity: str, prefix: str, digits: int) -> str:
     return f"{prefix}{following - 1:0{digits}d}"
 
 
+def next_numbers(store: Store, entity: str) -> dict[str, int]:
+    """Return the next number of each series of an entity that was begun, by its prefix."""
+    return dict(store.tuples("SELECT series, next FROM numbers WHERE entity=?", entity))
+
+
 def issued(store: Store, entity: str | None = None) -> list[DocumentRow]:
     """Return every issued document, of one entity or of all, in order of issue."""
     if entity is None:
         return store.rows(DocumentRow, "SELECT * FROM documents WHERE number IS NOT NULL ORDER BY id")
     return store.rows(DocumentRow, "SELECT * FROM documents WHERE number IS NOT NULL AND entity=? ORDER BY id", entity)
+
+
+def numbers(store: Store, entity: str) -> list[tuple[int, str, int]]:
+    """Return (id, number, customer) of every invoice an entity ever issued."""
+    sql = "SELECT id, number, customer_id FROM documents WHERE entity=? AND number IS NOT NULL AND type='invoice'"
+    return store.tuples(f"{sql} ORDER BY id", entity)
 
 
 def unpaid(store: Store) -> list[DocumentRow]:

@@ -1,4 +1,4 @@
-"""The books as last seen: documents and payments of each ledger, ours and others'."""
+"""The books as last seen: customers, documents and payments of each ledger, ours and others'."""
 
 from __future__ import annotations
 
@@ -39,6 +39,12 @@ def get(store: Store, connection: str, kind: str, vendor_id: str, record: type[T
         "SELECT data FROM ledger_objects WHERE connection=? AND kind=? AND vendor_id=?", connection, kind, vendor_id
     )
     return None if data is None else msgspec.json.decode(data, type=record)
+
+
+def ids(store: Store, connection: str, kind: str) -> set[str]:
+    """Return the vendor ids of every object of a kind as last seen."""
+    rows = store.tuples("SELECT vendor_id FROM ledger_objects WHERE connection=? AND kind=?", connection, kind)
+    return {vendor_id for (vendor_id,) in rows}
 
 
 def objects(store: Store, connection: str, kind: str, record: type[T]) -> Iterator[T]:

@@ -44,6 +44,43 @@ def add(store: Store, connection: str, kind: str, our_id: int, payload: Any, cur
     )
 
 
+def adopt(store: Store, connection: str, kind: str, our_id: int, found: Any) -> None:
+    """Note that the vendor holds our object already although we never sent it, as ``found``: another app made it."""
+    add(store, connection, kind, our_id, {"adopted": found})
+    sql = "UPDATE outbox SET state='done' WHERE connection=? AND kind=? AND our_id=?"
+    store.execute(sql, connection, kind, our_id)
+
+
+def adopted(store: Store, connection: str, kind: str) -> dict[int, str]:
+    """Return the vendor's id of what another app made, by our id."""
+    return dict(
+        store.tuples(
+            "SELECT our_id, payload ->> '$.adopted.ref.id' FROM outbox WHERE connection=? AND kind=? AND state='done'"
+            " AND payload ->> '$.adopted.ref.id' IS NOT NULL",
+            connection,
+            kind,
+        )
+    )
+
+
+def forget(store: Store, connection: str, kind: str, our_ids: Sequence[int]) -> None:
+    """Drop what is known of objects at the vendor: they have to be made, or found there, anew."""
+    store.many(
+        "DELETE FROM outbox WHERE connection=? AND kind=? AND our_id=?", [(connection, kind, one) for one in our_ids]
+    )
+
+
+def withdraw(store: Store, connection: str, kind: str) -> int:
+    """Drop every intent that is not known to be done, since somebody else does it now; return how many."""
+    return store.execute("DELETE FROM outbox WHERE connection=? AND kind=? AND state<>'done'", connection, kind)
+
+
+def known(store: Store, connection: str, kind: str) -> set[int]:
+    """Return our ids of all objects that the outbox knows of."""
+    rows = store.tuples("SELECT our_id FROM outbox WHERE connection=? AND kind=?", connection, kind)
+    return {our_id for (our_id,) in rows}
+
+
 def waiting(store: Store, connection: str, kind: str, state: State) -> list[Intent]:
     """Return the intents in ``state``, oldest first; those sent together before stand together."""
     return store.rows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -15,7 +16,10 @@ Outcome = Literal["done", "partly", "failed"]
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of a job; ``tally`` is JSON of counts."""
+    """One run of a job; ``tally`` is JSON of counts, ``failed`` the connections it could not use.
+
+    ``done`` of ``total`` is how far it had come when last asked.
+    """
 
     id: int
     job: str
@@ -26,6 +30,9 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str | None
     tally: str
     message: str
+    done: int
+    total: int
+    failed: str = ""
 
 
 class ConnectionState(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,29 +73,57 @@ def holder(store: Store, job: str) -> str | None:
     return None if found is None else str(found)
 
 
-def prolong(store: Store, run_id: int, now: datetime) -> None:
-    """Prove that the job is alive: its lease lasts from now."""
-    store.execute("UPDATE runs SET until=? WHERE id=? AND outcome IS NULL", (now + LEASE).isoformat(), run_id)
+def prolong(store: Store, run_id: int, now: datetime, done: int = 0, total: int = 0) -> None:
+    """Prove that the job is alive, and say how far it has come: its lease lasts from now."""
+    store.execute(
+        "UPDATE runs SET until=?, done=?, total=? WHERE id=? AND outcome IS NULL",
+        (now + LEASE).isoformat(),
+        done,
+        total,
+        run_id,
+    )
 
 
 def finish(
-    store: Store, run_id: int, now: datetime, outcome: Outcome, tally: dict[str, int], message: str = ""
-) -> None:
+    store: Store, run_id: int, now: datetime, outcome: Outcome, tally: dict[str, int], message: str = "",
+    failed: Iterable[str] = (),
+) -> None:  # fmt: skip
     """Give the lease back with the result."""
     store.execute(
-        "UPDATE runs SET finished_at=?, outcome=?, tally=?, message=? WHERE id=? AND outcome IS NULL",
+        "UPDATE runs SET finished_at=?, outcome=?, tally=?, message=?, failed=? WHERE id=? AND outcome IS NULL",
         now.isoformat(),
         outcome,
         to_json(tally),
         message,
+        " ".join(failed),
         run_id,
     )
+
+
+def last_read(store: Store, job: str, connection: str) -> datetime | None:
+    """Return when the latest run of ``job`` began that could use ``connection``; None when there is none.
+
+    A run that failed in part says which connections it could not use; one that does not say so counts for none.
+    """
+    found = store.tuples(
+        "SELECT started_at FROM runs WHERE job=? AND (outcome='done' OR (outcome='partly' AND failed<>''"
+        " AND instr(' ' || failed || ' ', ' ' || ? || ' ')=0)) ORDER BY id DESC LIMIT 1",
+        job,
+        connection,
+    )
+    return datetime.fromisoformat(found[0][0]) if found else None
 
 
 def latest(store: Store) -> dict[str, Run]:
     """Return the latest run of each job."""
     found = store.rows(Run, "SELECT * FROM runs WHERE id IN (SELECT max(id) FROM runs GROUP BY job)")
     return {run.job: run for run in found}
+
+
+def last_start(store: Store, job: str) -> datetime | None:
+    """Return when the latest run of ``job`` began, however it went; None when it never ran."""
+    found = store.one("SELECT started_at FROM runs WHERE job=? ORDER BY id DESC LIMIT 1", job)
+    return None if found is None else datetime.fromisoformat(found)
 
 
 def connection_states(store: Store) -> dict[str, ConnectionState]:

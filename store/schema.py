@@ -141,6 +141,161 @@ def m0001_first_tables(db: Any) -> None:
     _script(db, IMMUTABLE_DOCUMENT)
 
 
+_FOR_PAGES = """
+ALTER TABLE runs ADD COLUMN done INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN total INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX runs_job ON runs (job, id);
+CREATE INDEX customers_name ON customers (lower(data ->> 'name'), id);
+CREATE INDEX contracts_customer ON contracts (customer_id);
+CREATE INDEX documents_customer ON documents (customer_id);
+CREATE INDEX documents_contract ON documents (contract);
+CREATE INDEX documents_sums ON documents (entity, currency, type, status, total, open, number); -- without the content
+CREATE INDEX payments_customer ON payments (customer_id);
+CREATE INDEX payments_sums ON payments (entity, currency, status, amount, refunded);
+CREATE INDEX payments_received ON payments (received_on, id);
+CREATE INDEX outbox_states ON outbox (connection, kind, state);
+CREATE INDEX reviews_state ON reviews (state, code);
+CREATE INDEX audit_object ON audit (object, n);
+"""
+
+
+@migrations()
+def m0010_pages(db: Any) -> None:
+    """Remember how far a running job has come, and find quickly what the pages list."""
+    _script(db, _FOR_PAGES)
+
+
+@migrations()
+def m0050_foreign_documents(db: Any) -> None:
+    """Documents that others made in the books, what people said about look-alike customers, billing done elsewhere."""
+    _script(
+        db,
+        """
+        CREATE TABLE foreign_documents (
+            id INTEGER PRIMARY KEY, connection TEXT NOT NULL, vendor_id TEXT NOT NULL, entity TEXT NOT NULL,
+            type TEXT NOT NULL CHECK (type IN ('invoice', 'credit_note')),
+            status TEXT NOT NULL CHECK (status IN ('open', 'paid', 'voided', 'deleted')),
+            number TEXT NOT NULL, ledger_customer TEXT NOT NULL, currency TEXT NOT NULL,
+            issue_on TEXT NOT NULL, due_on TEXT NOT NULL, total INTEGER NOT NULL,
+            settled INTEGER NOT NULL, -- paid or credited in the books, by others than us
+            open INTEGER NOT NULL CHECK (open >= 0),
+            UNIQUE (connection, vendor_id)
+        ) STRICT;
+        CREATE INDEX foreign_open ON foreign_documents (entity, currency, due_on) WHERE open > 0;
+        CREATE TABLE separations (
+            connection TEXT NOT NULL, our_id INTEGER NOT NULL REFERENCES customers (id), vendor_id TEXT NOT NULL,
+            PRIMARY KEY (connection, our_id, vendor_id)
+        ) STRICT;
+        CREATE TABLE applications_to_either (
+            id INTEGER PRIMARY KEY, payment_id INTEGER NOT NULL REFERENCES payments (id),
+            document_id INTEGER REFERENCES documents (id), foreign_id INTEGER REFERENCES foreign_documents (id),
+            amount INTEGER NOT NULL CHECK (amount > 0), reason TEXT NOT NULL,
+            CHECK ((document_id IS NULL) <> (foreign_id IS NULL)),
+            UNIQUE (payment_id, document_id), UNIQUE (payment_id, foreign_id)
+        ) STRICT;
+        INSERT INTO applications_to_either (id, payment_id, document_id, amount, reason)
+            SELECT id, payment_id, document_id, amount, reason FROM applications;
+        DROP TABLE applications;
+        ALTER TABLE applications_to_either RENAME TO applications;
+        CREATE INDEX applications_document ON applications (document_id);
+        CREATE INDEX applications_foreign ON applications (foreign_id);
+        ALTER TABLE contracts ADD COLUMN billed_through TEXT; -- service starting up to this day was billed elsewhere
+        """,
+    )
+
+
+_INBOX = """
+CREATE TABLE inbox (
+    id INTEGER PRIMARY KEY, connection TEXT NOT NULL, received_at TEXT NOT NULL, event_id TEXT NOT NULL,
+    topic TEXT NOT NULL, object TEXT NOT NULL, unreadable BLOB, -- how what nobody can read begins
+    UNIQUE (connection, event_id)
+) STRICT;
+CREATE INDEX inbox_latest ON inbox (connection, received_at);
+CREATE INDEX inbox_unreadable ON inbox (connection, id) WHERE unreadable IS NOT NULL;
+"""
+
+
+@migrations()
+def m0040_inbox(db: Any) -> None:
+    """Webhooks, each event once."""
+    _script(db, _INBOX)
+
+
+@migrations()
+def m0020_mail(db: Any) -> None:
+    """What was mailed to whom, invoices in dispute, and which connections a run could not read."""
+    _script(
+        db,
+        """
+        CREATE TABLE mails (
+            id INTEGER PRIMARY KEY, document_id INTEGER NOT NULL REFERENCES documents (id),
+            step TEXT NOT NULL CHECK (step IN ('invoice', 'friendly', 'firm', 'escalation')),
+            recipient TEXT NOT NULL, via TEXT NOT NULL CHECK (via IN ('netterms', 'ledger')),
+            state TEXT NOT NULL CHECK (state IN ('sending', 'sent', 'uncertain', 'refused', 'again')),
+            message_id TEXT NOT NULL, at TEXT NOT NULL, answer TEXT NOT NULL DEFAULT '',
+            UNIQUE (document_id, step, recipient)
+        ) STRICT;
+        CREATE INDEX mails_message ON mails (message_id);
+        CREATE INDEX mails_unsettled ON mails (state) WHERE state <> 'sent';
+        CREATE TABLE disputes (
+            document_id INTEGER PRIMARY KEY REFERENCES documents (id), reason TEXT NOT NULL, at TEXT NOT NULL
+        ) STRICT;
+        -- The connections a run could not use, space separated.
+        ALTER TABLE runs ADD COLUMN failed TEXT NOT NULL DEFAULT '';
+        """,
+    )
+
+
+@migrations()
+def m0060_scope_of_payments(db: Any) -> None:
+    """Whose money a payment is, and payments that could not be read."""
+    _script(
+        db,
+        """
+        ALTER TABLE payments ADD COLUMN scope TEXT NOT NULL DEFAULT 'in' CHECK (scope IN ('in', 'out'));
+        CREATE TABLE unreadable_payments (
+            connection TEXT NOT NULL, vendor_id TEXT NOT NULL, problem TEXT NOT NULL,
+            PRIMARY KEY (connection, vendor_id)
+        ) STRICT;
+        """,
+    )
+
+
+_DEALS_OVER_TIME = """
+ALTER TABLE deals ADD COLUMN fate TEXT NOT NULL DEFAULT 'won'
+    CHECK (fate IN ('won', 'not_won', 'deleted', 'merged'));
+ALTER TABLE deals ADD COLUMN became TEXT NOT NULL DEFAULT ''; -- the deal it was merged into
+ALTER TABLE contracts ADD COLUMN state TEXT NOT NULL DEFAULT 'active'
+    CHECK (state IN ('active', 'held', 'parked', 'closed'));
+ALTER TABLE contracts ADD COLUMN why TEXT NOT NULL DEFAULT ''; -- it is not active, for people
+ALTER TABLE contracts ADD COLUMN relation TEXT NOT NULL DEFAULT ''
+    CHECK (relation IN ('', 'new', 'amendment', 'renewal'));
+ALTER TABLE contracts ADD COLUMN relates_to TEXT REFERENCES contracts (key);
+ALTER TABLE contracts ADD COLUMN ended_on TEXT; -- a person's last day of service, whatever the deal says
+ALTER TABLE contracts ADD COLUMN effect TEXT NOT NULL DEFAULT ''; -- what applying the proposed terms would do
+CREATE TABLE answers (question TEXT PRIMARY KEY, answer TEXT NOT NULL) STRICT;
+CREATE TABLE customer_aliases (
+    crm TEXT NOT NULL, crm_id TEXT NOT NULL, customer_id INTEGER NOT NULL REFERENCES customers (id),
+    current INTEGER NOT NULL, -- 1 the company's id now, 0 one that became part of it
+    PRIMARY KEY (crm, crm_id)
+) STRICT;
+CREATE TABLE pull_notes (
+    connection TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
+    PRIMARY KEY (connection, name)
+) STRICT;
+CREATE TABLE written_back (
+    connection TEXT NOT NULL, object_type TEXT NOT NULL, object_id TEXT NOT NULL, digest TEXT NOT NULL,
+    PRIMARY KEY (connection, object_type, object_id)
+) STRICT;
+"""
+
+
+@migrations()
+def m0030_deals_over_time(db: Any) -> None:
+    """What became of deals and companies, how contracts relate and why one is not billed, what the CRM was told."""
+    _script(db, _DEALS_OVER_TIME)
+
+
 def migrate(connection: Any) -> None:
     """Bring the database to the newest version: each migration whole or not at all, one process at a time.
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 import msgspec
 
 from connectors.errors import AuthExpired, ConnectorError
 from mappings.ledger import check_ledger
-from mappings.spec import check_against, check_stages
+from mappings.spec import check_against, check_stages, check_write_back
+from sync.books import clash
 from sync.context import Source, World
 
 _ObjectType = Literal["deals", "line_items", "companies", "contacts"]
@@ -21,14 +23,18 @@ class Checked(msgspec.Struct, frozen=True):
     faults: list[str]
 
 
-def check_all(world: World) -> Checked:
-    """Try every connection and hold every mapping against it; one that fails stops no other."""
+def check_all(world: World, series: Mapping[str, Mapping[str, int]] | None = None) -> Checked:
+    """Try every connection and hold every mapping against it; one that fails stops no other.
+
+    ``series``: by legal entity the next number of each series that was begun, by its prefix.
+    """
     accounts: dict[str, str] = {}
     faults: list[str] = []
     for source in world.sources:
         try:
             accounts[source.name] = world.connector(source.name).probe().account_name
             faults += _CHECKS[source.role](world, source)
+            faults += _series(world, source, series or {}) if source.role == "accounting" else []
         except AuthExpired as error:
             faults.append(f"{world.file}: connections.{source.name}: {error}: reconnect it or give it another token")
         except ConnectorError as error:
@@ -39,8 +45,11 @@ def check_all(world: World) -> Checked:
 def _crm(world: World, source: Source) -> list[str]:
     crm = world.connector(source.name)
     mapping = world.crm_mapping(source.name)
-    existing = {kind: {found.name: found.options for found in crm.properties(kind)} for kind in get_args(_ObjectType)}
-    return [str(fault) for fault in (*check_stages(mapping, crm.stages()), *check_against(mapping, existing))]
+    known = {kind: crm.properties(kind) for kind in get_args(_ObjectType)}
+    options = {kind: {found.name: found.options for found in properties} for kind, properties in known.items()}
+    types = {kind: {found.name: found.type for found in properties} for kind, properties in known.items()}
+    faults = [*check_stages(mapping, crm.stages()), *check_against(mapping, options)]
+    return [str(fault) for fault in (*faults, *(check_write_back(mapping, types) if source.write_back else ()))]
 
 
 def _ledger(world: World, source: Source) -> list[str]:
@@ -59,9 +68,27 @@ def _ledger(world: World, source: Source) -> list[str]:
     return faults
 
 
+def _series(world: World, source: Source, begun: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Hold our number series against what the ledger has: a number that others used would be refused there."""
+    faults = []
+    for entity in (one for one in world.entities.values() if one.accounting == source.name):
+        for key, prefix in (("number_prefix", entity.number_prefix), ("credit_note_prefix", entity.credit_prefix)):
+            following = {prefix: begun.get(entity.key, {}).get(prefix, 1)}
+            if taken := clash(world.connector(source.name).numbers(prefix), following, entity.number_digits):
+                faults.append(
+                    f"{world.file}: entities.{entity.key}.{key}: {source.name} has {taken} already, which the series"
+                    " would come to: choose another prefix, or renumber it there"
+                )
+    return faults
+
+
 def _payments(world: World, source: Source) -> list[str]:
     world.payments_mapping(source.name)
     return []
 
 
-_CHECKS: dict[str, Any] = {"crm": _crm, "accounting": _ledger, "payments": _payments}
+def _mail(world: World, source: Source) -> list[str]:
+    return []  # signing in is the whole check
+
+
+_CHECKS: dict[str, Any] = {"crm": _crm, "accounting": _ledger, "payments": _payments, "mail": _mail}

@@ -12,12 +12,15 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from billing.dunning import LADDER
 from connectors.errors import AuthExpired, ConnectorError
 from mappings.spec import CrmMapping, LedgerMapping, PaymentsMapping
 from store import runs
 from store.audit import Actor
 from store.database import Store
 from store.review import Finding
+
+Delivery = Literal["netterms", "ledger", "none"]  # who mails an issued document
 
 
 class Entity(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +37,12 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
     credit_prefix: str
     approve: Literal["manual", "auto"]
     tax_rates: dict[str, Decimal]
+    delivery: Delivery = "none"
+    deliver_from: date = date.min  # documents issued earlier are not mailed
+    send_hour: int = 9  # reminders go out from this hour of the entity's day on
+    reminder_days: tuple[int, ...] = LADDER  # days after the due date of each step; none: nobody is reminded
+    post_payments: Literal["netterms", "ledger"] = "netterms"  # who books a provider's payments
+    payment_link: str = ""  # where {number} can be paid; empty: the ledger's own page
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +52,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     vendor: str
     role: str
     entity: str
+    write_back: bool = False  # a CRM: whether it is told of invoices
 
 
 class World(Protocol):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import msgspec
 
 from billing.terms import Terms
-from store import cash, contracts, invoices, outbox, review
+from store import cash, contracts, foreign, invoices, links, mail, outbox, review
 from store.audit import Actor
+from store.cash import PaymentRow
 from store.database import Store
 from store.review import Item
+from sync import decide_deals, identity
 from sync.outbox import ACCEPT
 
 
@@ -19,6 +22,8 @@ def decide(store: Store, actor: Actor, item_id: int, action: str, reason: str) -
 
     An action may carry a value after ``=``, as in ``apply=US-00012``. Raises ``ValueError`` saying what is possible.
     """
+    if not reason.strip():
+        raise ValueError("say why: the reason is kept in the audit trail")
     item = review.get(store, item_id)
     if item is None or item.state == "closed":
         raise ValueError(f"there is no open review item {item_id}; see: netterms review")
@@ -27,10 +32,20 @@ def decide(store: Store, actor: Actor, item_id: int, action: str, reason: str) -
         raise ValueError(f"review item {item_id} has no action {name!r}; it has: {', '.join(item.choices)}")
     subject = item.subject.partition(":")[2]
     with store.transaction():
-        if name != "dismiss":
+        if (item.code, name) in _ON_ITEMS:
+            _ON_ITEMS[item.code, name](store, actor, item, value, reason)
+        elif name != "dismiss":
             _ACTIONS[item.code if name == "apply" else name](store, actor, subject, value, reason)
         review.decide(store, actor, item, name, reason)
     return item
+
+
+def asks_for(item: Item, action: str) -> str:
+    """Return what an action needs after ``=``, for people; empty when it needs nothing."""
+    if (item.code, action) == ("customer_match", "link"):
+        ids = identity.shown(item)[2]
+        return f"Which customer of the books: {' or '.join(ids)}" if len(ids) > 1 else ""
+    return _VALUES.get((item.code, action), "")
 
 
 def _retry(store: Store, actor: Actor, subject: str, value: str, reason: str) -> None:
@@ -42,6 +57,21 @@ def _link(store: Store, actor: Actor, subject: str, value: str, reason: str) -> 
     """Take the customer that is found at the ledger next time as ours, whatever differs."""
     if not outbox.unpark(store, int(subject), ACCEPT):
         raise ValueError("it is not parked any more")
+
+
+def _link_customer(store: Store, actor: Actor, item: Item, value: str, reason: str) -> None:
+    """The customer of the ledger is ours; where several were shown, ``value`` says which."""
+    connection, currency, ids = identity.shown(item)
+    chosen = value or (ids[0] if len(ids) == 1 else "")
+    if chosen not in ids:
+        raise ValueError(f"say which customer of the books is meant: --do link=ID, one of {', '.join(ids)}")
+    customer_id = int(item.subject.partition(":")[2])
+    links.link_customer(store, actor, connection, chosen, customer_id, [currency], reason)
+
+
+def _separate_customer(store: Store, actor: Actor, item: Item, value: str, reason: str) -> None:
+    connection, _, ids = identity.shown(item)
+    links.separate(store, actor, connection, int(item.subject.partition(":")[2]), ids, reason)
 
 
 def _apply_terms(store: Store, actor: Actor, subject: str, value: str, reason: str) -> None:
@@ -62,10 +92,20 @@ def _apply_cash(store: Store, actor: Actor, subject: str, value: str, reason: st
     payment = cash.get(store, int(subject))
     document = invoices.by_number(store, payment.entity, value)
     if document is None:
-        raise ValueError(f"name an invoice of {payment.entity}: --do apply=NUMBER (got {value!r})")
+        _apply_cash_to_foreign(store, actor, payment, value, reason)
+        return
     part = min(payment.available, document.open)
     cash.apply(store, actor, payment, [(document.id, part)], reason)
     cash.assign_customer(store, payment.id, document.customer_id)
+
+
+def _apply_cash_to_foreign(store: Store, actor: Actor, payment: PaymentRow, number: str, reason: str) -> None:
+    document = foreign.by_number(store, payment.entity, number)
+    if document is None:
+        raise ValueError(f"name an invoice of {payment.entity}: --do apply=NUMBER (got {number!r})")
+    cash.apply_to_foreign(store, actor, payment, [(document.id, min(payment.available, document.open))], reason)
+    if document.customer_id is not None:
+        cash.assign_customer(store, payment.id, document.customer_id)
 
 
 def _held(how: contracts.HeldDecision) -> Callable[[Store, Actor, str, str, str], None]:
@@ -73,6 +113,17 @@ def _held(how: contracts.HeldDecision) -> Callable[[Store, Actor, str, str, str]
         contracts.decide_held(store, actor, subject, how, reason)
 
     return act
+
+
+def _doubtful_mail(state: Literal["sent", "again"]) -> Callable[[Store, Actor, str, str, str], None]:
+    def act(store: Store, actor: Actor, subject: str, value: str, reason: str) -> None:
+        mail.decide(store, actor, subject, state, reason)
+
+    return act
+
+
+def _disputed(store: Store, actor: Actor, subject: str, value: str, reason: str) -> None:
+    mail.dispute(store, actor, int(subject), reason)
 
 
 _ACTIONS: dict[str, Callable[[Store, Actor, str, str, str], None]] = {
@@ -84,4 +135,17 @@ _ACTIONS: dict[str, Callable[[Store, Actor, str, str, str], None]] = {
     "bill_again": _held("bill_again"),
     "waive": _held("waived"),
     "billed_by_hand": _held("elsewhere"),
+    "send_again": _doubtful_mail("again"),
+    "consider_sent": _doubtful_mail("sent"),
+    "disputed": _disputed,
 }
+
+# Decisions that need the whole item, by its code and the action.
+_ON_ITEMS: dict[tuple[str, str], Callable[[Store, Actor, Item, str, str], None]] = {
+    ("customer_match", "link"): _link_customer,
+    ("customer_match", "separate"): _separate_customer,
+    **decide_deals.DECISIONS,
+}
+
+# What a person has to name with an action, by the item's code and the action.
+_VALUES = {**decide_deals.VALUES, ("unapplied_cash", "apply"): "Invoice number"}

@@ -24,9 +24,9 @@ def run(context: Context) -> None:
 
 
 def _may_leave(contract: ContractRow) -> bool:
-    """Say whether nothing holds the draft back: a missing PO number does, as its plan has told a person."""
+    """Say whether nothing holds the draft back: its deal may, or a missing PO number, as a person was told."""
     terms = contract.current
-    return bool(terms.po_number) or not terms.po_required
+    return contract.state == "active" and (bool(terms.po_number) or not terms.po_required)
 
 
 def _issue(context: Context, entity: Entity, row: DocumentRow, payment_terms: str) -> None:

@@ -32,11 +32,16 @@ JOBS = (
     Job("map_terms", 15 * _MINUTE, "turn deals into contract terms"),
     Job("plan_invoices", _HOUR, "work out what is owed and not billed yet"),
     Job("issue_invoices", 15 * _MINUTE, "give approved drafts their number"),
+    Job("match_customers", 15 * _MINUTE, "find each customer in the books"),
     Job("push_documents", 15 * _MINUTE, "put customers and documents into the books"),
+    Job("send_invoices", 15 * _MINUTE, "mail what is issued to the customers"),
     Job("pull_payments", 15 * _MINUTE, "read money received"),
     Job("match_payments", 15 * _MINUTE, "find the invoices each payment pays"),
     Job("post_payments", 15 * _MINUTE, "put matched payments into the books"),
     Job("pull_ledger", 30 * _MINUTE, "see what people did in the books"),
+    Job("write_back", _HOUR, "show in the CRM what is invoiced, open and overdue"),
+    Job("send_reminders", _HOUR, "remind customers of what is overdue"),
+    Job("handle_webhooks", _HOUR, "see that webhooks were understood, forget old ones"),
     Job("report", 24 * _HOUR, "add up who owes what"),
 )
 

@@ -3,37 +3,238 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
+from datetime import date
 from typing import Any
 
 import msgspec
 
+from billing.customer import Customer
 from billing.terms import Terms
 from mappings.apply import Mapped, NotMapped, apply, is_contract
-from mappings.rejoin import known_charges
+from mappings.rejoin import KnownCharge, known_charges
 from store import contracts, deals, links
 from store.contracts import ContractRow
 from store.database import to_json
 from store.review import Finding
+from sync import proposals
+from sync.companies import customer_of
 from sync.context import Context
+from sync.related import Related, base_finding
+from sync.standing import Facts, Merged, settle
 
 
 def run(context: Context) -> None:
-    """Map every stored deal; a deal that cannot be mapped stops no other."""
+    """Map every won deal, then say which contracts are billed; a deal that cannot be mapped stops no other."""
     for source in context.sources("crm"):
-        mapping = context.world.crm_mapping(source.name)
-        existing = {row.deal_id: row for row in contracts.all_contracts(context.store) if row.crm == source.name}
-        issued = contracts.issued_contracts(context.store)
-        total = deals.count(context.store)
-        for done, deal in enumerate(deals.all_deals(context.store, source.name), 1):
-            if not is_contract(mapping, deal):
-                continue
-            row = existing.get(deal["id"])
-            mapped = apply(mapping, deal, known_keys=known_charges(row.current) if row else ())
-            if isinstance(mapped, NotMapped):
-                _report_faults(context, source.name, deal, mapped)
-            elif _sells(context, source.name, mapped):
-                _save(context, source.name, deal["id"], mapped, row, row is not None and row.key in issued)
-            context.progress(done, total)
+        _Mapper(context, source.name).run()
+
+
+class _Mapper:
+    """One run over the deals of one CRM."""
+
+    def __init__(self, context: Context, crm: str) -> None:
+        self.context = context
+        self.crm = crm
+        self.mapping = context.world.crm_mapping(crm)
+        self.fates = deals.fates(context.store, crm)
+        self.answers = contracts.answers(context.store)
+        self.issued = contracts.issued_contracts(context.store)
+        self.merged = _follow_merges(context, crm, self.fates)
+        self.rows = {row.deal_id: row for row in contracts.all_contracts(context.store) if row.crm == crm}
+        self.absorbed: dict[str | None, list[ContractRow]] = defaultdict(list)  # by the contract that goes on instead
+        for row in self.rows.values():
+            if row.state == "closed":
+                self.absorbed[row.relates_to].append(row)
+        self.related = Related(self.rows.values())
+        self.customers: dict[int, Customer] = {}
+        self.undecided: dict[str, Finding] = {}  # contracts whose base a person must name
+        self.standing: set[str] = set()  # deals that are won and meet the mapping's conditions
+
+    def run(self) -> None:
+        """Map deals that stand by themselves first: what amends or renews needs to find them."""
+        later: list[Mapped] = []
+        total = deals.count(self.context.store)
+        for done, deal in enumerate(deals.all_deals(self.context.store, self.crm), 1):
+            if is_contract(self.mapping, deal):
+                self.standing.add(deal["id"])
+                mapped = self._map(deal)
+                if mapped is not None and mapped.relation in ("renewal", "amendment"):
+                    later.append(mapped)
+                elif mapped is not None:
+                    self._save(mapped)
+            self.context.progress(done, total)
+        for mapped in sorted(later, key=lambda one: (one.relation == "amendment", one.terms.starts_on)):
+            self._save(mapped)
+        self._change_customers()
+        facts = Facts(
+            crm=self.crm,
+            fates=self.fates,
+            standing=self.standing,
+            issued=self.issued,
+            answers=self.answers,
+            merged=self.merged,
+            undecided=self.undecided,
+        )
+        settle(self.context, facts)
+
+    def _map(self, deal: dict[str, Any]) -> Mapped | None:
+        """Return what a deal says; None, with a review item, when that is no contract."""
+        mapped = apply(self.mapping, deal, known_keys=self._known_charges(deal["id"]))
+        if isinstance(mapped, NotMapped):
+            _report_faults(self.context, self.crm, deal, mapped)
+            return None
+        return mapped if _sells(self.context, self.crm, mapped) else None
+
+    def _known_charges(self, deal_id: str) -> tuple[KnownCharge, ...]:
+        row = self.rows.get(deal_id)
+        rows = [row, *self.absorbed[row.key]] if row else []
+        return tuple(charge for one in rows for charge in known_charges(one.agreed))
+
+    # ------------------------------------------------------------------------------------------------------- storing
+
+    def _save(self, mapped: Mapped) -> None:
+        """Store customer and contract where they differ from what is known."""
+        if mapped.deal_id in self.merged:
+            return  # a person must say which contract it speaks for, or has said that it changes none
+        row = self.rows.get(mapped.deal_id)
+        issued = row is not None and self._is_issued(row)
+        if row is not None and row.entity != mapped.entity and issued:
+            _entity_moved(self.context, row, mapped)
+            return
+        with self.context.store.transaction():
+            customer_id, same_company = customer_of(self.context, self.crm, mapped, row)
+            self.customers[customer_id] = mapped.customer
+            base = self._base(mapped, row, customer_id)
+            if row is None:
+                self._create(mapped, customer_id, base)
+                return
+            terms = _in_force(mapped, row.key, base, row.ended_on)
+            if same_company:  # whatever its id is now
+                terms = msgspec.structs.replace(terms, customer=row.agreed.customer)
+            if issued and row.agreed.customer != terms.customer and self.context.world.crm_changes == "review":
+                customer_id = row.customer_id  # until a person agrees
+            contracts.describe(
+                self.context.store,
+                row,
+                entity=mapped.entity,
+                customer_id=customer_id,
+                name=mapped.deal_name,
+                relation=mapped.relation,
+                relates_to=base.key if base else None,
+            )
+            self._change(row, terms, issued)
+
+    def _is_issued(self, row: ContractRow) -> bool:
+        """Say whether something was issued for a contract, or for one whose deal was merged into its own."""
+        return any(one.key in self.issued for one in (row, *self.absorbed[row.key]))
+
+    def _create(self, mapped: Mapped, customer_id: int, base: ContractRow | None) -> None:
+        """Add a contract; it is not billed before it was compared with the customer's others at the end of the run."""
+        key, store = mapped.terms.contract, self.context.store
+        if contracts.get(store, key) is not None:
+            _key_taken(self.context, self.crm, mapped)
+            return
+        contracts.create(
+            store,
+            self.context.actor,
+            _in_force(mapped, key, base, None),
+            entity=mapped.entity,
+            customer_id=customer_id,
+            crm=self.crm,
+            deal_id=mapped.deal_id,
+            name=mapped.deal_name,
+            relation=mapped.relation,
+            relates_to=base.key if base else None,
+            state="held",
+            why=contracts.NEW,
+        )
+        row = contracts.get(store, key)
+        assert row is not None
+        self.rows[mapped.deal_id] = row
+        self.related.add(row)
+        self.context.count("contracts new")
+
+    def _base(self, mapped: Mapped, row: ContractRow | None, customer_id: int) -> ContractRow | None:
+        """Return the contract that a deal amends or renews; when a person must name it, the deal is not billed."""
+        if mapped.relation not in ("amendment", "renewal"):
+            return None
+        key = row.key if row else mapped.terms.contract
+        found = self.related.base(mapped, customer_id, row, self.answers.get(f"base:{key}", ""))
+        if not isinstance(found, list):
+            return found
+        self.undecided[key] = base_finding(mapped, key, found)
+        return None
+
+    def _change(self, row: ContractRow, terms: Terms, issued: bool) -> None:
+        """Before anything was issued a change in the CRM simply counts; afterwards it waits for a person."""
+        store, actor = self.context.store, self.context.actor
+        if contracts.digest(terms) == row.digest:
+            contracts.propose_terms(store, actor, row, None)
+            return
+        if not issued or self.context.world.crm_changes == "apply":
+            contracts.replace_terms(store, actor, row, terms, "the deal changed")
+            self.context.count("contracts changed")
+            return
+        if hashlib.sha256(to_json(terms).encode()).hexdigest() == row.refused:
+            return
+        effect = proposals.effect(self.context, row, terms)
+        if row.proposed != to_json(terms):
+            self.context.count("changes proposed")
+        contracts.propose_terms(store, actor, row, terms, effect)
+        self.context.find(
+            Finding(
+                code="contract_changed",
+                subject=f"contract:{row.key}",
+                message=f"Deal {row.deal_id} {row.name!r} changed after it was invoiced:"
+                f" {proposals.difference(row.agreed, terms)} ({effect})",
+                fix="apply: bill or credit the difference with the next invoice; keep: go on as agreed before",
+                actions=("apply", "keep", "dismiss"),
+            )
+        )
+
+    def _change_customers(self) -> None:
+        """Store what changed of customers: of several deals of one customer the latest tells, once a run."""
+        known = links.customers(self.context.store)
+        for customer_id, customer in self.customers.items():
+            if known[customer_id].data != to_json(customer):
+                with self.context.store.transaction():
+                    links.change_customer(self.context.store, self.context.actor, known[customer_id], customer)
+
+
+def _in_force(mapped: Mapped, key: str, base: ContractRow | None, ended_on: date | None) -> Terms:
+    """Return the terms as this contract has them: under its own key, ending with its base, or when a person said."""
+    terms = msgspec.structs.replace(mapped.terms, contract=key)
+    if mapped.relation == "amendment" and base is not None and terms.ends_on is None:
+        terms = msgspec.structs.replace(terms, ends_on=base.agreed.ends_on)
+    if ended_on is not None and (terms.ends_on is None or terms.ends_on > ended_on >= terms.starts_on):
+        terms = msgspec.structs.replace(terms, ends_on=ended_on)
+    return terms
+
+
+# -------------------------------------------------------------------------------------------------------------- merges
+
+
+def _follow_merges(context: Context, crm: str, fates: dict[str, tuple[str, str]]) -> dict[str, Merged]:
+    """Let the surviving deal speak for its predecessor's contract; return deals that now have several contracts."""
+    heirs: dict[str, list[ContractRow]] = defaultdict(list)
+    for row in contracts.all_contracts(context.store):
+        if row.crm == crm and row.state != "closed":
+            heirs[deals.survivor(fates, row.deal_id)].append(row)
+    issued = contracts.issued_contracts(context.store)
+    merged = {}
+    for deal_id, rows in heirs.items():
+        if all(row.deal_id != deal_id for row in rows):
+            first = min(rows, key=lambda row: (row.key not in issued, len(row.deal_id), row.deal_id))
+            with context.store.transaction():
+                contracts.take_over(context.store, context.actor, first, deal_id)
+            context.count("contracts that follow a merged deal")
+        if len(rows) > 1:
+            merged[deal_id] = Merged(deal_id=deal_id, keys=tuple(sorted(row.key for row in rows)))
+    return merged
+
+
+# ------------------------------------------------------------------------------------------------------- review items
 
 
 def _report_faults(context: Context, crm: str, deal: dict[str, Any], mapped: NotMapped) -> None:
@@ -62,39 +263,19 @@ def _sells(context: Context, crm: str, mapped: Mapped) -> bool:
     else:
         problem = f"{entity.name} does not sell in {mapped.terms.currency}"
         fix = f"correct the deal's currency, or add it to [entities.{entity.key}] currencies"
-    context.find(
-        Finding(
-            code="entity",
-            subject=f"deal:{crm}:{mapped.deal_id}",
-            message=f"Deal {mapped.deal_id} {mapped.deal_name!r}: {problem}",
-            fix=fix,
-        )
-    )
+    _report(context, crm, "entity", mapped, problem, fix)
     return False
 
 
-def _save(context: Context, crm: str, deal_id: str, mapped: Mapped, row: ContractRow | None, issued: bool) -> None:
-    """Store customer and contract where they differ from what is known."""
-    if row is not None and row.entity != mapped.entity and issued:
-        _entity_moved(context, row, mapped)
-        return
-    with context.store.transaction():
-        customer_id = links.save_customer(context.store, context.actor, crm, mapped.company_id, mapped.customer)
-        if row is None:
-            contracts.create(
-                context.store,
-                context.actor,
-                mapped.terms,
-                entity=mapped.entity,
-                customer_id=customer_id,
-                crm=crm,
-                deal_id=deal_id,
-                name=mapped.deal_name,
-            )
-            context.count("contracts new")
-            return
-        contracts.describe(context.store, row, entity=mapped.entity, customer_id=customer_id, name=mapped.deal_name)
-        _change(context, row, mapped.terms, issued)
+def _key_taken(context: Context, crm: str, mapped: Mapped) -> None:
+    problem = f"the mapping gives the key {mapped.terms.contract!r}, which another contract has"
+    _report(context, crm, "key_taken", mapped, problem, "let contract.key in the mapping differ for every deal")
+
+
+def _report(context: Context, crm: str, code: str, mapped: Mapped, problem: str, fix: str) -> None:
+    subject = f"deal:{crm}:{mapped.deal_id}"
+    message = f"Deal {mapped.deal_id} {mapped.deal_name!r}: {problem}"
+    context.find(Finding(code=code, subject=subject, message=message, fix=fix))
 
 
 def _entity_moved(context: Context, row: ContractRow, mapped: Mapped) -> None:
@@ -106,58 +287,3 @@ def _entity_moved(context: Context, row: ContractRow, mapped: Mapped) -> None:
             fix="put the deal back, or end this contract and make a new deal for the other legal entity",
         )
     )
-
-
-def _change(context: Context, row: ContractRow, terms: Terms, issued: bool) -> None:
-    """Before anything was issued a change in the CRM simply counts; afterwards it waits for a person."""
-    if contracts.digest(terms) == row.digest:
-        contracts.propose_terms(context.store, context.actor, row, None)
-        return
-    if not issued or context.world.crm_changes == "apply":
-        contracts.replace_terms(context.store, context.actor, row, terms, "the deal changed")
-        context.count("contracts changed")
-        return
-    if hashlib.sha256(to_json(terms).encode()).hexdigest() == row.refused:
-        return
-    if row.proposed != to_json(terms):
-        contracts.propose_terms(context.store, context.actor, row, terms)
-        context.count("changes proposed")
-    context.find(
-        Finding(
-            code="contract_changed",
-            subject=f"contract:{row.key}",
-            message=f"Deal {row.deal_id} {row.name!r} changed after it was invoiced: {_difference(row.current, terms)}",
-            fix="apply: bill or credit the difference with the next invoice; keep: go on as agreed before",
-            actions=("apply", "keep", "dismiss"),
-        )
-    )
-
-
-def _difference(before: Terms, after: Terms) -> str:
-    """Say in words which fields differ."""
-    old, new = _flat(before), _flat(after)
-    changes = [
-        f"{path} {old.get(path, 'none')} -> {new.get(path, 'none')}"
-        for path in sorted(old.keys() | new.keys())
-        if old.get(path) != new.get(path)
-    ]
-    return "; ".join(changes[:6]) + (f"; and {len(changes) - 6} more" if len(changes) > 6 else "")
-
-
-def _flat(terms: Terms) -> dict[str, str]:
-    flat: dict[str, str] = {}
-
-    def walk(path: str, value: Any) -> None:
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                walk(f"{path}.{key}" if path else key, inner)
-        elif value not in (None, "", [], ()):
-            flat[path] = str(value)
-
-    content = msgspec.to_builtins(terms)
-    charges = content.pop("charges")
-    walk("", content)
-    for charge in charges:
-        charge["discounts"] = str(charge["discounts"]) if charge["discounts"] else ""
-        walk(charge["description"], charge)
-    return flat

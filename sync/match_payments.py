@@ -5,12 +5,17 @@ from __future__ import annotations
 from billing.matching import Decision, Incoming, Matcher, OpenInvoice
 from billing.money import display
 from connectors.base import ReceivedPayment
-from store import cash, invoices, links
+from store import cash, foreign, invoices, links
 from store.cash import PaymentRow
+from store.foreign import ForeignRow
+from store.invoices import DocumentRow
 from store.review import Finding
-from sync.context import Context
+from sync.booked import Booked
+from sync.context import Context, Entity
 from sync.payers import Payers
+from sync.scope import Scope
 
+_FOREIGN = "foreign "  # how the ids of foreign invoices begin beside ours
 _ADVICE = {
     "ambiguous": "find out which invoice was meant, then: apply",
     "unknown_number": "it may be paid twice or meant for another system: refund it, or: apply",
@@ -24,44 +29,62 @@ _ADVICE = {
 def run(context: Context) -> None:
     """Match every payment with something left; what cannot be decided for certain is a review item."""
     rows = cash.payments(context.store)
-    for entity in context.world.entities:
-        matcher = _matcher(context, entity)
-        payers = Payers(context.store)
+    for entity in context.world.entities.values():
+        matcher = _matcher(context, entity.key)
+        payers, scope, booked = Payers(context.store), Scope(context, entity.key), _booked(context, entity)
         for done, row in enumerate(rows, 1):
-            if row.entity == entity:
-                _match(context, matcher, payers, row)
+            if row.entity == entity.key:
+                _match(context, matcher, payers, scope, booked, row)
             context.progress(done, len(rows))
 
 
+def _booked(context: Context, entity: Entity) -> Booked | None:
+    return Booked(context, entity, entity.accounting) if entity.post_payments == "ledger" else None
+
+
 def _matcher(context: Context, entity: str) -> Matcher:
+    """Return what is open: invoices of ours and, under ids of their own, foreign ones."""
+    found: list[tuple[str, DocumentRow | ForeignRow]] = [
+        (str(row.id), row) for row in invoices.unpaid(context.store) if row.entity == entity
+    ]
+    found += [(f"{_FOREIGN}{row.id}", row) for row in foreign.unpaid(context.store, entity)]
     return Matcher(
         OpenInvoice(
-            id=str(row.id),
+            id=name,
             number=row.number or "",
-            customer_id=str(row.customer_id),
+            customer_id=str(row.customer_id or ""),
             currency=row.currency,
             open=row.open,
             due_on=row.due_on,
         )
-        for row in invoices.unpaid(context.store)
-        if row.entity == entity
+        for name, row in found
     )
 
 
-def _match(context: Context, matcher: Matcher, payers: Payers, row: PaymentRow) -> None:
+def _match(
+    context: Context, matcher: Matcher, payers: Payers, scope: Scope, booked: Booked | None, row: PaymentRow
+) -> None:
     if row.available < 0:
         _over_refunded(context, row)
     if row.available <= 0:
         return
     payment = row.payment(ReceivedPayment) if row.is_received else None
+    if payment is not None and not scope.holds(row, payment):
+        return
     customer_id = row.customer_id or (payers.customer(row.connection, payment) if payment else None)
+    if booked is not None and payment is not None and booked.claim(row, payment, scope, customer_id):
+        row = cash.get(context.store, row.id)
+        if row.available <= 0:
+            return
     incoming = Incoming(
         currency=row.currency,
         available=row.available,
         customer_id=str(customer_id or ""),
-        texts=_texts(context, row, payment),
+        texts=scope.texts(row, payment) if payment else {},
     )
     decision = matcher.match(incoming)
+    if row.applied and _pays_already(context, row, decision):
+        decision = Decision(reason="no_match", evidence=f"it has paid a part of that already ({decision.evidence})")
     if decision.applications:
         _apply(context, matcher, payers, row, payment, decision)
         row = cash.get(context.store, row.id)
@@ -69,26 +92,40 @@ def _match(context: Context, matcher: Matcher, payers: Payers, row: PaymentRow) 
         _unapplied(context, row, payment, decision)
 
 
-def _texts(context: Context, row: PaymentRow, payment: ReceivedPayment | None) -> dict[str, str]:
-    if payment is None:
-        return {}
-    mapping = context.world.payments_mapping(row.connection)
-    return {field: text for field, text in payment.texts.items() if mapping.may_name_invoice(field)}
+def _pays_already(context: Context, row: PaymentRow, decision: Decision) -> bool:
+    paid = {part.target for part in cash.applications_of(context.store, row.id)}
+    ours, others = _told_apart(decision)
+    return any(("document", id_) in paid for id_, _ in ours) or any(("foreign", id_) in paid for id_, _ in others)
 
 
 def _apply(
     context: Context, matcher: Matcher, payers: Payers, row: PaymentRow, payment: ReceivedPayment | None,
     decision: Decision,
 ) -> None:  # fmt: skip
-    parts = [(int(part.invoice_id), part.amount) for part in decision.applications]
+    parts, others = _told_apart(decision)
+    why = f"{decision.reason}: {decision.evidence}"
     with context.store.transaction():
-        cash.apply(context.store, context.actor, row, parts, f"{decision.reason}: {decision.evidence}")
-        customer_id = invoices.get(context.store, parts[0][0]).customer_id
-        cash.assign_customer(context.store, row.id, customer_id)
-        if payment is not None and decision.reason == "number" and payers.learn(row.connection, payment, customer_id):
-            links.save_link(context.store, row.connection, "payer", payment.customer_id, customer_id)
+        cash.apply(context.store, context.actor, row, parts, why)
+        cash.apply_to_foreign(context.store, context.actor, row, others, why)
+        paid = invoices.get(context.store, parts[0][0]) if parts else foreign.get(context.store, others[0][0])
+        if paid.customer_id is not None:
+            cash.assign_customer(context.store, row.id, paid.customer_id)
+            named = decision.reason == "number"
+            if payment is not None and named and payers.learn(row.connection, payment, paid.customer_id):
+                links.save_link(context.store, row.connection, "payer", payment.customer_id, paid.customer_id)
     matcher.apply(decision)
     context.count("payments matched")
+
+
+def _told_apart(decision: Decision) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Return (id, amount) of the invoices of ours that a decision applies money to, and of the foreign ones."""
+    ours, others = [], []
+    for part in decision.applications:
+        if part.invoice_id.startswith(_FOREIGN):
+            others.append((int(part.invoice_id.removeprefix(_FOREIGN)), part.amount))
+        else:
+            ours.append((int(part.invoice_id), part.amount))
+    return ours, others
 
 
 def _unapplied(context: Context, row: PaymentRow, payment: ReceivedPayment | None, decision: Decision) -> None:

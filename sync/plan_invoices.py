@@ -14,7 +14,8 @@ def run(context: Context) -> None:
     rows = contracts.all_contracts(context.store)
     for done, row in enumerate(rows, 1):
         try:
-            _plan(context, row)
+            if row.state == "active":  # what is held or parked has no drafts
+                _plan(context, row)
         except (BrokenInvariant, ArithmeticError, ValueError, LookupError) as error:
             context.find(
                 Finding(

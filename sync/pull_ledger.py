@@ -1,46 +1,25 @@
-"""Books -> store: what people did there to our documents, and payments typed in by hand."""
+"""Books -> store: what people did there to our documents and customers, payments typed in, documents of others."""
 
 from __future__ import annotations
 
-import msgspec
-
 from billing.money import display
-from connectors.base import LedgerChanges, LedgerDocument, LedgerPayment
-from store import cash, contracts, deals, invoices, ledger, links
+from connectors.base import LedgerDocument, LedgerPayment
+from store import cash, contracts, foreign, invoices, ledger, links
+from store.foreign import ForeignRow
 from store.invoices import DocumentRow
 from store.review import Finding
+from sync import books
 from sync.context import Context, Entity
 
 
 def run(context: Context) -> None:
     """Bring back changes from every ledger and compare them with ours."""
     for entity, source in context.ledgers():
-        with context.using(source.name) as books:
-            changes = books.changes(deals.cursor(context.store, source.name, "changes"))
-            _store(context, source.name, changes)
+        with context.using(source.name) as connector:
+            books.read(context, entity, source.name, connector)
             _take_payments(context, entity, source.name)
             _compare(context, source.name)
     _report_voided(context)
-
-
-def _store(context: Context, connection: str, changes: LedgerChanges) -> None:
-    documents = [(item.ref.id, _kept(context, connection, "document", item)) for item in changes.documents]
-    payments = [(item.ref.id, _kept(context, connection, "payment", item)) for item in changes.payments]
-    with context.store.transaction():
-        changed = ledger.save(context.store, connection, "document", documents)
-        changed += ledger.save(context.store, connection, "payment", payments)
-        deals.set_cursor(context.store, connection, "changes", changes.cursor)
-    context.count("changes in the books", changed)
-
-
-def _kept(
-    context: Context, connection: str, kind: str, item: LedgerDocument | LedgerPayment
-) -> LedgerDocument | LedgerPayment:
-    """A deleted object comes back with its id alone: keep what was known of it."""
-    if item.status != "deleted":
-        return item
-    known = ledger.get(context.store, connection, kind, item.ref.id, type(item))
-    return item if known is None else msgspec.structs.replace(known, status="deleted")
 
 
 def _take_payments(context: Context, entity: Entity, connection: str) -> None:
@@ -51,6 +30,8 @@ def _take_payments(context: Context, entity: Entity, connection: str) -> None:
         parts = [(documents[key], amount) for key, amount in payment.applied.items() if key in documents]
         if payment.ref.id in ours or payment.status != "active" or not parts:
             continue
+        if sum(payment.applied.values()) + payment.unapplied > payment.amount:
+            continue  # a part of it is a credit note's, and which is not told: the balances show it
         _take_payment(context, entity, connection, payment, parts)
 
 
@@ -69,7 +50,7 @@ def _take_payment(
             digest=cash.payment_digest(payment),
             entity=entity.key,
             currency=payment.currency,
-            amount=payment.amount,
+            amount=sum(amount for _, amount in parts) + payment.unapplied,
             refunded=0,
             status="succeeded",
             received_on=received_on.isoformat(),
@@ -94,6 +75,8 @@ def _compare(context: Context, connection: str) -> None:
             _void(context, row, f"{found.status} at {connection}")
         else:
             _compare_amounts(context, connection, row, found, unposted.get(row.id, 0))
+            _compare_numbers(context, connection, row, found)
+    _compare_foreign(context, connection)
 
 
 def _compare_amounts(context: Context, connection: str, row: DocumentRow, found: LedgerDocument, unposted: int) -> None:
@@ -111,6 +94,48 @@ def _compare_amounts(context: Context, connection: str, row: DocumentRow, found:
             subject=f"document:{row.id}",
             detail=connection,
             message=f"{row.number} at {connection}: {problem}, {here} here",
+            fix="see who changed it there; nothing is overwritten",
+        )
+    )
+
+
+def _compare_numbers(context: Context, connection: str, row: DocumentRow, found: LedgerDocument) -> None:
+    """Somebody numbered our document anew there: the link by its id stays, as does our number."""
+    if not found.number or found.number == row.number:
+        return
+    context.find(
+        Finding(
+            code="renumbered_in_books",
+            subject=f"document:{row.id}",
+            detail=f"{connection} {found.number}",
+            message=f"{row.number} is called {found.number} at {connection}; the customer knows it as {row.number}",
+            fix=f"give it back its number {row.number} in the books",
+        )
+    )
+
+
+def _compare_foreign(context: Context, connection: str) -> None:
+    """What we applied to a foreign invoice must be paid on it in the books as well."""
+    balances = {
+        item.ref.id: item.balance for item in ledger.objects(context.store, connection, "document", LedgerDocument)
+    }
+    unposted = cash.unposted_to_foreign(context.store, connection)
+    for row in foreign.with_applications(context.store, connection):
+        there, here = balances.get(row.vendor_id, 0), row.open + unposted.get(row.id, 0)
+        if there != here:
+            _foreign_differs(context, row, there, here)
+
+
+def _foreign_differs(context: Context, row: ForeignRow, there: int, here: int) -> None:
+    context.find(
+        Finding(
+            code="books_differ",
+            subject=f"foreign:{row.id}",
+            detail=row.connection,
+            message=(
+                f"{row.number} at {row.connection}: {display(there, row.currency)} is open there,"
+                f" {display(here, row.currency)} here"
+            ),
             fix="see who changed it there; nothing is overwritten",
         )
     )

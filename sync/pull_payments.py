@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from zoneinfo import ZoneInfo
 
-from connectors.base import PayingCustomer, Payments, ReceivedPayment
+from connectors.base import PayingCustomer, PaymentPage, Payments, ReceivedPayment
 from store import cash, deals, links
+from store.review import Finding
 from sync.context import Context, Source
 
 
@@ -15,12 +16,13 @@ def run(context: Context) -> None:
         with context.using(source.name) as provider:
             _pull_customers(context, source, provider)
             _pull_payments(context, source, provider)
+    _report_unreadable(context)
 
 
 def _pull_customers(context: Context, source: Source, provider: Payments) -> None:
     """Link the provider's customers that name their CRM company in their metadata."""
     keys = context.world.payments_mapping(source.name).customer_metadata_keys
-    companies = {row.crm_id: row.id for row in links.customers(context.store).values()}
+    companies = links.company_ids(context.store)
     known = links.by_vendor(context.store, source.name, "payer")
     for page in provider.customers(None if not known else deals.cursor(context.store, source.name, "customers")):
         with context.store.transaction():
@@ -43,6 +45,7 @@ def _pull_payments(context: Context, source: Source, provider: Payments) -> None
         with context.store.transaction():
             for payment in page.payments:
                 context.count("payments new or changed", _save(context, source, zone, payment))
+            _note_unreadable(context, source, page)
             deals.set_cursor(context.store, source.name, "payments", page.cursor)
         context.progress(context.tally["payments new or changed"], 0)
 
@@ -62,3 +65,23 @@ def _save(context: Context, source: Source, zone: ZoneInfo, payment: ReceivedPay
         received_on=payment.received_at.astimezone(zone).date().isoformat(),
         data=cash.payment_data(payment),
     )
+
+
+def _note_unreadable(context: Context, source: Source, page: PaymentPage) -> None:
+    cash.forget_unreadable(context.store, source.name, [payment.id for payment in page.payments])
+    for item in page.unreadable:
+        news = cash.save_unreadable(context.store, source.name, item.id, item.problem)
+        context.count("payments that cannot be read", news)
+
+
+def _report_unreadable(context: Context) -> None:
+    """A payment comes once: what could not be read of it is remembered until it comes readable."""
+    for connection, vendor_id, problem in cash.unreadable(context.store):
+        context.find(
+            Finding(
+                code="payment_unreadable",
+                subject=f"payment:{connection}:{vendor_id}",
+                message=f"Payment {vendor_id} at {connection} is not taken in: {problem}",
+                fix=f"look at it at {connection}; book it by hand, then dismiss this",
+            )
+        )

@@ -15,6 +15,7 @@ from store import invoices, links, outbox
 from store.invoices import DocumentRow
 from store.links import CustomerRow, Link
 from store.review import Finding
+from sync import books, identity
 from sync.context import Context, Entity
 from sync.outbox import Kind, push
 
@@ -24,8 +25,12 @@ def run(context: Context) -> None:
     for entity, source in context.ledgers():
         waiting = invoices.without_link(context.store, entity.key, source.name)
         customers = links.customers(context.store)
-        _want_customers(context, source.name, waiting, customers)
         with context.using(source.name) as ledger:
+            if waiting and not books.was_read(context, source.name):
+                books.read(context, entity, source.name, ledger)
+            _want_customers(context, source.name, waiting, customers)
+            if _series_is_taken(context, entity, source.name, waiting):
+                continue
             push(context, source.name, ledger, CUSTOMER)
             _want_documents(context, entity, source.name, waiting, customers)
             push(context, source.name, ledger, DOCUMENT)
@@ -37,16 +42,34 @@ def run(context: Context) -> None:
 def _want_customers(
     context: Context, connection: str, waiting: list[DocumentRow], customers: dict[int, CustomerRow]
 ) -> None:
-    """Note which customers the ledger must hold, one per currency."""
+    """Note which customers the ledger must hold, one per currency; those that may be there already wait."""
     known = links.by_ours(context.store, connection, "customer")
-    wanted = sorted({(row.customer_id, row.currency) for row in waiting} - known.keys())
+    wanted = {(row.customer_id, row.currency) for row in waiting} - known.keys()
+    undecided = identity.link_certain(context, connection, wanted, customers) if wanted else {}
+    linked = links.by_ours(context.store, connection, "customer")
     with context.store.transaction():
-        for customer_id, currency in wanted:
+        for customer_id, currency in sorted(wanted - linked.keys() - undecided.keys()):
             if outbox.has(context.store, connection, "customer", customer_id, currency):
                 continue
             row = customers[customer_id]
-            draft = CustomerDraft(key=f"{row.crm}-{row.crm_id}"[:50], currency=currency, customer=row.customer)
+            draft = CustomerDraft(key=identity.key_of(row), currency=currency, customer=row.customer)
             outbox.add(context.store, connection, "customer", customer_id, draft, currency)
+
+
+def _series_is_taken(context: Context, entity: Entity, connection: str, waiting: list[DocumentRow]) -> bool:
+    """Refuse to book where somebody else's documents stand in the way of our numbers, and say so."""
+    taken = books.series_clash(context, entity, connection) if waiting else ""
+    if taken:
+        context.find(
+            Finding(
+                code="series_taken",
+                subject=f"connection:{connection}",
+                detail=taken,
+                message=f"{taken} at {connection} was made by others, and the series of {entity.key} would come to it",
+                fix="renumber it there, or choose another number_prefix; nothing of this entity is booked until then",
+            )
+        )
+    return bool(taken)
 
 
 def _customer_differs(draft: CustomerDraft, found: LedgerCustomer, adopted: bool) -> str:

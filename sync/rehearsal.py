@@ -1,21 +1,25 @@
-"""A dry run's ledger: reads go through, what would be written is only noted and answered as if it had been."""
+"""A dry run: reads go through, what would be written or mailed is only noted and answered as if it had been."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from connectors.base import (
     Accounting,
     Created,
+    Crm,
     CustomerDraft,
     DocumentDraft,
+    DocumentType,
     LedgerChanges,
     LedgerCustomer,
     LedgerDocument,
     LedgerPayment,
     LedgerSetup,
+    Mail,
+    Mailer,
     PaymentDraft,
     Probe,
     Ref,
@@ -46,8 +50,12 @@ class _Collection:
 
 
 def _made_up(item: Any) -> bool:
-    return any(ref.id.startswith("dry-") for ref in (getattr(item, "customer", None), getattr(item, "document", None))
-               if isinstance(ref, Ref))  # fmt: skip
+    parts = (getattr(item, "customer", None), getattr(item, "document", None))
+    return any(_is_made_up(ref) for ref in parts if isinstance(ref, Ref))
+
+
+def _is_made_up(ref: Ref) -> bool:
+    return ref.id.startswith("dry-")
 
 
 def _answer(item: Any, ref: Ref) -> LedgerCustomer | LedgerDocument | LedgerPayment:
@@ -80,3 +88,55 @@ class Rehearsal:
     def changes(self, since: datetime | None) -> LedgerChanges:
         """Ask the vendor."""
         return self._real.changes(since)
+
+    def numbers(self, prefix: str) -> list[str]:
+        """Ask the vendor."""
+        return self._real.numbers(prefix)
+
+    def pdf(self, document: Ref, kind: DocumentType) -> bytes:
+        """Ask the vendor, unless the document is only made up."""
+        return b"" if _is_made_up(document) else self._real.pdf(document, kind)
+
+    def payment_link(self, document: Ref) -> str:
+        """Ask the vendor, unless the document is only made up."""
+        return "" if _is_made_up(document) else self._real.payment_link(document)
+
+    def send(self, document: Ref, kind: DocumentType, email: str, key: str) -> None:
+        """Note that the vendor would send a mail."""
+        self.noted.append("mail")
+
+
+class RehearsalMailer:
+    """A mailer that sends nothing; ``noted`` counts what it would have sent."""
+
+    def __init__(self, real: Mailer) -> None:
+        self._real = real
+        self.noted: list[str] = []
+
+    def probe(self) -> Probe:
+        """Sign in at the mail server."""
+        return self._real.probe()
+
+    def send(self, mail: Mail) -> str:
+        """Note the mail and say that it was accepted."""
+        self.noted.append("mail")
+        return "rehearsed"
+
+
+class RehearsalCrm:
+    """A CRM that is only read; ``noted`` counts the records that it would have been told of."""
+
+    def __init__(self, real: Crm) -> None:
+        self._real = real
+        self.noted: list[str] = []
+        self.update_batch = real.update_batch
+
+    def __getattr__(self, name: str) -> Any:
+        """Ask the vendor: all but ``update`` only reads."""
+        return getattr(self._real, name)
+
+    def update(self, object_type: str, batch: Mapping[str, Mapping[str, str]]) -> list[str]:
+        """Note which records would show something else."""
+        name = {"deals": "deal", "companies": "company"}[object_type]
+        self.noted += [f"{name} update"] * len(batch)
+        return list(batch)

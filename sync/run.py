@@ -58,21 +58,21 @@ def run_job(job: Job, store: Store, world: World, on_progress: Callable[[int, in
         result = Result(job=job.name, outcome="failed", message=f"{type(error).__name__}: {error}")
     finally:
         store.fence = None
-    runs.finish(store, run_id, world.now(), _outcome(result), dict(result.tally), result.message)
+    runs.finish(store, run_id, world.now(), _outcome(result), dict(result.tally), result.message, result.failures)
     return result
 
 
 def _beating(
     store: Store, run_id: int, world: World, on_progress: Callable[[int, int], None]
 ) -> Callable[[int, int], None]:
-    """Return the progress callback that also keeps the lease alive, writing at most once a minute."""
+    """Return the progress callback that also keeps the lease alive and the pages told, once a second at most."""
     last = world.now()
 
     def beat(done: int, total: int) -> None:
         nonlocal last
-        if (now := world.now()) - last > timedelta(minutes=1):
+        if (now := world.now()) - last > timedelta(seconds=1):
             last = now
-            runs.prolong(store, run_id, now)
+            runs.prolong(store, run_id, now, done, total)
         on_progress(done, total)
 
     return beat

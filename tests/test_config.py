@@ -15,7 +15,7 @@ import pytest
 
 import config
 from config import Config, ConfigError
-from connectors import REGISTRY
+from connectors import REGISTRY, WEBHOOKS
 from sandbox.config_file import write_config
 from sync.jobs import JOBS
 
@@ -89,7 +89,7 @@ def load(tmp_path: Path) -> Load:
             text = text.replace(old, new)
         file = tmp_path / "config.toml"
         file.write_text(text, encoding="utf-8")
-        return config.load(file, ROLES, CADENCE, environ)
+        return config.load(file, ROLES, CADENCE, environ, WEBHOOKS)
 
     return load
 
@@ -122,6 +122,11 @@ def test_an_entity_approves_like_the_whole_service_unless_it_says_otherwise(load
     assert {key: entity.approve for key, entity in found.entities.items()} == {"uk": "auto", "us": "manual"}
 
 
+def test_we_book_payments_in_the_ledger_unless_another_app_is_said_to_do_it(load: Load) -> None:
+    found = load(GOOD + SECOND_ENTITY, ('name = "Example Inc."', 'name = "Example Inc."\npost_payments = "ledger"'))
+    assert {key: entity.post_payments for key, entity in found.entities.items()} == {"uk": "netterms", "us": "ledger"}
+
+
 @pytest.mark.parametrize(("written", "seconds"), [("90s", 90), ("15m", 900), ("2h", 7200), ("1d", 86400)])
 def test_a_cadence_is_a_number_and_a_unit(load: Load, written: str, seconds: int) -> None:
     assert load(GOOD, ("12h", written)).cadence["report"] == seconds
@@ -144,6 +149,27 @@ def test_the_mappings_lie_beside_the_file_or_else_the_shipped_ones_are_used(load
     assert load('mappings = "ours"\n' + GOOD).mappings == tmp_path / "ours"
 
 
+def test_with_a_password_the_pages_may_be_reached_from_elsewhere_under_the_names_given(load: Load) -> None:
+    web = '[web]\nhost = "192.0.2.7"\nhosts = ["books.example"]\npassword = "env:ADMIN"\n[jobs]'
+    found = load(GOOD, ("[jobs]", web), environ={**SECRETS, "ADMIN": "a long enough one"})
+    assert found.password == "a long enough one"
+    assert found.web_hosts == ("127.0.0.1", "localhost", "[::1]", "192.0.2.7", "books.example")
+
+
+def test_by_default_the_pages_answer_to_this_machines_own_names_only(load: Load) -> None:
+    assert (load().web_hosts, load().password) == (("127.0.0.1", "localhost", "[::1]"), "")
+
+
+def test_what_signs_webhooks_is_one_secret_or_two_while_it_is_changed(load: Load) -> None:
+    def secrets(written: str) -> tuple[str, ...]:
+        found = load(GOOD, ('token = "env:HUBSPOT"', f'token = "env:HUBSPOT"\n{written}'))
+        return found.connections["crm"].webhook_secrets
+
+    assert secrets("") == ()
+    assert secrets('webhook_secret = "env:XERO"') == ("x-1",)
+    assert secrets('webhook_secret = ["env:HUBSPOT", "env:XERO"]') == ("pat-1", "x-1")
+
+
 # ---------------------------------------------------------------------------------------------------- shipped files
 
 
@@ -157,7 +183,7 @@ def test_the_example_loads_once_its_environment_variables_are_set() -> None:
     found = example()
     assert found.dry_run
     assert {entity.approve for entity in found.entities.values()} == {"manual"}
-    assert {connection.role for connection in found.connections.values()} == {"crm", "accounting", "payments"}
+    assert {connection.role for connection in found.connections.values()} == {"crm", "accounting", "payments", "mail"}
     assert found.cadence == CADENCE  # the example shows the defaults
 
 
@@ -188,7 +214,7 @@ def test_the_example_without_its_secrets_names_every_variable_to_set() -> None:
 def test_the_configuration_that_the_sandbox_writes_loads_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "new" / "sandbox.toml"
     write_config(file, url="http://127.0.0.1:8500", minute=0.5, go_live=date(2026, 2, 1), web_port=0)
-    found = config.load(file, ROLES, CADENCE, {})
+    found = config.load(file, ROLES, CADENCE, {}, WEBHOOKS)
     assert found.only_loopback
     assert (found.dry_run, found.port, found.store) == (False, 0, tmp_path / "new" / "sandbox.db")
     assert {entity.go_live for entity in found.entities.values()} == {date(2026, 2, 1)}
@@ -246,10 +272,25 @@ BAD_VALUES = [
     ("[entities.uk]", 'dry_run = "no"\n[entities.uk]', "dry_run", "true or false"),
     ("[entities.uk]", 'store = ""\n[entities.uk]', "store", "is empty"),
     ("[entities.uk]", 'approve = "automatic"\n[entities.uk]', "approve", "did you mean 'auto'"),
+    ("accounting =", 'post_payments = "books"\naccounting =', "entities.uk.post_payments", "netterms or ledger"),
     ("[entities.uk]", 'crm_changes = "aply"\n[entities.uk]', "crm_changes", "did you mean 'apply'"),
     ("[jobs]", "[web]\nport = 70000\n[jobs]", "web.port", "up to 65535"),
     ("[jobs]", "[web]\nport = true\n[jobs]", "web.port", "a port number"),
-    ("[jobs]", '[web]\nhost = "0.0.0.0"\n[jobs]', "web.host", "only 127.0.0.1"),
+    ("[jobs]", '[web]\nhost = "0.0.0.0"\n[jobs]', "web.host", "needs a login"),
+    ("[jobs]", '[web]\nhost = "0.0.0.0"\n[jobs]', "web.hosts", "name what people call the pages"),
+    ("[jobs]", '[web]\nhosts = ["netterms.example"]\n[jobs]', "web.hosts", "needs a login"),
+    ("[jobs]", '[web]\nhosts = ["https://netterms.example"]\n[jobs]', "web.hosts", "names without port"),
+    ("[jobs]", '[web]\npublic_url = "https://netterms.example"\n[jobs]', "web.public_url", "needs a login"),
+    ("[jobs]", '[web]\npassword = "env:NETTERMS_KEY"\npublic_url = "http://netterms.example"\n[jobs]',
+     "web.public_url", "write an https address"),
+    ('"env:HUBSPOT"', '"env:HUBSPOT"\nwebhook_secret = "whsec"', "connections.crm.webhook_secret", "in plain text"),
+    ('"env:HUBSPOT"', '"env:HUBSPOT"\nwebhook_secret = ["env:NONE"]', "connections.crm.webhook_secret", "NONE, which"),
+    ('"env:HUBSPOT"', '"env:HUBSPOT"\nwebhook_secret = [""]', "connections.crm.webhook_secret", "else than a text"),
+    ('"env:HUBSPOT"', '"env:HUBSPOT"\nwebhook_secret = 5', "connections.crm.webhook_secret", "a list of two"),
+    ('"env:XERO"\n', '"env:XERO"\nwebhook_secret = "env:XERO"\n', "connections.books.webhook_secret", "are not read"),
+    ("[jobs]", '[web]\npassword = "correct horse battery"\n[jobs]', "web.password", "in plain text"),
+    ("[jobs]", '[web]\npassword = "env:XERO"\n[jobs]', "web.password", "shorter than 12 characters"),
+    ("[jobs]", '[web]\nsecret_key = "env:XERO"\n[jobs]', "web.secret_key", "shorter than 32 characters"),
     ("[entities.uk]", "web = 8400\n[entities.uk]", "web", "write a table [web]"),
     ("[entities.uk]", '[entities."UK Ltd"]', "entities.UK Ltd", "lower-case"),
     ('name = "Example Ltd"', "", "entities.uk.name", "the legal name"),
@@ -279,6 +320,15 @@ BAD_VALUES = [
     ('accounting = "books"', 'accounting = "crm"', "entities.uk.accounting", "name an accounting connection"),
     ("[jobs]", "minute_seconds = 0\n[jobs]", "connections.books.minute_seconds", "seconds"),
     ("[jobs]", "minute_seconds = nan\n[jobs]", "connections.books.minute_seconds", "seconds"),
+    ("[entities.uk]", "[entities.uk]\nsend_hour = 24", "entities.uk.send_hour", "an hour from 0 to 23"),
+    ("[entities.uk]", "[entities.uk]\nreminder_days = [7, 1]", "entities.uk.reminder_days", "growing numbers"),
+    ("[entities.uk]", "[entities.uk]\nreminder_days = [0]", "entities.uk.reminder_days", "growing numbers"),
+    ("[entities.uk]", "[entities.uk]\nreminder_days = [1, 2, 3, 4]", "entities.uk.reminder_days", "up to three"),
+    ("[entities.uk]", "[entities.uk]\nreminder_days = [1, true]", "entities.uk.reminder_days", "growing numbers"),
+    ("[entities.uk]", '[entities.uk]\ndelivery = "netterm"', "entities.uk.delivery", "did you mean 'netterms'"),
+    ("[entities.uk]", '[entities.uk]\ndelivery = "netterms"', "entities.uk.delivery", "no mail server is configured"),
+    ("[entities.uk]", '[entities.uk]\ndeliver_from = "now"', "entities.uk.deliver_from", "the first day of issue"),
+    ("[entities.uk]", '[entities.uk]\npayment_link = "pay"', "entities.uk.payment_link", "write an https address"),
     ('"12h"', '"0m"', "jobs.report", "a number and s, m, h or d"),
     ('"12h"', "12", "jobs.report", "how often it runs"),
 ]
@@ -340,6 +390,51 @@ def test_oauth_over_plain_http_or_with_a_plain_secret_is_refused(load: Load) -> 
     found = faults(load, text, ("https://books.example/token", "http://books.example/token"), ("env:XERO", "x-1"))
     assert "write an https address" in found["connections.books.oauth.token_url"]
     assert "plain text" in found["connections.books.oauth.client_secret"]
+
+
+# --------------------------------------------------------------------------------------------------------------- mail
+
+MAIL = """
+[connections.post]
+vendor = "smtp"
+base_url = "smtp://smtp.example.com:587"
+from = "Example <billing@example.com>"
+user = "ada"
+password = "env:XERO"
+"""
+
+
+def test_delivery_is_off_and_reminders_follow_the_plan_unless_the_file_says_otherwise(load: Load) -> None:
+    entity = load().entities["uk"]
+    assert (entity.delivery, entity.deliver_from, entity.send_hour) == ("none", entity.go_live, 9)
+    assert (entity.reminder_days, entity.payment_link) == ((1, 7, 14), "")
+    found = load(GOOD, ("[entities.uk.tax]", "reminder_days = []\n[entities.uk.tax]"))
+    assert found.entities["uk"].reminder_days == ()
+
+
+def test_a_mail_server_has_a_sender_and_perhaps_a_user_with_a_secret(load: Load) -> None:
+    text = GOOD.replace("[entities.uk]", '[entities.uk]\ndelivery = "netterms"')
+    post = load(text + MAIL).connections["post"]
+    assert (post.role, post.base_url, post.account, post.token) == ("mail", "smtp://smtp.example.com:587", "ada", "x-1")
+    assert post.sender == "Example <billing@example.com>"
+    bare = MAIL.replace('user = "ada"\npassword = "env:XERO"\n', "")
+    assert (load(text + bare).connections["post"].account, load(text + bare).connections["post"].token) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "told"),
+    [
+        ("smtp://smtp.example.com:587", "https://smtp.example.com", "base_url", "smtp://host:587"),
+        ("smtp://smtp.example.com:587", "smtp://", "base_url", "smtp://host:587"),
+        ("Example <billing@example.com>", "Example", "from", "write an address"),
+        ("env:XERO", "a-secret", "password", "plain text"),
+        ('password = "env:XERO"', "", "password", "is missing"),
+        ('user = "ada"', 'token = "env:XERO"\nuser = "ada"', "token", "is unknown"),
+        ('user = "ada"', 'entity = "fr"\nuser = "ada"', "entity", "known entities are uk"),
+    ],
+)
+def test_what_is_wrong_with_a_mail_server_is_named(load: Load, old: str, new: str, key: str, told: str) -> None:
+    assert told in faults(load, GOOD + MAIL, (old, new))[f"connections.post.{key}"]
 
 
 # ------------------------------------------------------------------------------------------- entities and numbers

@@ -113,9 +113,9 @@ class Desk:
 
 
 @cache
-def shared_sandbox(deals: int = 0) -> Running:
+def shared_sandbox(deals: int = 0, history: int = 0) -> Running:
     """Start one sandbox for all tests of this process; its minute is so short that limits do not matter."""
-    running = Running(Options(today=TODAY, deals=deals, minute=0.06)).__enter__()
+    running = Running(Options(today=TODAY, deals=deals, history=history, minute=0.06)).__enter__()
     atexit.register(running.__exit__)
     return running
 
@@ -131,15 +131,15 @@ class Live(Desk):
     ``us`` books USD to QuickBooks, ``uk`` books GBP and EUR to Xero; what is billed from June 2026 on is ours.
     """
 
-    def __init__(self, folder: Path, deals: int = 0) -> None:
-        self.running = shared_sandbox(deals)
+    def __init__(self, folder: Path, deals: int = 0, history: int = 0) -> None:
+        self.running = shared_sandbox(deals, history)
         self.sandbox = self.running.sandbox
         with LOCK:
             self.sandbox.reset()
         self.today = TODAY
         self.file = folder / "config.toml"
         self.database = folder / "config.db"
-        write_config(self.file, url=self.running.url, minute=0.06, go_live=date(2026, 6, 1))
+        write_config(self.file, url=self.running.url, minute=0.06, go_live=TODAY if history else date(2026, 6, 1))
 
     def configure(self, old: str, new: str) -> None:
         """Change the configuration's text."""

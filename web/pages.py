@@ -1,28 +1,27 @@
-"""The pages. They only read; what they show is what ``netterms report`` and ``netterms review`` print."""
+"""The home page: what is open, what waits for a person, how the connections and jobs are; and the health check."""
 
 from __future__ import annotations
 
-import json
-from datetime import datetime
-from typing import Any
+from flask import Blueprint, Response, jsonify, render_template
 
-from flask import Blueprint, Response, current_app, jsonify, render_template
-
-from billing.money import display
 from billing.reports import BUCKETS
-from store import review, runs
-from store.database import Store
-from sync.jobs import JOBS
+from store import pages, runs
+from store.pages import Window
 from sync.report import Receivable, summary
+from web.access import may_see
+from web.jobs import latest_runs
+from web.site import days, open_store, sources
 
 blueprint = Blueprint("pages", __name__)
 
 
 @blueprint.get("/health")
 def health() -> Response:
-    """Answer whether the store can be read and which connections a person must mend; 200 while it can."""
-    with _store() as store:
+    """Answer whether the store can be read; who may see the pages also learns which connections to mend."""
+    with open_store() as store:
         states = runs.connection_states(store)
+    if not may_see():
+        return jsonify(status="ok")
     broken = {name: state.state for name, state in states.items() if state.state != "ok"}
     return jsonify(status="ok" if not broken else "attention", connections=broken)
 
@@ -30,24 +29,22 @@ def health() -> Response:
 @blueprint.get("/")
 def home() -> str:
     """Show what is open and overdue, by age; what waits for a person; the latest runs; the connections."""
-    with _store() as store:
-        found = summary(store, {key: day() for key, day in current_app.config["TODAY"].items()})
-        items = review.open_items(store)
-        latest = runs.latest(store)
+    with open_store() as store:
+        found = summary(store, days())
+        items = pages.reviews(store, Window())
+        waiting = sum(pages.review_codes(store).values())
+        latest = latest_runs(store)
         states = runs.connection_states(store)
     return render_template(
         "home.html",
         summary=found,
         buckets=BUCKETS,
         bars={(item.entity, item.currency): _bars(item) for item in found.receivables},
-        items=items,
-        jobs=[_job(job, latest) for job in JOBS],
-        connections=[(source, states.get(source.name)) for source in current_app.config["SOURCES"]],
+        items=items[:5],
+        waiting=waiting,
+        jobs=latest,
+        connections=[(source, states.get(source.name)) for source in sources().values()],
     )
-
-
-def _store() -> Store:
-    return Store(current_app.config["STORE"])
 
 
 def _bars(item: Receivable) -> list[tuple[str, int, float, float]]:
@@ -58,26 +55,3 @@ def _bars(item: Receivable) -> list[tuple[str, int, float, float]]:
         bars.append((name, amount, round(left, 2), round(width, 2)))
         left += width
     return bars
-
-
-def _job(job: Any, latest: dict[str, runs.Run]) -> dict[str, Any]:
-    run = latest.get(job.name)
-    tally = json.loads(run.tally) if run else {}
-    did = "; ".join(f"{count:,} {what}" for what, count in tally.items())
-    return {
-        "name": job.name,
-        "purpose": job.purpose,
-        "outcome": (run.outcome or "running") if run else "never ran",
-        "at": run.finished_at or run.started_at if run else "",
-        "did": "; ".join(filter(None, [did, run.message if run else ""])),
-    }
-
-
-def money(minor: int, currency: str) -> str:
-    """Show minor units for people."""
-    return display(minor, currency)
-
-
-def moment(iso: str) -> str:
-    """Show a stored time to the minute."""
-    return datetime.fromisoformat(iso).strftime("%d %b %Y %H:%M UTC") if iso else ""

@@ -21,6 +21,7 @@ from connectors.base import (
     Created,
     CustomerDraft,
     DocumentDraft,
+    DocumentType,
     LedgerChanges,
     LedgerCustomer,
     LedgerDocument,
@@ -29,6 +30,7 @@ from connectors.base import (
     PaymentDraft,
     Ports,
     Probe,
+    Ref,
     Rejected,
     Settings,
 )
@@ -37,6 +39,7 @@ from connectors.quickbooks import bodies, changes, rows
 from connectors.quickbooks.catalogue import Catalogue, read_setup
 from connectors.quickbooks.transport import BATCH_SIZE, Fault, Row, Transport
 
+_ENTITIES: dict[DocumentType, str] = {"invoice": "Invoice", "credit_note": "CreditMemo"}
 _DUPLICATES = ("6140", "6240")  # document number, name
 Wanted = TypeVar("Wanted")
 Found = TypeVar("Found")
@@ -201,7 +204,21 @@ class QuickBooksLedger:
 
     def changes(self, since: datetime | None) -> LedgerChanges:
         """Return what changed; see ``changes.read`` for which deletions are told."""
-        changed = changes.read(self._transport, since)
-        documents = [rows.document(entity, row) for entity in ("Invoice", "CreditMemo") for row in changed.rows[entity]]
-        payments = [rows.payment(row) for row in changed.rows["Payment"]]
-        return LedgerChanges(documents=tuple(documents), payments=tuple(payments), cursor=changed.cursor(since))
+        return changes.read(self._transport, since)
+
+    def numbers(self, prefix: str) -> list[str]:
+        """Return the numbers that begin with ``prefix``; QuickBooks numbers invoices and credit memos apart."""
+        found = [row for entity in ("Invoice", "CreditMemo") for row in self._transport.named(entity, prefix)]
+        return [number for row in found if (number := str(row.get("DocNumber") or "")).startswith(prefix)]
+
+    def pdf(self, document: Ref, kind: DocumentType) -> bytes:
+        """Return an invoice or credit memo as QuickBooks prints it."""
+        return self._transport.pdf(_ENTITIES[kind], document.id)
+
+    def payment_link(self, document: Ref) -> str:
+        """Return the invoice's own page; empty where the company takes no online payments."""
+        return self._transport.invoice_link(document.id)
+
+    def send(self, document: Ref, kind: DocumentType, email: str, key: str) -> None:
+        """Let QuickBooks mail a document with its own text."""
+        self._transport.mail(_ENTITIES[kind], document.id, email, key)

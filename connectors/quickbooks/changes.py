@@ -2,87 +2,115 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from functools import partial
+from typing import Any
 
+from connectors.base import LedgerChanges
 from connectors.errors import Refused
-from connectors.quickbooks.rows import is_deleted
+from connectors.quickbooks import rows
 from connectors.quickbooks.transport import PAGE, Row, Transport, answer_time, quote, time_text, updated_at
 
-ENTITIES = ("Invoice", "CreditMemo", "Payment")
+READ: dict[str, Callable[[Row], Any]] = {
+    "Customer": rows.customer,
+    "Invoice": partial(rows.document, "Invoice"),
+    "CreditMemo": partial(rows.document, "CreditMemo"),
+    "Payment": rows.payment,
+}
 MOST = 1000  # objects in one change data capture answer: a full one may lack some
 OVERLAP = timedelta(seconds=1)  # times are kept to the second, and whether a bound is inclusive is not promised
+_EVEN_INACTIVE = {"Customer": "Active in (true, false)"}
 
 
-class Changed(NamedTuple):
-    """Objects by entity, and up to when nothing is missing (as far as QuickBooks says)."""
+class Reading:
+    """What was read so far, as ours by QuickBooks' id: the answers are many times larger and are not kept."""
 
-    rows: dict[str, list[Row]]
-    as_of: datetime | None
+    def __init__(self) -> None:
+        self.found: dict[str, dict[str, Any]] = {entity: {} for entity in READ}
+        self.latest: datetime | None = None
+        self.as_of: datetime | None = None  # when the first answer was made: nothing before it is missing
 
-    def cursor(self, since: datetime | None) -> datetime | None:
-        """Return the latest change seen; never later than the first answer, as other answers came after it."""
-        times = [updated_at(row) for rows in self.rows.values() for row in rows if "MetaData" in row]
-        latest = max(times, default=None)
+    def add(self, entity: str, answered: Iterable[Row]) -> None:
+        """Take rows; a later one of the same id counts."""
+        for row in answered:
+            self.found[entity][str(row["Id"])] = READ[entity](row)
+            if "MetaData" in row:
+                self.latest = max(filter(None, (self.latest, updated_at(row))))
+
+    def changes(self, since: datetime | None) -> LedgerChanges:
+        """Return everything. The cursor is the latest change, never later than the first answer."""
+        latest = self.latest
         if latest is not None and self.as_of is not None:
             latest = min(latest, self.as_of)
-        return max((time for time in (latest, since) if time is not None), default=None)
+        return LedgerChanges(
+            customers=tuple(self.found["Customer"].values()),
+            documents=(*self.found["Invoice"].values(), *self.found["CreditMemo"].values()),
+            payments=tuple(self.found["Payment"].values()),
+            cursor=max((time for time in (latest, since) if time is not None), default=None),
+        )
 
 
-def read(transport: Transport, since: datetime | None) -> Changed:
+def read(transport: Transport, since: datetime | None) -> LedgerChanges:
     """Return what was written or deleted since ``since`` (inclusive, everything there is when None).
 
     Deletions are told by change data capture only: up to 30 days back, at most 1,000 objects of a kind.
     """
+    reading = Reading()
     if since is None:
-        return _by_query(transport, None)
-    since -= OVERLAP
+        _query(transport, reading, READ, None)
+    else:
+        _read_since(transport, reading, since - OVERLAP)
+    return reading.changes(since)
+
+
+def _read_since(transport: Transport, reading: Reading, since: datetime) -> None:
     try:
-        found = _capture(transport, ENTITIES, since)
+        found, reading.as_of = _capture(transport, tuple(READ), since)
     except Refused:  # more than 30 days back
-        return _by_query(transport, since)
-    if not _is_full(found.rows):
-        return found
-    parts = {entity: _one_by_one(transport, entity, since) for entity in ENTITIES}
-    return Changed(parts, found.as_of)
+        _query(transport, reading, READ, since)
+        return
+    for entity in READ:
+        if _is_full(found):
+            _read_one(transport, reading, entity, since)
+        else:
+            reading.add(entity, found[entity])
 
 
-def _capture(transport: Transport, entities: Sequence[str], since: datetime) -> Changed:
+def _capture(
+    transport: Transport, entities: Sequence[str], since: datetime
+) -> tuple[dict[str, list[Row]], datetime | None]:
     answer = transport.capture(entities, since)
     parts: list[Row] = [part for one in answer.get("CDCResponse", []) for part in one.get("QueryResponse", [])]
-    rows = {entity: [row for part in parts for row in part.get(entity, [])] for entity in entities}
-    return Changed(rows, answer_time(answer))
+    found = {entity: [row for part in parts for row in part.get(entity, [])] for entity in entities}
+    return found, answer_time(answer)
 
 
-def _is_full(rows: dict[str, list[Row]]) -> bool:
-    return sum(len(each) for each in rows.values()) >= MOST
+def _is_full(found: dict[str, list[Row]]) -> bool:
+    return sum(len(each) for each in found.values()) >= MOST
 
 
-def _one_by_one(transport: Transport, entity: str, since: datetime) -> list[Row]:
-    """Return the changes of one entity; where even those are too many, by query and with the deletions told."""
-    captured = _capture(transport, (entity,), since).rows
+def _read_one(transport: Transport, reading: Reading, entity: str, since: datetime) -> None:
+    """Read the changes of one entity; where even those are too many, by query and with the deletions told."""
+    captured, _ = _capture(transport, (entity,), since)
     if not _is_full(captured):
-        return captured[entity]
-    return _updated(transport, entity, since).rows[entity] + [row for row in captured[entity] if is_deleted(row)]
+        reading.add(entity, captured[entity])
+        return
+    _query(transport, reading, (entity,), since)
+    reading.add(entity, [row for row in captured[entity] if rows.is_deleted(row)])
 
 
-def _by_query(transport: Transport, since: datetime | None) -> Changed:
-    parts = [_updated(transport, entity, since) for entity in ENTITIES]
-    return Changed({entity: part.rows[entity] for entity, part in zip(ENTITIES, parts, strict=True)}, parts[0].as_of)
-
-
-def _updated(transport: Transport, entity: str, since: datetime | None) -> Changed:
+def _query(transport: Transport, reading: Reading, entities: Iterable[str], since: datetime | None) -> None:
     """Page by time, not by position, so that what changes while we read is not skipped; the latest version counts."""
-    rows: dict[str, Row] = {}
-    first: datetime | None = None
-    after, start = since, 1
-    while True:
-        where = f"MetaData.LastUpdatedTime >= {quote(time_text(after))}" if after else ""
-        page = transport.query(entity, where, "MetaData.LastUpdatedTime", start)
-        first = first or page.time
-        rows.update({row["Id"]: row for row in page.rows})
-        if len(page.rows) < PAGE:
-            return Changed({entity: list(rows.values())}, first)
-        last = updated_at(page.rows[-1])
-        after, start = (after, start + PAGE) if last == after else (last, 1)
+    for entity in entities:
+        after, start = since, 1
+        while True:
+            changed = f"MetaData.LastUpdatedTime >= {quote(time_text(after))}" if after else ""
+            where = " and ".join(filter(None, (_EVEN_INACTIVE.get(entity), changed)))
+            page = transport.query(entity, where, "MetaData.LastUpdatedTime", start)
+            reading.as_of = reading.as_of or page.time
+            reading.add(entity, page.rows)
+            if len(page.rows) < PAGE:
+                break
+            last = updated_at(page.rows[-1])
+            after, start = (after, start + PAGE) if last == after else (last, 1)

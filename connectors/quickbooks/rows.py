@@ -67,7 +67,7 @@ def document(entity: str, row: Row) -> LedgerDocument:
 
 
 def payment(row: Row) -> LedgerPayment:
-    """Return a payment with what it pays; credit memos used in it are not counted."""
+    """Return a payment with what it pays; credit memos used in it are part of what it pays, not of its amount."""
     if is_deleted(row):
         return LedgerPayment(ref=_ref(row), status="deleted")
     currency = _currency(row)
@@ -85,6 +85,8 @@ def payment(row: Row) -> LedgerPayment:
         currency=currency,
         amount=_minor(row["TotalAmt"], currency),
         applied=applied,
+        unapplied=_minor(row.get("UnappliedAmt", 0), currency),
+        memo=str(row.get("PrivateNote") or ""),
         received_on=_date(row.get("TxnDate")),
         updated_at=_updated_at(row),
     )

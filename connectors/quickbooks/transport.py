@@ -202,12 +202,49 @@ class Transport:
             rows += self.query(entity, f"{field} in ({quoted})").rows
         return rows
 
+    def named(self, entity: str, prefix: str) -> list[Row]:
+        """Return the documents whose number begins with ``prefix``."""
+        rows: list[Row] = []
+        while page := self.query(entity, f"DocNumber like {quote(prefix + '%')}", "Id", len(rows) + 1).rows:
+            rows += page
+            if len(page) < PAGE:
+                break
+        return rows
+
     def capture(self, entities: Sequence[str], since: datetime) -> Row:
         """Return the answer of change data capture; raises ``Refused`` when ``since`` lies more than 30 days back."""
         names, moment = ",".join(entities), time_text(since)
         return self._single.read(self._with(lambda: self._sdk.change_data_capture(names, moment)))
 
+    def pdf(self, entity: str, id: str) -> bytes:
+        """Return a document as QuickBooks prints it."""
+
+        def send(token: str) -> bytes:
+            self._session.access_token = token
+            content = self._sdk.download_pdf(entity, id)
+            if not isinstance(content, bytes) or not content.startswith(b"%PDF"):
+                raise OutcomeUnknown("QuickBooks answered no PDF")
+            return content
+
+        return self._single.read(send)
+
+    def invoice_link(self, id: str) -> str:
+        """Return the address of an invoice's own page; empty where online payments are off."""
+        url = f"{self._company}/invoice/{id}"
+        answer = self._single.read(self._with(lambda: self._sdk.get(url, params={"include": "invoiceLink"})))
+        return str(_part(answer, "Invoice").get("InvoiceLink") or "")
+
     # ------------------------------------------------------------------------------------------------------- writing
+
+    def mail(self, entity: str, id: str, email: str, key: str) -> None:
+        """Let QuickBooks mail a document; it notes the address on it. The body is empty, the address in the query."""
+        url = f"{self._company}/{entity.lower()}/{id}/send"
+        send = self._with(
+            lambda: self._sdk.post(
+                url, content_type="application/octet-stream", params={"sendTo": email}, request_id=key
+            )
+        )
+        self._single.write(send)
 
     def create(self, entity_bodies: Sequence[tuple[str, str, Row]], key: str) -> dict[str, Row | Fault]:
         """Create objects given as (batch id, entity, body) in one call; return the object or the fault by batch id.

@@ -7,12 +7,16 @@ option. Dates of service, the mark and the e-mail of a document have no place at
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
+from typing import TypeVar
 
 from connectors.base import (
     Collection,
     CustomerDraft,
     DocumentDraft,
+    DocumentType,
     LedgerChanges,
     LedgerCustomer,
     LedgerDocument,
@@ -21,14 +25,18 @@ from connectors.base import (
     PaymentDraft,
     Ports,
     Probe,
+    Ref,
     Settings,
 )
+from connectors.xero import delivery
 from connectors.xero.client import LIMITS, Client, Json
-from connectors.xero.customers import Customers
+from connectors.xero.customers import Customers, read_customer
 from connectors.xero.documents import KINDS, Documents, read_document
 from connectors.xero.payments import Payments, read_payment
 from connectors.xero.setup import Classes, organisation, read_setup
 from connectors.xero.wire import moment, updated_at
+
+Found = TypeVar("Found")
 
 __all__ = ["LIMITS", "Xero", "connect"]
 
@@ -52,19 +60,42 @@ class Xero:
         return read_setup(self._client, self._classes)
 
     def changes(self, since: datetime | None) -> LedgerChanges:
-        """Return sales invoices, credit notes and the payments of invoices changed since ``since``.
+        """Return contacts, sales invoices, credit notes and the payments of invoices changed since ``since``.
 
         Pages are ordered by id, which does not change while they are read, and the cursor never passes the moment of
         the first answer: what changes during the reading comes again next time instead of being lost.
         """
         reading = _Reading(self._client, since)
+        customers = reading.all("Contacts", [("includeArchived", "true")], "ContactID", read_customer)
         documents: list[LedgerDocument] = []
         for kind in KINDS:
-            elements = reading.all(kind.path, f'Type=="{kind.type}"', kind.id)
-            documents += [read_document(kind, element) for element in elements]
-        elements = reading.all("Payments", 'PaymentType=="ACCRECPAYMENT"', "PaymentID")
-        payments: list[LedgerPayment] = [read_payment(element) for element in elements]
-        return LedgerChanges(documents=tuple(documents), payments=tuple(payments), cursor=reading.cursor())
+            wanted = [("where", f'Type=="{kind.type}"')]
+            documents += reading.all(kind.path, wanted, kind.id, partial(read_document, kind))
+        payments = reading.all("Payments", [("where", 'PaymentType=="ACCRECPAYMENT"')], "PaymentID", read_payment)
+        return LedgerChanges(
+            customers=tuple(customers), documents=tuple(documents), payments=tuple(payments), cursor=reading.cursor()
+        )
+
+    def numbers(self, prefix: str) -> list[str]:
+        """Return the numbers that begin with ``prefix``, of voided and deleted documents too: Xero keeps them taken."""
+        found: list[str] = []
+        for kind in KINDS:
+            wanted = f'Type=="{kind.type}" AND {kind.number}.StartsWith("{prefix}")'
+            for answer in self._client.pages(kind.path, [("where", wanted), ("order", f"{kind.id} ASC")]):
+                found += [str(element[kind.number]) for element in answer[kind.path] if element.get(kind.number)]
+        return [number for number in found if number.startswith(prefix)]
+
+    def pdf(self, document: Ref, kind: DocumentType) -> bytes:
+        """Return an invoice or credit note as Xero prints it."""
+        return delivery.pdf(self._client, kind, document.id)
+
+    def payment_link(self, document: Ref) -> str:
+        """Return the invoice's page at Xero."""
+        return delivery.payment_link(self._client, document.id)
+
+    def send(self, document: Ref, kind: DocumentType, email: str, key: str) -> None:
+        """Let Xero mail an invoice to its contact, who must have this address there."""
+        delivery.send(self._client, kind, document.id, email, key)
 
 
 class _Reading:
@@ -76,14 +107,14 @@ class _Reading:
         self._latest = since
         self._began: datetime | None = None
 
-    def all(self, path: str, where: str, order: str) -> list[Json]:
-        """Return what changed at ``path``, over all pages."""
-        found: list[Json] = []
-        for answer in self._client.pages(path, [("where", where), ("order", f"{order} ASC")], self._since):
+    def all(self, path: str, wanted: list[tuple[str, str]], order: str, read: Callable[[Json], Found]) -> list[Found]:
+        """Return what changed at ``path``, over all pages, as ``read`` makes it: a page is many times larger."""
+        found: list[Found] = []
+        for answer in self._client.pages(path, [*wanted, ("order", f"{order} ASC")], self._since):
             self._began = self._began or moment(answer["DateTimeUTC"])
-            found += answer[path]
-        times = [time for element in found if (time := updated_at(element)) is not None]
-        self._latest = max([*times, *([self._latest] if self._latest else [])], default=None)
+            found += [read(element) for element in answer[path]]
+            times = [time for element in answer[path] if (time := updated_at(element)) is not None]
+            self._latest = max([*times, *([self._latest] if self._latest else [])], default=None)
         return found
 
     def cursor(self) -> datetime | None:

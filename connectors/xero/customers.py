@@ -35,7 +35,7 @@ class Customers:
     ) -> list[Created[LedgerCustomer] | Adopted[LedgerCustomer] | Rejected]:
         """Create contacts; one that has our key is adopted, one that merely has the name is not."""
         answered = self._client.put("Contacts", [_body(draft) for draft in batch], key)
-        return results(batch, answered, _read, self._ours)
+        return results(batch, answered, read_customer, self._ours)
 
     def _ours(self, wanted: Sequence[CustomerDraft]) -> list[LedgerCustomer | None]:
         by_key = {
@@ -45,12 +45,12 @@ class Customers:
 
     def _search(self, conditions: Sequence[str]) -> list[LedgerCustomer]:
         queries = [[("where", where), ("includeArchived", "true")] for where in chunks(conditions, " OR ")]
-        return [_read(one) for query in queries for one in self._client.get("Contacts", query)["Contacts"]]
+        return [read_customer(one) for query in queries for one in self._client.get("Contacts", query)["Contacts"]]
 
     def _named(self, name: str) -> list[LedgerCustomer]:
         """Search a name that a ``where`` filter cannot be trusted with."""
         answer = self._client.get("Contacts", [("searchTerm", name)])
-        return [_read(one) for one in answer["Contacts"]]
+        return [read_customer(one) for one in answer["Contacts"]]
 
 
 def _conditions(draft: CustomerDraft) -> list[str]:
@@ -94,13 +94,14 @@ def _body(draft: CustomerDraft) -> Json:
     return body
 
 
-def _read(element: Json) -> LedgerCustomer:
+def read_customer(element: Json) -> LedgerCustomer:
+    """Return a contact; it takes documents in every currency."""
     return LedgerCustomer(
         ref=Ref(id=element["ContactID"]),
         name=element.get("Name", ""),
         key=element.get("ContactNumber") or "",
         email=element.get("EmailAddress") or "",
         tax_id=element.get("TaxNumber") or "",
-        currency=element.get("DefaultCurrency") or "",
+        merged_into=element.get("MergedToContactID") or "",
         active=element.get("ContactStatus", "ACTIVE") == "ACTIVE",
     )

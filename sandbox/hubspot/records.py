@@ -13,7 +13,18 @@ from itertools import count
 from typing import Any
 
 from sandbox.core import Clock
-from sandbox.hubspot.schema import ASSOCIATION_TYPES, MODIFIED, PRIMARY_TYPES, PROPERTIES, TYPE_IDS, Property, is_won
+from sandbox.hubspot.schema import (
+    ASSOCIATION_TYPES,
+    MERGED,
+    MODIFIED,
+    PORTAL,
+    PRIMARY_TYPES,
+    PROPERTIES,
+    SINGULAR,
+    TYPE_IDS,
+    Property,
+    is_won,
+)
 from sandbox.world import CrmRecord, World, stamp
 
 MOST_GROUPS, MOST_FILTERS_IN_GROUP, MOST_FILTERS = 5, 6, 18
@@ -63,6 +74,7 @@ class Records:
         self.by_type: dict[str, dict[str, Record]] = {name: {} for name in TYPE_IDS.values()}
         self.links: dict[tuple[str, str], dict[str, dict[str, set[int]]]] = {pair: {} for pair in ASSOCIATION_TYPES}
         self.aliases: dict[str, dict[str, str]] = {name: {} for name in TYPE_IDS.values()}  # merged id -> its successor
+        self.events: list[dict[str, Any]] = []  # what webhooks tell of, oldest first
         self._ids = count(990_000_000_001)
         buyers = [CrmRecord(id=buyer.id, properties=buyer.properties) for buyer in world.buyers]
         seeded = {"companies": buyers, "contacts": world.contacts, "line_items": world.line_items, "deals": world.deals}
@@ -87,7 +99,9 @@ class Records:
             return next(
                 (one for one in records.values() if (one.properties.get(id_property) or "").lower() == wanted), None
             )
-        return records.get(self.aliases[object_type].get(object_id, object_id))
+        while object_id in self.aliases[object_type]:
+            object_id = self.aliases[object_type][object_id]
+        return records.get(object_id)
 
     def linked(self, from_type: str, from_id: str, to_type: str) -> dict[str, set[int]]:
         """Return the ids of the records associated with one, each with the ids of its association types."""
@@ -117,12 +131,35 @@ class Records:
         record.properties = {"hs_object_id": record.id, "createdate": stamp(moment)}
         self.by_type[object_type][record.id] = record
         self._put(object_type, record, properties, moment)
+        self._tell(object_type, "creation", record, changeFlag="CREATED")
         return record
 
     def update(self, object_type: str, record: Record, properties: dict[str, Any]) -> Record:
         """Change a record and its modification date; its properties must have passed ``check``."""
+        before = dict(record.properties)
         self._put(object_type, record, properties, self.clock.tick())
+        for name, value in record.properties.items():
+            if name != MODIFIED[object_type] and value != before.get(name):
+                self._tell(object_type, "propertyChange", record, propertyName=name, propertyValue=value or "")
         return record
+
+    def _tell(self, object_type: str, what: str, record: Record, **more: Any) -> None:
+        """Note an event as webhooks carry it; its number is not unique, as HubSpot's is not."""
+        occurred_at = milliseconds(record.indexed_at.isoformat())
+        self.events.append(
+            {
+                "eventId": 100 + len(self.events) % 50,
+                "subscriptionId": 700_000 + len(what),
+                "portalId": PORTAL,
+                "appId": 1_160_452,
+                "occurredAt": occurred_at,
+                "subscriptionType": f"{SINGULAR[object_type]}.{what}",
+                "attemptNumber": 0,
+                "objectId": int(record.id),
+                "changeSource": "INTEGRATION",
+                **more,
+            }
+        )
 
     def _put(self, object_type: str, record: Record, properties: dict[str, Any], moment: datetime) -> None:
         record.properties.update({name: None if value is None else str(value) for name, value in properties.items()})
@@ -142,26 +179,51 @@ class Records:
                 raise Problem(400, f"{one} cannot be associated with {other} here")
             ids = self.links[one, other].setdefault(one_id, {}).setdefault(other_id, set())
             ids.update(kinds if primary else kinds[-1:])
+            self._count_deals(one, one_id)
+
+    def _count_deals(self, object_type: str, object_id: str) -> None:
+        """Keep HubSpot's own count of a company's or contact's deals; its modification date stays."""
+        record = self.by_type[object_type].get(object_id)
+        if record is not None and object_type in ("companies", "contacts"):
+            record.properties["num_associated_deals"] = str(len(self.linked(object_type, object_id, "deals")))
 
     def archive(self, object_type: str, record: Record) -> None:
         """Move a record to the recycle bin. Its associations go; the other side's modification date stays."""
         record.archived = True
         record.indexed_at = self.clock.tick()
-        for (from_type, to_type), links in self.links.items():
-            if from_type == object_type:
-                links.pop(record.id, None)
-            elif to_type == object_type:
-                for others in links.values():
-                    others.pop(record.id, None)
+        self._take_links(object_type, record.id)
+        self._tell(object_type, "deletion", record, changeFlag="DELETED")
 
     def merge(self, object_type: str, first: str, second: str) -> Record:
-        """Merge two records into a new one, as HubSpot does: asking for an old id answers with the new one."""
-        old = [self.by_type[object_type].pop(one) for one in (first, second)]
-        kept = {name: value for name, value in old[0].properties.items() if name != "hs_object_id"}
+        """Merge two records into a new one, as HubSpot does: asking for an old id answers with the new one.
+
+        The new record has the first one's properties, and what was associated with either.
+        """
+        old = [self.by_type[object_type][one] for one in (first, second)]
+        links = [self._take_links(object_type, one.id) for one in old]
+        for one in old:
+            del self.by_type[object_type][one.id]
+        own = {"hs_object_id", "createdate", MODIFIED[object_type], MERGED}
+        kept = {name: value for name, value in old[0].properties.items() if name not in own}
         record = self.create(object_type, kept)
-        record.properties["hs_merged_object_ids"] = ";".join(one.id for one in old)
+        before = [part for one in old for part in (one.properties.get(MERGED), one.id) if part]
+        record.properties[MERGED] = ";".join(before)
         self.aliases[object_type].update({one.id: record.id for one in old})
+        for primary, taken in zip((True, False), links, strict=True):
+            for to_type, to_id, kinds in taken:
+                self.link(object_type, record.id, to_type, to_id, primary=primary and is_primary(kinds))
         return record
+
+    def _take_links(self, object_type: str, object_id: str) -> list[tuple[str, str, set[int]]]:
+        """Remove a record's associations; return them as (other type, other id, kinds)."""
+        taken = []
+        for (from_type, to_type), links in self.links.items():
+            if from_type == object_type:
+                for to_id, kinds in links.pop(object_id, {}).items():
+                    taken.append((to_type, to_id, kinds))
+                    self.links[to_type, object_type].get(to_id, {}).pop(object_id, None)
+                    self._count_deals(to_type, to_id)
+        return taken
 
 
 def check(object_type: str, properties: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ MODIFIED = {
     "deals": "hs_lastmodifieddate",
     "line_items": "hs_lastmodifieddate",
 }
+MERGED = "hs_merged_object_ids"
 UNIQUE = {"contacts": ("email",), "companies": (), "deals": (), "line_items": ()}  # what idProperty may name
 
 # (from, to) -> ids of the association types: every pair has the last one, a primary company the first one as well
@@ -83,7 +84,16 @@ def _same(*values: str) -> dict[str, str]:
 
 _ID = Property("hs_object_id", "Record ID", "number", read_only=True)
 _CREATED = Property("createdate", "Create Date", "datetime")
-_MERGED = Property("hs_merged_object_ids", "Merged record IDs", read_only=True)
+_MERGED = Property(MERGED, "Merged record IDs", read_only=True)
+_DEALS_COUNTED = Property("num_associated_deals", "Number of Associated Deals", "number", read_only=True)
+# What the service writes back, as its shipped mapping names it.
+_WRITTEN_BACK = (
+    Property("netterms_last_invoice", "Last invoice", custom=True),
+    Property("netterms_last_invoice_date", "Last invoice date", "date", custom=True),
+    Property("netterms_open", "Invoices open", "number", custom=True),
+    Property("netterms_overdue", "Invoices overdue", "number", custom=True),
+    Property("netterms_payment_status", "Payment status", custom=True),
+)
 
 
 def _modified(name: str = "hs_lastmodifieddate") -> Property:
@@ -97,7 +107,11 @@ _DEALS = (
     _enumeration("pipeline", "Pipeline", {key: label for key, (label, _) in PIPELINES.items()}),
     _enumeration("dealstage", "Deal Stage", {stage: label for stage, (label, _, _) in _STAGES.items()}),
     _enumeration("deal_currency_code", "Currency", _same("USD", "GBP", "EUR", "CAD")),
-    _enumeration("dealtype", "Deal Type", {"newbusiness": "New Business", "existingbusiness": "Existing Business"}),
+    _enumeration(
+        "dealtype",
+        "Deal Type",
+        {"newbusiness": "New Business", "existingbusiness": "Existing Business", "renewal": "Renewal"},
+    ),
     Property("hubspot_owner_id", "Deal owner"),
     Property("hs_is_closed_won", "Is Closed Won", "bool", read_only=True),
     _enumeration("billing_entity", "Billing entity", {"us": "US company", "uk": "UK company"}, custom=True),
@@ -115,6 +129,8 @@ _DEALS = (
     Property("billing_anchor_day", "Billing day of month", "number", custom=True),
     Property("po_number", "PO number", custom=True),
     Property("billing_email", "Billing email", custom=True),
+    Property("amends_contract", "Amends contract", custom=True),
+    *_WRITTEN_BACK,
     _ID,
     _CREATED,
     _modified(),
@@ -163,6 +179,8 @@ _COMPANIES = (
     Property("zip", "Postal Code"),
     Property("country", "Country/Region"),
     Property("vat_number", "VAT number", custom=True),
+    *_WRITTEN_BACK,
+    _DEALS_COUNTED,
     _ID,
     _CREATED,
     _modified(),
@@ -173,6 +191,7 @@ _CONTACTS = (
     Property("firstname", "First Name"),
     Property("lastname", "Last Name"),
     Property("phone", "Phone Number"),
+    _DEALS_COUNTED,
     _ID,
     _CREATED,
     _modified("lastmodifieddate"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time
 from itertools import count
 from typing import Any
@@ -65,6 +65,10 @@ class HubSpot(Vendor):
         self._answers = count(1)
         self._windows.clear()
 
+    def happened(self) -> dict[str, Sequence[dict[str, Any]]]:
+        """Return what an app subscribed to creation, deletion and change of everything is told of."""
+        return {"": self.records.events}
+
     def state(self) -> dict[str, list[dict[str, Any]]]:
         """Return every object by type, with the ids of what it is associated with."""
         return {
@@ -120,6 +124,7 @@ class HubSpot(Vendor):
             ("PATCH", f"{objects}/<object_id>", self._update_one),
             ("DELETE", f"{objects}/<object_id>", self._archive_one),
             ("POST", f"{objects}/search", self._search),
+            ("POST", f"{objects}/merge", self._merge),
             ("POST", f"{objects}/batch/read", self._batch_read),
             ("POST", f"{objects}/batch/create", self._batch_create),
             ("POST", f"{objects}/batch/update", self._batch_update),
@@ -237,6 +242,14 @@ class HubSpot(Vendor):
     def _archive_one(self, object_type: str, object_id: str) -> Response:
         self.records.archive(object_type, self._one(object_type, object_id))
         return Response(status=204)
+
+    def _merge(self, object_type: str) -> Response:
+        body = _body()
+        first, second = (self._one(object_type, str(body.get(name))) for name in ("primaryObjectId", "objectIdToMerge"))
+        if first is second:
+            raise Problem(400, "a record cannot be merged into itself")
+        merged = self.records.merge(object_type, first.id, second.id)
+        return json_response(self._json(object_type, merged, None))
 
     # ---------------------------------------------------------------------------------------------------------- batches
 

@@ -16,10 +16,12 @@ from typing import Any
 from flask import Response, request
 
 from sandbox.core import Clock, Ledger, OpenDocument, RateLimit, json_response
-from sandbox.quickbooks import query
+from sandbox.pdf import one_page
+from sandbox.quickbooks import old_books, query
 from sandbox.quickbooks.books import PACIFIC, WRITABLE, Books
 from sandbox.quickbooks.refusal import Refusal, business
 from sandbox.quickbooks.seed import REALM
+from sandbox.world.history import OldBooks
 
 TOKEN = "sandbox-quickbooks"  # the beginning of every accepted access token
 LARGEST_BATCH = 30
@@ -38,6 +40,7 @@ class QuickBooks(Ledger):
     """One US company (realm ``9130350000000001``) whose home currency is USD."""
 
     name = "quickbooks"
+    entity = "us"
     limits: Sequence[RateLimit] = (
         RateLimit("second", 10, 1),
         RateLimit("minute", 500, 60),
@@ -55,6 +58,8 @@ class QuickBooks(Ledger):
         self._route("GET", f"{company}/cdc", self._cdc)
         self._route("GET", f"{company}/companyinfo/<id>", self._company_info)
         self._route("GET", f"{company}/preferences", self._preferences)
+        self._route("POST", f"{company}/<path>/<id>/send", self._send)
+        self.routes.add_url_rule(f"{company}/<path>/<id>/pdf", "pdf", self._pdf)
         self._route("POST", f"{company}/<path>", self._write)
         self._route("GET", f"{company}/<path>/<id>", self._read)
         self.routes.add_url_rule("/oauth2/v1/tokens/bearer", "token", self._token, methods=["POST"])
@@ -70,6 +75,10 @@ class QuickBooks(Ledger):
         """Return every object by type, and under ``meter`` what Intuit would have metered."""
         rows = {name: [_plain(row) for row in self.books.all(entity)] for name, entity in _STATE.items()}
         return {**rows, "meter": [dict(self.metered)]}
+
+    def load(self, old: OldBooks) -> None:
+        """Type old books into the company."""
+        old_books.load(self.books, old)
 
     def open_documents(self) -> list[OpenDocument]:
         """Return every unpaid invoice; the customer's name is its DisplayName."""
@@ -125,15 +134,21 @@ class QuickBooks(Ledger):
 
     def _route(self, method: str, rule: str, handle: Callable[..., tuple[dict[str, Any], int]]) -> None:
         def run(realm: str, **parts: str) -> Response:
-            if not request.headers.get("Authorization", "").startswith(f"Bearer {TOKEN}"):
-                return self.unauthorized()
-            if realm != REALM:
-                refusal = Refusal("3100", "ApplicationAuthorizationFailed", f"No access to company {realm}")
-                return _answer({**refusal.fault(), "time": self._time()}, 403)
+            if (refused := self._refused(realm)) is not None:
+                return refused
             body, status = self._once(lambda: handle(**parts))
             return _answer({**body, "time": self._time()}, status)
 
         self.routes.add_url_rule(rule, f"{method} {rule}".replace(".", "_"), run, methods=[method])
+
+    def _refused(self, realm: str) -> Response | None:
+        """Return 401 or 403 where the token or the company is not known."""
+        if not request.headers.get("Authorization", "").startswith(f"Bearer {TOKEN}"):
+            return self.unauthorized()
+        if realm != REALM:
+            refusal = Refusal("3100", "ApplicationAuthorizationFailed", f"No access to company {realm}")
+            return _answer({**refusal.fault(), "time": self._time()}, 403)
+        return None
 
     def _once(self, handle: Callable[[], tuple[dict[str, Any], int]]) -> tuple[dict[str, Any], int]:
         """Return the first answer to this ``requestid`` if there was one, else handle the request."""
@@ -193,7 +208,28 @@ class QuickBooks(Ledger):
 
     def _read(self, path: str, id: str) -> tuple[dict[str, Any], int]:
         self.metered["reads"] += 1
-        return {_entity(path): self.books.get(_entity(path), id)}, 200
+        row = self.books.get(_entity(path), id)
+        if path == "invoice" and request.args.get("include") == "invoiceLink":
+            row = {**row, "InvoiceLink": f"https://pay.quickbooks.example/{row.get('DocNumber', id)}"}
+        return {_entity(path): row}, 200
+
+    def _pdf(self, realm: str, path: str, id: str) -> Response:
+        if (refused := self._refused(realm)) is not None:
+            return refused
+        self.metered["reads"] += 1
+        try:
+            row = self.books.get(_entity(path), id)
+        except Refusal as refusal:
+            return _answer({**refusal.fault(), "time": self._time()}, 400)
+        total = f"{row.get('TotalAmt', 0)} {row.get('CurrencyRef', {}).get('value', '')}"
+        lines = [f"{_entity(path)} {row.get('DocNumber', id)}", row.get("CustomerRef", {}).get("name", ""), total]
+        return Response(one_page(lines), content_type="application/pdf")
+
+    def _send(self, path: str, id: str) -> tuple[dict[str, Any], int]:
+        """Mail a document, that is: note on it that it was mailed, and to whom."""
+        self.metered["writes"] += 1
+        entity = _entity(path)
+        return {entity: self.books.mailed(entity, id, request.args.get("sendTo", ""))}, 200
 
     def _query(self) -> tuple[dict[str, Any], int]:
         return self._run(request.args.get("query") or request.get_data(as_text=True)), 200

@@ -125,6 +125,17 @@ class Books:
         current = self._current(entity, body)
         return self._void(entity, current) if operation == "void" else self._delete(entity, current)
 
+    def mailed(self, entity: str, id: str, address: str) -> Row:
+        """Note that a document was mailed to ``address``, by default the one on it; raises ``Refusal``."""
+        if entity not in ("Invoice", "CreditMemo"):
+            raise Refusal("500", "Unsupported Operation", f"Operation send is not supported for {entity}")
+        current = self.get(entity, id)
+        address = address or current.get("BillEmail", {}).get("Address", "")
+        if "@" not in address:
+            raise Refusal("2210", "Email Address does not conform to the RFC 822 standard.", address, "BillEmail")
+        self._store(entity, {**current, "EmailStatus": "EmailSent", "BillEmail": {"Address": address}}, current)
+        return self.rows[entity][id]
+
     def _current(self, entity: str, body: Row) -> Row:
         if "Id" not in body:
             raise missing("Id")
@@ -196,6 +207,14 @@ class Books:
 
     def _now(self) -> datetime:
         return self.clock.tick().astimezone(PACIFIC).replace(microsecond=0)
+
+    def merge_customers(self, loser: str, winner: str) -> None:
+        """Make two customers one, as a bookkeeper does: the first goes inactive, its documents become the second's."""
+        gone, kept = self.rows["Customer"][loser], self.rows["Customer"][winner]
+        self._store("Customer", {**gone, "Active": False, "DisplayName": f"{gone['DisplayName']} (deleted)"}, gone)
+        for entity in TRANSACTIONS:
+            for row in [row for row in self.rows[entity].values() if row["CustomerRef"]["value"] == loser]:
+                self._store(entity, {**row, "CustomerRef": {"value": winner, "name": kept["DisplayName"]}}, row)
 
     # ------------------------------------------------------------------------------------- what follows from payments
 

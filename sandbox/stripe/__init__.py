@@ -71,6 +71,13 @@ class Stripe(Vendor):
             account.begin_day(day)
         self.payers.act(day)
 
+    def happened(self) -> dict[str, Sequence[Object]]:
+        """Return the events of each account that an endpoint for ``charge.*`` is told of."""
+        return {
+            entity: [event for event in account.objects["event"].values() if event["type"].startswith("charge.")]
+            for entity, account in self.accounts.items()
+        }
+
     def state(self) -> dict[str, list[dict[str, Any]]]:
         """Return every object by type, each with the account it belongs to."""
         kinds = ("customer", "charge", "payment_intent", "balance_transaction", "refund", "dispute", "payout")

@@ -58,6 +58,9 @@ class Payers:
         self._plans: dict[tuple[str, str], Plan] = {}
         for buyer in world.buyers:
             self.buyers.setdefault(_plain(buyer.name), buyer)
+        for books in world.old_books.values():
+            for customer in books.customers:
+                self.buyers.setdefault(_plain(customer.name), customer.buyer)
         self._add_customers(world)
 
     def _add_customers(self, world: World) -> None:
@@ -76,7 +79,7 @@ class Payers:
         seen = {(ledger.name, doc.number): doc for ledger in self.ledgers for doc in ledger.open_documents()}
         for key, document in seen.items():
             buyer = self._buyer(document.customer_name)
-            if key not in self._plans and buyer is not None:
+            if key not in self._plans and buyer is not None and document.currency == buyer.currency:
                 self._plans[key] = Plan(buyer, document, self._instalments(buyer, document, day))
         payments = [*self._due(day, seen), *self._tickets(day)]
         for second, name, entity, order in sorted(payments, key=lambda each: each[:3]):
@@ -154,7 +157,8 @@ class Payers:
             roll = dice(self.seed, "ticket", entity, day)
             if roll % TICKET_EVERY == 0:
                 text = TICKETS[roll // 8 % len(TICKETS)]
-                order = Order(4900 + roll // 64 % 150 * 100, account.currency, name="Jo Visitor", description=text)
+                amount, source = 4900 + roll // 64 % 150 * 100, {"source": "tickets"}
+                order = Order(amount, account.currency, name="Jo Visitor", description=text, metadata=source)
                 yield OPENS + roll % (CLOSES - OPENS), f"ticket {day}", entity, order
 
 

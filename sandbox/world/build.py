@@ -10,6 +10,7 @@ from itertools import count, cycle, islice
 from random import Random
 
 from sandbox.world.buyers import BuyerMaker, person
+from sandbox.world.history import OldBooks, bare_name, old_books
 from sandbox.world.model import FAULTS, PRODUCTS, Buyer, CrmRecord, Product, World
 
 DAYS_BEFORE, DAYS_AFTER = 45, 50  # over which deals are won around the first day
@@ -36,7 +37,8 @@ def build_world(*, seed: int, deals: int, history: int, today: date) -> World:
     """Return the seeded world with ``deals`` deals won in the months before and the weeks after ``today``.
 
     Two thirds are won up to ``today`` (over ``history`` months, or 45 days when 0), the rest within 50 days after it.
-    About one in eight carries a fault of ``FAULTS``. Open, lost and partner deals come on top.
+    About one in eight carries a fault of ``FAULTS``. Open, lost and partner deals come on top. With a history, others
+    kept the books before the first of this month.
     """
     return _Builder(seed, today).build(deals, history)
 
@@ -81,7 +83,10 @@ class _Builder:
             self._won_deal(day, faults.get(number))
         if deals:
             self._other_deals(deals)
+        strangers = self._strangers(2 + deals // 15) if history and deals else ()
         return World(
+            strangers=strangers,
+            old_books=self._old_books(strangers) if history else {},
             seed=self.seed,
             today=self.today,
             buyers=tuple(self.buyers),
@@ -90,6 +95,27 @@ class _Builder:
             line_items=tuple(self.lines),
             faulty=self.faulty,
         )
+
+    def _strangers(self, number: int) -> tuple[Buyer, ...]:
+        """Make customers that never were a deal; every third bears nearly the name of somebody who becomes one."""
+        made = [self.maker.make(healthy=True) for _ in range(number)]
+        coming = [deal for deal in self.deals if deal.won_on and deal.won_on > self.today]
+        ids = {company for deal in coming for company in deal.associations["companies"][:1]}
+        alike = [buyer for buyer in self.buyers if buyer.id in ids]
+        for place, other in zip(range(0, number, 3), alike, strict=False):
+            name = f"{bare_name(other.name)} & Co."
+            made[place] = replace(made[place], name=name, pays_as=name, entity=other.entity, currency=other.currency)
+        return tuple(made)
+
+    def _old_books(self, strangers: tuple[Buyer, ...]) -> dict[str, OldBooks]:
+        """Let somebody have typed the invoices of what was sold soundly up to now."""
+        sound = [
+            deal
+            for deal in self.deals
+            if deal.won_on is not None and deal.won_on <= self.today and deal.id not in self.faulty
+        ]
+        lines = {line.id: line for line in self.lines}
+        return old_books(self.seed, self.today, self.buyers, strangers, sound, lines)
 
     # ---------------------------------------------------------------------------------------------- what happens when
 

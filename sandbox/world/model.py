@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from sandbox.world.history import OldBooks
 
 Habit = Literal["on_time", "late", "partly", "twice", "other_name", "never"]
 
@@ -81,3 +84,5 @@ class World:
     deals: tuple[CrmRecord, ...] = ()
     line_items: tuple[CrmRecord, ...] = ()
     faulty: Mapping[str, str] = field(default_factory=dict)
+    strangers: tuple[Buyer, ...] = ()  # customers in old books that never were a deal
+    old_books: Mapping[str, OldBooks] = field(default_factory=dict)  # by legal entity; none without a history

@@ -124,6 +124,15 @@ class Books:
             )
         return contact
 
+    def merge_contacts(self, loser: str, winner: str) -> None:
+        """Make two contacts one: the first is archived and names the second, to which its documents go over."""
+        gone, kept = self.contacts[loser], self.contacts[winner]
+        gone.update(ContactStatus="ARCHIVED", MergedToContactID=winner, **self.stamp())
+        shown = {name: kept[name] for name in ("ContactID", "ContactNumber", "Name") if name in kept}
+        for document in (*self.invoices.values(), *self.credit_notes.values()):
+            if document["Contact"]["ContactID"] == loser:
+                document.update(Contact=shown, **self.stamp())
+
     def _known_contact(self, data: Wire) -> Wire | None:
         if "ContactID" in data:
             known = self.contacts.get(str(data["ContactID"]).lower())

@@ -104,8 +104,20 @@ def change(books: Books, kind: Kind, document: Wire, data: Wire, unit_places: in
         return _remove(books, kind, document, status)
     kept = {name: document[name] for name in _KEPT if name in document}
     changed = _composed(books, kind, {**kept, **data}, unit_places)
+    _renumber(books, kind, document, data.get(kind.number) or document[kind.number])
     document.update({**changed, **books.stamp()})
     return settle(books, kind, document)
+
+
+def _renumber(books: Books, kind: Kind, document: Wire, name: str) -> None:
+    before = document[kind.number]
+    if name == before:
+        return
+    if find(books, kind, name) is not None:
+        raise Invalid(kind.taken)
+    del books.numbers[kind.type, before]
+    books.numbers[kind.type, name] = document[kind.id]
+    document[kind.number] = name
 
 
 def _check_changeable(document: Wire) -> None:

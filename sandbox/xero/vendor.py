@@ -17,7 +17,9 @@ from typing import Any
 from flask import Response, request
 
 from sandbox.core import Clock, Ledger, OpenDocument, RateLimit, json_response
-from sandbox.xero import documents, payments, seed
+from sandbox.pdf import one_page
+from sandbox.world.history import OldBooks
+from sandbox.xero import documents, old_books, payments, seed
 from sandbox.xero.books import Books
 from sandbox.xero.documents import CREDIT_NOTES, INVOICES, Kind
 from sandbox.xero.where import order, where
@@ -64,6 +66,7 @@ class Xero(Ledger):
     """Xero for one organisation. A test may change ``books`` and ``limits`` directly."""
 
     name = "xero"
+    entity = "uk"
 
     def __init__(self, clock: Clock, minute: float = 60.0) -> None:
         super().__init__(clock, minute)
@@ -98,6 +101,10 @@ class Xero(Ledger):
         }
         plain: dict[str, list[dict[str, Any]]] = json.loads(encode(everything))
         return plain
+
+    def load(self, old: OldBooks) -> None:
+        """Type old books into the organisation."""
+        old_books.load(self.books, old)
 
     def open_documents(self) -> list[OpenDocument]:
         """Return every approved invoice with something due."""
@@ -194,6 +201,8 @@ class Xero(Ledger):
             self._route("PUT", name, self._write_documents, kind=kind, create=True)
             self._route("POST", name, self._write_documents, kind=kind, create=False)
             self._route("POST", f"{name}/<key>", self._write_documents, kind=kind, create=False)
+        self._route("GET", "Invoices/<key>/OnlineInvoice", self._online_invoice)
+        self._route("POST", "Invoices/<key>/Email", self._email)
         self._route("PUT", "CreditNotes/<key>/Allocations", self._allocate)
         self._route("GET", "Payments", self._list_payments)
         self._route("GET", "Payments/<key>", self._get_payment)
@@ -271,7 +280,32 @@ class Xero(Ledger):
         return self._list(kind.plural, found)
 
     def _get_document(self, kind: Kind, key: str) -> Response:
-        return self._one(kind.plural, documents.find(self.books, kind, key))
+        found = documents.find(self.books, kind, key)
+        if found is not None and request.headers.get("Accept", "").startswith("application/pdf"):
+            total = f"{found['Total']} {found['CurrencyCode']}"
+            lines = [f"{kind.plural[:-1]} {found[kind.number]}", str(found["Contact"].get("Name", "")), total]
+            return Response(one_page(lines), content_type="application/pdf")
+        return self._one(kind.plural, found)
+
+    def _online_invoice(self, key: str) -> Response:
+        found = documents.find(self.books, INVOICES, key)
+        if found is None:
+            return _not_found()
+        url = f"https://in.xero.example/{found['InvoiceNumber']}"
+        return self._answer("OnlineInvoices", [{"OnlineInvoiceUrl": url}])
+
+    def _email(self, key: str) -> Response:
+        """Mail an approved invoice to its contact, that is: note that it was."""
+        found = documents.find(self.books, INVOICES, key)
+        if found is None:
+            return _not_found()
+        address = self.books.contacts[found["Contact"]["ContactID"]].get("EmailAddress")
+        if found["Status"] not in ("SUBMITTED", "AUTHORISED", "PAID") or not address:
+            problem = "The invoice must be approved and its contact must have an email address"
+            return Response(encode(validation_exception([failed(found, Invalid(problem))])), 400,
+                            content_type="application/json")  # fmt: skip
+        found.update(SentToContact=True, **self.books.stamp())
+        return Response(status=204)
 
     def _write_documents(self, kind: Kind, create: bool, key: str = "") -> Response:
         save = documents.create if create else documents.upsert

@@ -200,3 +200,9 @@ def test_matching_asks_dictionaries_and_not_every_invoice():
         text = f"invoice US-{n:06}" if n % 100 else "thanks"
         assert parts(matcher.match(paid(text, available=100 + n, customer=f"c{n}"))) == [(f"US-{n:06}", 100 + n)]
     assert len(looked_at) <= 200
+
+
+def test_the_invoices_a_text_names_are_told_whatever_is_open_on_them():
+    matcher = Matcher([invoice("US-000001", open=0), invoice("US-000002", open=5)])
+    assert matcher.named({"a": "us 000001", "b": "US-000002, US-000003"}) == ["US-000001", "US-000002"]
+    assert matcher.named({"a": "US-000099"}) == []

@@ -14,7 +14,7 @@ import requests
 from openapi_core import Config, OpenAPI
 from openapi_core.contrib.requests import RequestsOpenAPIRequest, RequestsOpenAPIResponse
 
-import connectors.hubspot as hubspot
+import connectors.hubspot.deals as hubspot
 from connectors.base import Crm, CrmDeal, DealScope, Ports, Settings
 from connectors.errors import DailyLimit, Refused, Retryable
 from connectors.http import Session

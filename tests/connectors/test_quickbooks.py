@@ -596,9 +596,12 @@ class TestChanges(QuickBooksBench):
 
     def test_the_cursor_never_passes_the_first_answer(self) -> None:
         first = datetime(2026, 3, 10, 12, tzinfo=UTC)
-        late = {"MetaData": {"LastUpdatedTime": "2026-03-10T12:00:09+00:00"}}
-        assert changes.Changed({"Payment": [late]}, first).cursor(None) == first
-        assert changes.Changed({"Payment": [late]}, None).cursor(None) == first + timedelta(seconds=9)
+        reading = changes.Reading()
+        late = {"Id": "7", "DisplayName": "Late", "MetaData": {"LastUpdatedTime": "2026-03-10T12:00:09+00:00"}}
+        reading.add("Customer", [late])
+        assert reading.changes(None).cursor == first + timedelta(seconds=9)
+        reading.as_of = first
+        assert reading.changes(None).cursor == first
 
     def test_a_zero_invoice_is_paid_not_voided(self, ledger: Accounting) -> None:
         document = self.create(ledger, self.draft(self.customer(ledger), "FREE", self.line(50_00), self.line(-50_00)))
@@ -620,6 +623,7 @@ class TestChanges(QuickBooksBench):
         )
         (payment,) = ledger.changes(None).payments
         assert (payment.amount, payment.applied, payment.key) == (130_55, {document.ref.id: 100_00}, "")
+        assert payment.unapplied == 30_55
         assert payment.received_on == TODAY
 
 

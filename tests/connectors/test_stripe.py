@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -12,8 +13,8 @@ import pytest
 import requests
 import responses
 
-from connectors.base import Payments, Ports, ReceivedPayment, Settings
-from connectors.errors import AuthExpired, OutcomeUnknown, Refused, Retryable, Unsupported
+from connectors.base import Payments, Ports, ReceivedPayment, Settings, Unreadable
+from connectors.errors import AuthExpired, OutcomeUnknown, Refused, Retryable
 from connectors.http import READ_ATTEMPTS
 from connectors.stripe import OVERLAP, Stripe, connect
 from sandbox.core import Fault, OpenDocument
@@ -322,6 +323,10 @@ def charge(**fields: Any) -> dict[str, Any]:
     return {**made, "currency": "usd", "created": 1_780_000_000, "status": "succeeded", "amount_refunded": 0, **fields}
 
 
+def event(kind: str, changed: Any, created: int = 1_780_000_400) -> dict[str, Any]:
+    return {"id": f"evt_{created}", "type": kind, "created": created, "data": {"object": changed}}
+
+
 def move(source: Any, **fields: Any) -> dict[str, Any]:
     made = {"id": "txn_1", "type": "charge", "created": 1_780_000_100, "currency": "usd", "fee": 59, "net": 941}
     return {**made, "amount": 1000, "source": source, **fields}
@@ -331,6 +336,13 @@ def move(source: Any, **fields: Any) -> dict[str, Any]:
 def answers() -> Iterator[responses.RequestsMock]:
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
         yield mock
+
+
+def refuse(answers: responses.RequestsMock, path: str, message: str, wish: str = "") -> None:
+    """Answer 400 to what puts a wish (a filter or an expansion) or, when none is named, to everything."""
+    error = {"error": {"type": "invalid_request_error", "message": message}}
+    wanted = re.compile(rf"{re.escape(API + path)}(\?.*{wish}.*)") if wish else f"{API}{path}"
+    answers.get(wanted, status=400, json=error)
 
 
 def one_pull(answers: responses.RequestsMock, *moves: Any, events: Any = None) -> list[ReceivedPayment]:
@@ -359,6 +371,8 @@ def test_stripes_own_published_objects_are_read_without_loss(answers, specs: Pat
             "charge.description": "My First Test Charge (created for API docs)",
             "charge.billing_details.name": "Jenny Rosen",
         },
+        marks={"kind": "connect", "account": "obj_123"},
+        also_known_as=("pi_1PgafyB7WZ01zgkWSjxsAJo3", "txn_1PgaxNB7WZ01zgkWEV3TLf40"),
         fee=0,
         net=100,
         settlement_currency="USD",
@@ -378,6 +392,30 @@ def test_stripes_own_published_refund_and_payout_are_no_payments(answers, specs:
     assert (got.id, got.amount, got.refunded) == (id_, 100, 100)
 
 
+def test_stripes_own_published_dispute_makes_its_charge_come_again(answers, specs: Path):
+    fixtures = json.loads((specs / "stripe" / "fixtures3.json").read_text())["resources"]
+    dispute = {**fixtures["balance_transaction"], "type": "adjustment", "source": fixtures["dispute"]}
+    id_ = fixtures["dispute"]["charge"]
+    answers.get(f"{API}/v1/charges/{id_}", json={**fixtures["charge"], "id": id_, "disputed": True})
+
+    [got] = one_pull(answers, dispute)
+
+    assert (got.id, got.disputed) == (id_, True)
+
+
+def test_each_of_stripes_own_published_objects_may_be_the_source_of_a_move(answers, specs: Path):
+    fixtures = json.loads((specs / "stripe" / "fixtures3.json").read_text())["resources"]
+    kinds = ("payout", "transfer", "topup", "application_fee", "fee_refund", "transfer_reversal", "refund", "dispute")
+    moves = [{**fixtures["balance_transaction"], "type": kind, "source": fixtures[kind]} for kind in kinds]
+    answers.get(re.compile(rf"{API}/v1/charges/.*"), json=fixtures["charge"])
+    events = [
+        fixtures["event"],
+        {**fixtures["event"], "type": "charge.refunded", "data": {"object": fixtures["charge"]}},
+    ]
+
+    assert {payment.id for payment in one_pull(answers, *moves, events=page(*events))} == {fixtures["charge"]["id"]}
+
+
 def test_a_source_that_was_not_expanded_is_read_by_itself(answers):
     answers.get(f"{API}/v1/charges/ch_1", json=charge(balance_transaction=move("ch_1")))
 
@@ -387,10 +425,90 @@ def test_a_source_that_was_not_expanded_is_read_by_itself(answers):
 
 
 def test_a_server_without_events_still_gives_its_payments(answers):
-    answers.get(f"{API}/v1/events", status=400, json={"error": {"type": "invalid_request_error", "message": "types?"}})
+    answers.get(f"{API}/v1/events", status=404, body="404: Not Found")
     answers.get(f"{API}/v1/balance_transactions", json=page(move(charge())))
 
     assert set(pulled(connector(API))) == {"ch_1"}
+
+
+def test_events_that_are_refused_for_another_reason_are_not_done_without(answers):
+    refuse(answers, "/v1/events", "Try again with a newer version")
+    answers.get(f"{API}/v1/balance_transactions", json=page(move(charge())))
+
+    with pytest.raises(Refused, match="newer version"):
+        pulled(connector(API))
+
+
+def test_a_server_that_knows_no_filter_is_asked_without_and_what_was_not_asked_for_is_left_out(answers):
+    old = move(charge(id="ch_old"), created=1_700_000_000)
+    events = [
+        event("customer.created", {"id": "cus_1"}),
+        event("charge.refunded", charge(id="ch_2", object="charge")),
+        event("charge.refunded", charge(id="ch_3", object="charge"), created=1_700_000_000),
+    ]
+    refuse(answers, "/v1/events", "Unexpected types", "types")
+    answers.get(f"{API}/v1/events", json=page(*events))
+    refuse(answers, "/v1/balance_transactions", "Unexpected created", "created")
+    answers.get(f"{API}/v1/balance_transactions", json=page(move(charge()), old))
+    refuse(answers, "/v1/customers", "Unexpected created", "created")
+    customers = [{"id": "cus_2", "created": 1_700_000_000}, {"id": "cus_3", "created": 1_780_000_000}]
+    answers.get(f"{API}/v1/customers", json=page(*customers))
+    answers.get(f"{API}/v1/charges/ch_2", json=charge(id="ch_2", amount_refunded=100))
+    payments = connector(API)
+    since = datetime.fromtimestamp(1_780_000_000, UTC)
+
+    assert set(pulled(payments, since)) == set(pulled(payments, since)) == {"ch_1", "ch_2"}
+    assert [customer.id for customers in payments.customers(since) for customer in customers] == ["cus_3"]
+    asked = [call.request.url or "" for call in answers.calls]
+    assert sum("types" in url for url in asked) == 1, "a refused wish is not put again"
+
+
+def test_a_filter_refused_for_another_reason_is_not_done_without(answers):
+    answers.get(f"{API}/v1/events", json=page())
+    refuse(answers, "/v1/balance_transactions", "Bad request")
+
+    with pytest.raises(Refused, match="Bad request"):
+        pulled(connector(API), datetime(2026, 11, 2, tzinfo=UTC))
+
+
+def test_a_server_that_expands_less_is_asked_for_each_charge_and_loses_no_refund(answers):
+    answers.get(f"{API}/v1/events", json=page())
+    refuse(answers, "/v1/balance_transactions", "Bad expand 'customer'", "data.source.customer")
+    refund = move({"id": "re_1", "object": "refund", "charge": "ch_9"}, id="txn_2", type="refund")
+    bare = move(charge(payment_intent="pi_1", customer="cus_1"))
+    answers.get(f"{API}/v1/balance_transactions", json=page(refund, bare))
+    intent = {"id": "pi_1", "metadata": {"invoice_number": "US-00001"}}
+    full = charge(payment_intent=intent, customer={"id": "cus_1", "name": "Acme"}, balance_transaction=move("ch_1"))
+    answers.get(f"{API}/v1/charges/ch_1", json=full)
+    answers.get(f"{API}/v1/charges/ch_9", json=charge(id="ch_9", amount_refunded=300))
+
+    got = pulled(connector(API))
+
+    assert (got["ch_1"].customer_name, got["ch_1"].fee) == ("Acme", 59)
+    assert got["ch_1"].texts["payment_intent.metadata.invoice_number"] == "US-00001"
+    assert got["ch_9"].refunded == 300
+
+
+def test_what_tells_whose_money_it_is_comes_along(answers):
+    customer = {"id": "cus_1", "metadata": {"segment": "b2b", "empty": ""}}
+    passed_on = move(charge(id="ch_2", transfer_data={"destination": "acct_2"}, application="ca_1"), id="txn_2")
+    by_app = move(charge(id="ch_3", application={"id": "ca_1", "object": "application"}), id="txn_3")
+    from_platform = move(charge(id="py_4", source_transfer="tr_1"), id="txn_4", type="payment")
+
+    plain, connect_, made, received = one_pull(
+        answers, move(charge(customer=customer)), passed_on, by_app, from_platform
+    )
+
+    assert plain.marks == {"kind": "direct", "customer.metadata.segment": "b2b"}
+    assert connect_.marks == {"kind": "connect", "account": "acct_2", "application": "ca_1"}
+    assert made.marks == {"kind": "application", "application": "ca_1"}
+    assert received.marks == {"kind": "connect"}
+
+
+def test_a_payment_says_by_which_other_ids_people_may_call_it(answers):
+    [got] = one_pull(answers, move(charge(payment_intent={"id": "pi_1"}, balance_transaction="txn_1")))
+
+    assert (got.id, got.also_known_as) == ("ch_1", ("pi_1", "txn_1"))
 
 
 def test_of_a_partial_capture_only_the_captured_part_was_received(answers):
@@ -413,9 +531,23 @@ def test_a_deleted_customer_leaves_the_name_on_the_card(answers):
     assert (got.customer_id, got.customer_name, got.customer_email) == ("cus_1", "Pat", "pat@example.com")
 
 
-def test_an_amount_without_an_exact_minor_unit_is_refused_by_name(answers):
-    with pytest.raises(Unsupported, match=r"ch_1: 150050 ISK"):
-        one_pull(answers, move(charge(currency="isk", amount=150050, amount_captured=150050)))
+def test_an_amount_without_an_exact_minor_unit_is_named_and_the_other_payments_go_on(answers):
+    odd = move(charge(id="ch_odd", currency="isk", amount=150050, amount_captured=150050), id="txn_2")
+    answers.get(f"{API}/v1/events", json=page())
+    answers.get(f"{API}/v1/balance_transactions", json=page(odd, move(charge())))
+
+    pages = list(connector(API).payments(None))
+
+    assert set(latest(pages)) == {"ch_1"}
+    unreadable = [item for each in pages for item in each.unreadable]
+    assert unreadable == [Unreadable("ch_odd", "150050 ISK has no exact amount with 0 decimals")]
+    assert pages[-1].cursor == datetime.fromtimestamp(1_780_000_100, UTC)
+
+
+def test_a_fee_without_an_exact_minor_unit_is_left_unknown(answers):
+    [got] = one_pull(answers, move(charge(), currency="isk", fee=150, net=99850))
+
+    assert (got.amount, got.fee, got.net, got.settlement_currency) == (1000, None, None, "ISK")
 
 
 def test_a_currency_that_stripe_sends_without_decimals_gets_the_iso_ones(answers):

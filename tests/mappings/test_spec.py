@@ -76,7 +76,7 @@ def test_every_fault_of_a_file_is_reported_at_once():
         key = { from = "line.id", required = false }
         """
     )
-    assert found["typo"].remedy == "known are: contract, customer, deals, discounts, line"
+    assert found["typo"].remedy == "known are: contract, customer, deals, discounts, line, write_back"
     assert found["deals.won"].remedy == 'write e.g. won = { default = ["closedwon"] }'
     assert found["deals.where[0].from"].problem == "'line.x' is no source path"
     assert found["deals.where[1]"].problem == "says neither is nor is_not"
@@ -254,9 +254,8 @@ def test_the_readme_names_every_term():
 
 def test_the_recipes_in_the_readme_load():
     readme = (SHIPPED / "README.md").read_text(encoding="utf-8")
-    start, lines, _ = (
-        part.partition("```")[0] for part in readme.partition("## Three recipes")[2].split("```toml\n")[1:]
-    )
+    recipes = readme.partition("## Three recipes")[2].partition("\n## ")[0]
+    start, lines, _ = (part.partition("```")[0] for part in recipes.split("```toml\n")[1:])
     assert load_crm_mapping(SHIPPED_TEXT.replace('starts_on = { from = "deal.contract_start" }', start), "hubspot.toml")
     head = SHIPPED_TEXT.partition("[line.recurring]")[0].partition("# HubSpot leaves the frequency")[0]
     assert load_crm_mapping(head + lines.replace("[line]\n", ""), "hubspot.toml")

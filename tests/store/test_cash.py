@@ -220,3 +220,47 @@ def test_after_any_sequence_every_cent_is_in_one_place_and_no_invoice_is_overpai
             assert row.amount == row.applied + row.available + row.refunded
             assert row.available >= 0
         assert audit.verify(store) is None
+
+
+def test_the_same_money_pays_under_its_other_name_what_it_paid_before(store: Store) -> None:
+    contract(store)
+    first, second = issue(store, draft(60_00)), issue(store, draft(40_00, start="2026-02-01"))
+    typed = pay(store, 100_00, "typed")
+    apply(store, typed, (first.id, 60_00), (second.id, 40_00))
+    row = pay(store, 70_00, "ch_1")
+    with store.transaction():
+        cash.take_over(store, ADA, typed, row, "same money")
+    found = [(part.document_id, part.amount, part.reason) for part in cash.applications_of(store, row.id)]
+    assert found == [(first.id, 60_00, "same money"), (second.id, 10_00, "same money")]
+    assert [invoices.get(store, one.id).open for one in (first, second)] == [0, 30_00]
+    assert [payment.vendor_id for payment in cash.payments(store)] == ["ch_1"]
+    assert audit.entries(store, "payment:stripe_us:ch_1")[-1].action == "same money"
+
+
+def test_what_the_other_name_has_paid_already_is_not_paid_twice(store: Store) -> None:
+    contract(store)
+    document = issue(store, draft(100_00))
+    row, typed = pay(store, 100_00, "ch_1"), pay(store, 40_00, "typed")
+    apply(store, row, (document.id, 60_00))
+    apply(store, typed, (document.id, 40_00))
+    with store.transaction():
+        cash.take_over(store, ADA, typed, row, "same money")
+    assert [part.amount for part in cash.applications(store)] == [60_00]
+    assert invoices.get(store, document.id).open == 40_00
+
+
+def test_the_scope_of_a_payment_stands_in_the_trail_and_survives_its_changes(store: Store) -> None:
+    row = pay(store, 100_00)
+    assert row.scope == "in"
+    with store.transaction():
+        cash.set_scope(store, ADA, row, "out")
+    assert pay(store, 100_00, refunded=10_00).scope == "out"
+    assert audit.entries(store, "payment:stripe_us:ch_1")[1].action == "scope"
+
+
+def test_what_cannot_be_read_is_remembered_until_it_can_be(store: Store) -> None:
+    saved = [cash.save_unreadable(store, "stripe", "ch_1", problem) for problem in ("odd", "odd", "odder")]
+    assert saved == [True, False, True]
+    cash.save_unreadable(store, "stripe", "ch_2", "odd")
+    cash.forget_unreadable(store, "stripe", ["ch_2", "ch_3"])
+    assert cash.unreadable(store) == [("stripe", "ch_1", "odder")]

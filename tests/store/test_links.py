@@ -45,3 +45,10 @@ def test_a_newer_version_takes_the_place_of_the_older(store: Store) -> None:
         links.save_link(store, "books", "customer", "V-1", 5, version=version, currency="GBP")
     (link,) = links.by_ours(store, "books", "customer").values()
     assert (link.version, link.our_id) == ("1", 5)
+
+
+def test_a_link_can_be_forgotten(store: Store) -> None:
+    for vendor_id, our_id in (("V-1", 5), ("V-2", 6)):
+        links.save_link(store, "books", "payment", vendor_id, our_id)
+    links.unlink(store, "books", "payment", "V-1")
+    assert links.by_vendor(store, "books", "payment") == {"V-2": 6}

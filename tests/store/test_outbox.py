@@ -122,3 +122,22 @@ def test_a_state_that_does_not_exist_is_refused(store: Store) -> None:
     add(store, 1)
     with pytest.raises(IntegrityError):
         store.execute("UPDATE outbox SET state='lost'")
+
+
+def test_what_another_app_made_is_done_without_having_been_sent(store: Store) -> None:
+    add(store, 1)
+    outbox.adopt(store, "books", "document", 2, {"ref": {"id": "V-2"}})
+    assert ours(store) == [1]
+    assert outbox.adopted(store, "books", "document") == {2: "V-2"}
+    assert outbox.known(store, "books", "document") == {1, 2}
+    outbox.forget(store, "books", "document", [2])
+    assert outbox.known(store, "books", "document") == {1}
+
+
+def test_what_somebody_else_writes_from_now_on_is_withdrawn_but_not_what_is_done(store: Store) -> None:
+    add(store, 1, 2, 3)
+    one, two, _ = waiting(store)
+    outbox.mark(store, [one], "done")
+    outbox.mark(store, [two], "parked", "refused")
+    assert outbox.withdraw(store, "books", "document") == 2
+    assert outbox.known(store, "books", "document") == {1}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from store import invoices, outbox, reports, review
+from store import cash, invoices, outbox, reports, review
 from store.database import Store
 from store.review import Finding
 from tests.store.build import ADA, apply, contract, draft, issue, pay, save
@@ -45,7 +45,7 @@ def test_everything_is_counted(store: Store) -> None:
     review.record(store, ADA, "map_terms", [Finding(code="c", subject="s", message="m", fix="f")], complete=True)
     assert reports.totals(store) == {
         "deals": 0, "contracts": 1, "customers": 1, "drafts": 1, "invoices": 3, "credit_notes": 1, "payments": 2,
-        "payments_matched": 1, "review_items": 1,
+        "payments_out_of_scope": 0, "payments_matched": 1, "review_items": 1,
     }  # fmt: skip
 
 
@@ -61,10 +61,19 @@ def test_every_plain_list_can_be_read_and_names_its_amounts(store: Store) -> Non
     filled(store)
     lists = {name: reports.table(store, name) for name in reports.TABLES}
     assert {name: len(rows) for name, (_, rows) in lists.items()} == {
-        "customers": 1, "contracts": 1, "invoices": 4, "drafts": 1, "payments": 2, "applications": 1,
+        "customers": 1, "contracts": 1, "invoices": 4, "drafts": 1, "payments": 2, "applications": 1, "foreign": 0,
     }  # fmt: skip
     columns, rows = lists["invoices"]
     shown = dict(zip(columns, rows[0], strict=True))
     assert (shown["number"], shown["customer"], shown["total_minor"], shown["open_minor"]) == (
         "US-00001", "Acme Ltd", 100_00, 70_00,
     )  # fmt: skip
+
+
+def test_what_is_not_ours_is_added_up_by_itself_and_is_no_unapplied_cash(store: Store) -> None:
+    filled(store)
+    for vendor_id, refunded in (("ch_3", 0), ("ch_4", 5_00), ("ch_5", 20_00)):
+        cash.set_scope(store, ADA, pay(store, 20_00, vendor_id, refunded=refunded), "out")
+    assert reports.out_of_scope(store) == [("us", "USD", 2, 35_00)]
+    assert sorted(reports.unapplied(store)) == [("us", "EUR", 1, 5_00), ("us", "USD", 1, 10_00)]
+    assert (reports.totals(store)["payments"], reports.totals(store)["payments_out_of_scope"]) == (2, 3)

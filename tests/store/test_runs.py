@@ -51,6 +51,14 @@ def test_a_job_that_proves_itself_alive_keeps_its_lease(store: Store) -> None:
     assert runs.start(store, "report", "host:2", NOW + 20 * MINUTE) is not None
 
 
+def test_a_running_job_says_how_far_it_has_come(store: Store) -> None:
+    run = runs.start(store, "report", "host:1", NOW)
+    assert run is not None
+    runs.prolong(store, run, NOW + MINUTE, 120, 500)
+    found = runs.latest(store)["report"]
+    assert (found.outcome, found.done, found.total) == (None, 120, 500)
+
+
 def test_a_run_that_was_taken_over_can_neither_prolong_nor_finish(store: Store) -> None:
     first = runs.start(store, "report", "host:1", NOW)
     assert first is not None

@@ -35,6 +35,7 @@ def test_a_dry_run_writes_at_no_vendor_and_leaves_every_file_as_it_was(ready: Li
 def test_a_dry_run_says_what_it_would_create_at_which_ledger(ready: Live) -> None:
     results = ready.sync(dry_run=True)
     assert ready.world.noted() == {
+        "hubspot": {"deal update": 3, "company update": 3},
         "quickbooks_us": {"customer": 1, "document": 1},
         "xero_uk": {"customer": 1, "document": 1, "payment": 1},
     }
@@ -60,6 +61,10 @@ def test_a_dry_run_with_a_vendor_that_is_down_says_which(ready: Live) -> None:
 def test_a_first_dry_run_reads_the_crm_and_keeps_nothing(live: Live) -> None:
     live.sell()
     live.sync(dry_run=True)
-    assert live.world.noted() == {"quickbooks_us": {}, "xero_uk": {"customer": 1, "document": 1}}
+    assert live.world.noted() == {
+        "hubspot": {"deal update": 1, "company update": 1},
+        "quickbooks_us": {},
+        "xero_uk": {"customer": 1, "document": 1},
+    }
     assert not any(rows for name, rows in live.contents().items() if name not in ("_sqlite_migrations", "runs"))
     assert live.rows("SELECT count(*) FROM runs") == [(0,)]

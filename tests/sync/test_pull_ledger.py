@@ -64,6 +64,7 @@ def test_an_invoice_voided_in_the_books_is_held_and_not_billed_again_by_itself(b
     assert (billed.issued()[number].status, billed.issued()[number].open) == ("voided", 0)
     item = billed.item("billing_held")
     assert item.choices == ["bill_again", "waive", "billed_by_hand"]
+    billed.done()  # the CRM hears of it
     assert not any(result.changed for result in billed.done().values())
     assert sorted(billed.issued()) == ["UK-00001", "US-00001"]
 
@@ -119,8 +120,8 @@ def test_an_edited_total_is_shown_with_both_amounts_and_nothing_is_overwritten(b
         line["SalesItemLineDetail"] = {**line["SalesItemLineDetail"], "UnitPrice": 90}
         ids = {"Id": row["Id"], "SyncToken": row["SyncToken"], "sparse": True}
         billed.quickbooks("invoice", {**ids, "Line": [line]})
+    billed.done()
     writes = billed.writes()
-    billed.done("pull_ledger")
     item = billed.item("books_differ")
     assert number in item.message
     assert "its total is 90.00" in item.message
@@ -139,6 +140,7 @@ def test_a_payment_typed_into_the_books_counts_here_and_is_not_posted_again(bill
     type_payment(billed, number, 40)
     assert billed.done("pull_ledger")["pull_ledger"].tally["payments typed into the books"] == 1
     assert billed.issued()[number].open == 60_00
+    billed.done()  # the CRM hears of it
     writes = billed.writes()
     assert not any(result.changed for result in billed.done().values())
     assert billed.writes() == writes
@@ -185,3 +187,79 @@ def test_documents_of_others_in_the_books_are_none_of_our_business(billed: Live)
     billed.done()
     assert sorted(billed.issued()) == ["UK-00001", "US-00001"]
     assert billed.items() == []
+
+
+# --------------------------------------------------------------------------------------------- numbers and customers
+
+
+@pytest.mark.parametrize("number", ["UK-00001", "US-00001"])
+def test_a_document_renumbered_in_the_books_stays_ours_and_both_numbers_are_shown(billed: Live, number: str) -> None:
+    if number == "UK-00001":
+        billed.xero("POST", f"Invoices/{number}", {"InvoiceNumber": "NEW-1"})
+    else:
+        row = in_quickbooks(billed)
+        ids = {"Id": row["Id"], "SyncToken": row["SyncToken"], "sparse": True}
+        billed.quickbooks("invoice", {**ids, "DocNumber": "NEW-1"})
+    billed.done("pull_ledger")
+    item = billed.item("renumbered_in_books")
+    assert f"{number} is called NEW-1" in item.message
+    assert billed.rows("SELECT count(*) FROM foreign_documents") == [(0,)]
+    type_payment(billed, "US-00001", 40) if number == "US-00001" else None
+    billed.done()
+    assert billed.issued()[number].open == (60_00 if number == "US-00001" else 100_00)
+    assert len(billed.items()) == 1
+
+
+@pytest.mark.parametrize("vendor", ["xero", "quickbooks"])
+def test_customers_merged_in_the_books_are_one_here_too(billed: Live, vendor: str) -> None:
+    if vendor == "xero":
+        (loser,) = [one["ContactID"] for one in billed.sandbox.vendors["xero"].state()["contacts"]]
+        winner = billed.xero("PUT", "Contacts", {"Name": "The survivor"})["Contacts"][0]["ContactID"]
+        billed.sandbox.vendors["xero"].books.merge_contacts(loser, winner)  # type: ignore[attr-defined]
+    else:
+        (loser,) = [one["Id"] for one in billed.sandbox.vendors["quickbooks"].state()["customers"]]
+        winner = billed.quickbooks("customer", {"DisplayName": "The survivor"})["Customer"]["Id"]
+        billed.sandbox.vendors["quickbooks"].books.merge_customers(loser, winner)  # type: ignore[attr-defined]
+    tally = billed.done("pull_ledger")["pull_ledger"].tally
+    assert tally["merged customers followed"] == 1
+    links = billed.rows("SELECT vendor_id FROM links WHERE kind='customer' ORDER BY connection")
+    assert (winner,) in links
+    assert (loser,) not in links
+    assert billed.items() == []
+    billed.move_to(billed.today.replace(month=10))
+    billed.done()  # October's invoice goes to the survivor
+    assert len(billed.issued()) == 4
+    assert billed.items() == []
+    assert not any(result.changed for result in billed.done().values())
+
+
+def test_a_customer_made_inactive_without_a_successor_is_shown(billed: Live) -> None:
+    (contact,) = billed.sandbox.vendors["xero"].state()["contacts"]
+    billed.xero("POST", f"Contacts/{contact['ContactID']}", {"ContactStatus": "ARCHIVED"})
+    billed.done("pull_ledger")
+    assert "was made inactive or archived at xero_uk" in billed.item("customer_inactive").message
+    billed.xero("POST", f"Contacts/{contact['ContactID']}", {"ContactStatus": "ACTIVE"})
+    billed.done("pull_ledger")
+    assert billed.items() == []
+
+
+def test_two_customers_of_ours_merged_in_the_books_are_shown_and_both_kept(billed: Live) -> None:
+    billed.sell("Second Ltd")
+    billed.done()
+    first, second = [one["ContactID"] for one in billed.sandbox.vendors["xero"].state()["contacts"]]
+    billed.sandbox.vendors["xero"].books.merge_contacts(first, second)  # type: ignore[attr-defined]
+    billed.done("pull_ledger")
+    assert "both are customers of ours" in billed.item("customers_merged_in_books").message
+
+
+def test_a_credit_note_used_in_a_payment_there_does_not_stop_anything(billed: Live) -> None:
+    row = in_quickbooks(billed)
+    customer = {"value": row["CustomerRef"]["value"]}
+    detail = {"ItemRef": row["Line"][0]["SalesItemLineDetail"]["ItemRef"], "TaxCodeRef": {"value": "NON"}}
+    line = {"Amount": 20, "DetailType": "SalesItemLineDetail", "SalesItemLineDetail": detail}
+    credit = billed.quickbooks("creditmemo", {"CustomerRef": customer, "Line": [line]})["CreditMemo"]
+    linked = [("Invoice", row["Id"]), ("CreditMemo", credit["Id"])]
+    lines = [{"Amount": 20, "LinkedTxn": [{"TxnType": kind, "TxnId": one}]} for kind, one in linked]
+    billed.quickbooks("payment", {"CustomerRef": customer, "TotalAmt": 0, "Line": lines})
+    billed.done("pull_ledger")
+    assert "80.00 USD is open there, 100.00 USD here" in billed.item("books_differ").message

@@ -201,6 +201,31 @@ def test_a_job_that_was_taken_over_writes_nothing_any_more(bench: Bench, monkeyp
     assert bench.items() == []
 
 
+def test_how_far_a_job_has_come_is_written_once_a_second_at_most(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int]] = []
+    prolong = runs.prolong
+    passed = timedelta()
+    noon = bench.now()
+
+    def works(context: Context) -> None:
+        nonlocal passed
+        for done in range(1, 9):
+            passed += timedelta(seconds=0.4)
+            context.progress(done, 8)
+
+    def noting(store: Any, run: int, at: Any, done: int, total: int) -> None:
+        told.append((done, total))
+        prolong(store, run, at, done, total)
+
+    monkeypatch.setattr(bench, "now", lambda: noon + passed)
+    monkeypatch.setattr(runs, "prolong", noting)
+    job_that(monkeypatch, works)
+    assert bench.run("map_terms")["map_terms"].outcome == "done"
+    assert told == [(3, 8), (6, 8)]
+    with bench.store() as store:
+        assert (runs.latest(store)["map_terms"].done, runs.latest(store)["map_terms"].total) == (6, 8)
+
+
 def test_the_holder_names_machine_and_process() -> None:
     assert holder() == f"{socket.gethostname()}:{os.getpid()}"
 

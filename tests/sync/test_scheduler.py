@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import pytest
 
 from sync import scheduler
 from sync.jobs import JOBS
@@ -35,8 +37,8 @@ class Recorder:
 
 
 @contextmanager
-def running(run: Any, cadence: dict[str, int]) -> Iterator[Any]:
-    started = scheduler.start(run, cadence, datetime.now(UTC))
+def running(run: Any, cadence: dict[str, int], hastened: Any = None) -> Iterator[Any]:
+    started = scheduler.start(run, cadence, datetime.now(UTC), hastened)
     try:
         yield started
     finally:
@@ -77,3 +79,51 @@ def test_each_job_has_its_configured_cadence_and_runs_that_were_missed_are_made_
         jobs = {job.id: job for job in started.get_jobs()}
     assert {name: int(job.trigger.interval.total_seconds()) for name, job in jobs.items()} == cadence
     assert all(job.coalesce and job.max_instances == 1 and job.misfire_grace_time is None for job in jobs.values())
+
+
+def test_what_is_due_before_its_time_runs_soon_again_and_again_and_never_beside_another_job(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(scheduler, "LOOK", timedelta(milliseconds=20))
+    recorder = Recorder(len(JOBS) + 4)
+    with running(recorder, dict.fromkeys(NAMES, DAY), lambda: ["pull_payments", "match_payments"]):
+        assert recorder.done.wait(10)
+    assert recorder.ran.count("pull_payments") >= 2
+    assert recorder.ran.count("pull_deals") == 1
+    assert recorder.at_once == 0
+
+
+def test_a_look_that_fails_is_followed_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler, "LOOK", timedelta(milliseconds=20))
+    recorder, looks = Recorder(len(JOBS) + 1), []
+
+    def hastened() -> list[str]:
+        looks.append(1)
+        if len(looks) < 3:
+            raise OSError("the store cannot be read")
+        return ["pull_deals"]
+
+    with running(recorder, dict.fromkeys(NAMES, DAY), hastened):
+        assert recorder.done.wait(10)
+    assert recorder.ran.count("pull_deals") >= 2
+
+
+def test_looks_do_not_queue_up_behind_a_long_job(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(scheduler, "LOOK", timedelta(milliseconds=10))
+    looked_again = threading.Event()
+    looks: list[int] = []
+
+    def hastened() -> list[str]:
+        looks.append(len(looks))
+        if len(looks) > 3:
+            looked_again.set()
+        return []
+
+    def run(name: str) -> None:
+        threading.Event().wait(0.3 if name == NAMES[0] else 0)  # many looks long
+
+    with running(run, dict.fromkeys(NAMES, DAY), hastened):
+        assert looked_again.wait(10)
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == []

@@ -1,0 +1,1 @@
+"""What people see on paper and in their mail."""

@@ -1,0 +1,212 @@
+"""Webhooks of the stand-ins: signed as the vendor signs, sent from a thread of their own, delivered badly on demand.
+
+They go to 127.0.0.1 and nowhere else. What happens to a delivery never touches the request that caused it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import threading
+import time
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from http.client import HTTPConnection, HTTPException
+from queue import Empty, Queue
+from random import Random
+from typing import Any
+from urllib.parse import urlsplit
+
+from sandbox.core import Vendor
+
+Event = Mapping[str, Any]
+HOST = "127.0.0.1"
+DELIVERIES = ("once", "twice", "late", "lost", "shuffled")
+SECONDS = 5.0  # how long an answer is waited for
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a vendor's webhooks go: see docs/sandbox.md. Raises ``ValueError`` for what is not possible."""
+
+    vendor: str
+    url: str
+    secret: str
+    account: str = ""
+    delivery: str = "once"
+
+    def __post_init__(self) -> None:
+        if self.vendor not in SENDERS:
+            raise ValueError(f"unknown vendor {self.vendor!r}; known: {', '.join(SENDERS)}")
+        if self.delivery not in DELIVERIES:
+            raise ValueError(f"unknown delivery {self.delivery!r}; known: {', '.join(DELIVERIES)}")
+        if not (isinstance(self.secret, str) and self.secret):
+            raise ValueError("secret is empty: nothing could be signed")
+        parts = urlsplit(str(self.url))
+        if (parts.scheme, parts.hostname, parts.username) != ("http", HOST, None) or not parts.port:
+            raise ValueError(f"url is {self.url!r}: webhooks are sent to http://{HOST}:PORT/... and nowhere else")
+
+
+@dataclass(frozen=True)
+class Sender:
+    """A vendor's way: how many events one delivery holds, how the body looks, how it is signed, how it is repeated."""
+
+    batch: int
+    body: Callable[[Sequence[Event]], bytes]
+    sign: Callable[[str, str, bytes, float], dict[str, str]]  # (url, secret, body, Unix time) -> headers
+    again: Callable[[Event], Event] = lambda event: event
+
+
+def _stripe_headers(url: str, secret: str, body: bytes, now: float) -> dict[str, str]:
+    """Sign as https://docs.stripe.com/webhooks/signature says."""
+    seconds = int(now)
+    signature = hmac.new(secret.encode(), f"{seconds}.".encode() + body, hashlib.sha256).hexdigest()
+    return {"Stripe-Signature": f"t={seconds},v1={signature}", "Content-Type": "application/json; charset=utf-8"}
+
+
+def _hubspot_headers(url: str, secret: str, body: bytes, now: float) -> dict[str, str]:
+    """Sign by version 3; of the address only these escapes are decoded."""
+    milliseconds = str(int(now * 1000))
+    for character in ":/?@!$'()*,;":
+        url = url.replace(f"%{ord(character):02X}", character)
+    signed = b"".join((b"POST", url.encode(), body, milliseconds.encode()))
+    signature = b64encode(hmac.new(secret.encode(), signed, hashlib.sha256).digest()).decode()
+    return {
+        "X-HubSpot-Signature-v3": signature,
+        "X-HubSpot-Request-Timestamp": milliseconds,
+        "Content-Type": "application/json",
+    }
+
+
+SENDERS = {
+    "stripe": Sender(1, lambda events: json.dumps(events[0], indent=2).encode(), _stripe_headers),
+    "hubspot": Sender(
+        100,
+        lambda events: json.dumps(list(events)).encode(),
+        _hubspot_headers,
+        lambda event: {**event, "attemptNumber": event["attemptNumber"] + 1},
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Message:
+    """One delivery: some events for one target."""
+
+    target: Target
+    events: Sequence[Event]
+
+
+class Webhooks:
+    """The targets, what they have been told, and the thread that tells them. Hold ``LOCK`` to order or collect."""
+
+    def __init__(self, vendors: Mapping[str, Vendor]) -> None:
+        self.targets: list[Target] = []
+        self.answers: Counter[str] = Counter()  # by status, or "none"
+        self._vendors = vendors
+        self._told: dict[tuple[int, str], int] = {}  # place of the target and account -> events collected so far
+        self._held: list[Message] = []
+        self._queue: Queue[Message | None] = Queue()
+        self._thread: threading.Thread | None = None
+
+    def order(self, targets: Sequence[Target]) -> None:
+        """Tell these targets, and no others, what happens from now on."""
+        self.forget()
+        self.targets = list(targets)
+        for place, target in enumerate(self.targets):
+            for account, events in self._accounts(target).items():
+                self._told[place, account] = len(events)
+        if targets and self._thread is None:
+            self._thread = threading.Thread(target=self._work, daemon=True)
+            self._thread.start()
+
+    def forget(self) -> None:
+        """Tell nobody any more, not even what waits."""
+        for kept in (self.targets, self._told, self._held, self.answers):
+            kept.clear()
+        try:
+            while True:
+                self._queue.get_nowait()
+                self._queue.task_done()
+        except Empty:
+            pass
+
+    def collect(self, *, clock_moved: bool = False) -> None:
+        """Send what has happened since the last time; what came late goes out when the clock has moved."""
+        if clock_moved:
+            self._send(self._held)
+            self._held = []
+        for place, target in enumerate(self.targets):
+            found: list[Event] = []
+            for account, events in self._accounts(target).items():
+                found += events[self._told.get((place, account), 0) :]
+                self._told[place, account] = len(events)
+            if target.delivery == "late":
+                self._held += _messages(target, found)
+            else:
+                self._send(_messages(target, found))
+
+    def status(self) -> dict[str, Any]:
+        """Return the targets without their secrets, how they answered, and how many deliveries are under way."""
+        targets = [{name: value for name, value in asdict(one).items() if name != "secret"} for one in self.targets]
+        waiting = self._queue.unfinished_tasks
+        return {"targets": targets, "answers": dict(self.answers), "waiting": waiting, "held": len(self._held)}
+
+    def wait(self) -> None:
+        """Wait until everything that is not held has been sent."""
+        self._queue.join()
+
+    def close(self) -> None:
+        """End the thread."""
+        if self._thread is not None:
+            self.forget()
+            self._queue.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def _accounts(self, target: Target) -> dict[str, Sequence[Event]]:
+        happened = self._vendors[target.vendor].happened()
+        return {name: events for name, events in happened.items() if target.account in ("", name)}
+
+    def _send(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            self._queue.put(message)
+
+    def _work(self) -> None:
+        while (message := self._queue.get()) is not None:
+            try:
+                self.answers[str(_post(message))] += 1
+            except (OSError, HTTPException):
+                self.answers["none"] += 1
+            finally:
+                self._queue.task_done()
+        self._queue.task_done()
+
+
+def _messages(target: Target, events: list[Event]) -> list[Message]:
+    """Return the deliveries of ``events`` as the target gets them."""
+    sender = SENDERS[target.vendor]
+    if target.delivery == "lost":
+        return []
+    if target.delivery == "shuffled":
+        Random(len(events)).shuffle(events)
+    parts = [events[start : start + sender.batch] for start in range(0, len(events), sender.batch)]
+    if target.delivery == "twice":
+        parts += [[sender.again(event) for event in part] for part in parts]
+    return [Message(target, part) for part in parts]
+
+
+def _post(message: Message) -> int:
+    """Deliver and return the status; signed now, as a vendor signs each try."""
+    sender, target, parts = SENDERS[message.target.vendor], message.target, urlsplit(message.target.url)
+    body = sender.body(message.events)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    with closing(HTTPConnection(HOST, parts.port, timeout=SECONDS)) as connection:
+        connection.request("POST", path, body, sender.sign(target.url, target.secret, body, time.time()))
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status

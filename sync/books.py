@@ -1,0 +1,245 @@
+"""What every step that reads a ledger shares: the books as they are now, and what in them is not ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+import msgspec
+
+from connectors.base import Accounting, LedgerChanges, LedgerCustomer, LedgerDocument, LedgerPayment
+from store import deals, foreign, invoices, ledger, links
+from store.foreign import ForeignDraft
+from store.review import Finding
+from sync import booked
+from sync.context import Context, Entity
+
+STREAM = "changes"  # the cursor of what was read of a ledger
+T = TypeVar("T", LedgerDocument, LedgerPayment)
+
+
+def read(context: Context, entity: Entity, connection: str, books: Accounting, *, afresh: bool = False) -> None:
+    """Bring our picture of the books up to date: what changed since the last time, or everything (``afresh``).
+
+    Merges of customers are followed, and foreign documents kept as the books have them.
+    """
+    since = None if afresh else deals.cursor(context.store, connection, STREAM)
+    changes = books.changes(since)
+    _store(context, connection, changes, complete=since is None)
+    _follow_merges(context, connection)
+    _keep_foreign(context, entity, connection)
+    booked.read(context, entity, connection)
+
+
+def was_read(context: Context, connection: str) -> bool:
+    """Say whether a ledger has been read before."""
+    return deals.cursor(context.store, connection, STREAM) is not None
+
+
+def _store(context: Context, connection: str, changes: LedgerChanges, *, complete: bool) -> None:
+    customers = [(item.ref.id, item) for item in changes.customers]
+    documents = [(item.ref.id, _kept(context, connection, "document", item)) for item in changes.documents]
+    payments = [(item.ref.id, _kept(context, connection, "payment", item)) for item in changes.payments]
+    if complete:
+        documents += _gone(context, connection, "document", LedgerDocument, {key for key, _ in documents})
+        payments += _gone(context, connection, "payment", LedgerPayment, {key for key, _ in payments})
+    with context.store.transaction():
+        changed = ledger.save(context.store, connection, "document", documents)
+        changed += ledger.save(context.store, connection, "payment", payments)
+        changed += ledger.save(context.store, connection, "customer", customers)
+        deals.set_cursor(context.store, connection, STREAM, changes.cursor)
+    context.count("changes in the books", changed)
+
+
+def _kept(context: Context, connection: str, kind: str, item: T) -> T:
+    """A deleted object comes back with its id alone: keep what was known of it."""
+    if item.status != "deleted":
+        return item
+    known = ledger.get(context.store, connection, kind, item.ref.id, type(item))
+    return item if known is None else msgspec.structs.replace(known, status="deleted")
+
+
+def _gone(context: Context, connection: str, kind: str, record: type[T], there: set[str]) -> list[tuple[str, T]]:
+    """What a whole reading does not hold any more was deleted, whether the ledger told so or not."""
+    return [
+        (item.ref.id, msgspec.structs.replace(item, status="deleted"))
+        for item in ledger.objects(context.store, connection, kind, record)
+        if item.ref.id not in there and item.status != "deleted"
+    ]
+
+
+# ------------------------------------------------------------------------------------------------- merged customers
+
+
+def _follow_merges(context: Context, connection: str) -> None:
+    """Two customers of the ledger became one: what was linked to the one that is gone is linked to the other."""
+    linked = links.by_vendor(context.store, connection, "customer")
+    known = {item.ref.id: item for item in ledger.objects(context.store, connection, "customer", LedgerCustomer)}
+    gone = [known[vendor_id] for vendor_id in linked if vendor_id in known and not known[vendor_id].active]
+    if not gone:
+        return
+    moved = _moved_documents(context, connection)
+    for item in gone:
+        survivor = _survivor(item, known, moved.get(item.ref.id, set()))
+        if survivor is None:
+            _report_inactive(context, connection, item, linked[item.ref.id])
+            continue
+        why = f"{item.name!r} was merged into {survivor.name!r} there"
+        with context.store.transaction():
+            actor = context.actor
+            left = links.move_customer(context.store, actor, connection, item.ref.id, survivor.ref.id, why)
+        context.count("merged customers followed", not left)
+        if left:
+            _report_two_in_one(context, connection, item, survivor)
+
+
+def _survivor(
+    item: LedgerCustomer, known: dict[str, LedgerCustomer], moved_to: Iterable[str]
+) -> LedgerCustomer | None:
+    """Return the customer that ``item`` became a part of.
+
+    Xero says so. QuickBooks does not: there the documents of the one that is gone bear the other's id from then on.
+    """
+    seen, found = {item.ref.id}, item
+    while found.merged_into in known and found.merged_into not in seen:
+        found = known[found.merged_into]
+        seen.add(found.ref.id)
+    if found is not item:
+        return found
+    owners = [known[one] for one in moved_to if one in known and known[one].active]
+    return owners[0] if len(owners) == 1 else None
+
+
+def _moved_documents(context: Context, connection: str) -> dict[str, set[str]]:
+    """Return by customer of the ledger the customers to whom documents of it belong now."""
+    before = {row.vendor_id: row.ledger_customer for row in foreign.of_ledger(context.store, connection)}
+    customers = {(link.our_id, link.currency): id for id, link in _customer_links(context, connection)}
+    documents = {row.id: row for row in invoices.issued(context.store)}
+    for vendor_id, our_id in links.by_vendor(context.store, connection, "document").items():
+        row = documents[our_id]
+        before[vendor_id] = customers.get((row.customer_id, row.currency), "")
+    moved: dict[str, set[str]] = {}
+    for item in ledger.objects(context.store, connection, "document", LedgerDocument):
+        was = before.get(item.ref.id)
+        if was and item.customer_id and item.customer_id != was:
+            moved.setdefault(was, set()).add(item.customer_id)
+    return moved
+
+
+def _customer_links(context: Context, connection: str) -> list[tuple[str, links.Link]]:
+    return [(link.vendor_id, link) for link in links.by_ours(context.store, connection, "customer").values()]
+
+
+def _report_inactive(context: Context, connection: str, item: LedgerCustomer, our_id: int) -> None:
+    context.find(
+        Finding(
+            code="customer_inactive",
+            subject=f"customer:{our_id}",
+            detail=f"{connection} {item.ref.id}",
+            message=f"Customer {item.name!r} (id {item.ref.id}) was made inactive or archived at {connection}",
+            fix="make it active again in the books, or its next invoice cannot be booked",
+        )
+    )
+
+
+def _report_two_in_one(context: Context, connection: str, item: LedgerCustomer, survivor: LedgerCustomer) -> None:
+    context.find(
+        Finding(
+            code="customers_merged_in_books",
+            subject=f"ledger_customer:{connection}:{item.ref.id}",
+            detail=survivor.ref.id,
+            message=(
+                f"{item.name!r} was merged into {survivor.name!r} at {connection}, but both are customers of ours"
+            ),
+            fix="merge the two companies in the CRM as well, or separate them in the books again",
+        )
+    )
+
+
+# ------------------------------------------------------------------------------------------------ foreign documents
+
+
+def _keep_foreign(context: Context, entity: Entity, connection: str) -> None:
+    """Keep the documents that others made as the books have them now; those of ours are none of them."""
+    ours = links.by_vendor(context.store, connection, "document")
+    on_the_way = {(row.type, row.number) for row in invoices.issued(context.store, entity.key)}
+    posted = _posted(context, connection)
+    drafts = [
+        _foreign(item, posted.get(item.ref.id, 0))
+        for item in ledger.objects(context.store, connection, "document", LedgerDocument)
+        if item.ref.id not in ours and (item.type, item.number) not in on_the_way and _counts(item)
+    ]
+    kept = {draft.vendor_id for draft in drafts}
+    known = {row.vendor_id for row in foreign.of_ledger(context.store, connection)}
+    with context.store.transaction():
+        foreign.forget(context.store, connection, sorted(known - kept))
+        new, changed = foreign.save(context.store, connection, entity.key, drafts)
+    context.count("foreign documents new", new)
+    context.count("foreign documents changed", changed)
+
+
+def _counts(item: LedgerDocument) -> bool:
+    """A draft there is no receivable yet; of what was deleted before we ever saw it only the id is known."""
+    return item.status != "draft" and bool(item.currency) and item.issue_on is not None
+
+
+def _posted(context: Context, connection: str) -> dict[str, int]:
+    """Return by document what payments of ours pay of it in the books, as last seen."""
+    ours = links.by_vendor(context.store, connection, "payment")
+    posted: dict[str, int] = {}
+    for payment in ledger.objects(context.store, connection, "payment", LedgerPayment):
+        if payment.ref.id in ours and payment.status == "active":
+            for document, amount in payment.applied.items():
+                posted[document] = posted.get(document, 0) + amount
+    return posted
+
+
+def _foreign(item: LedgerDocument, posted: int) -> ForeignDraft:
+    assert item.issue_on is not None
+    removed = item.status in ("voided", "deleted")
+    return ForeignDraft(
+        vendor_id=item.ref.id,
+        type=item.type,
+        status="open" if item.status == "draft" else item.status,
+        number=item.number,
+        ledger_customer=item.customer_id,
+        currency=item.currency,
+        issue_on=item.issue_on,
+        due_on=item.due_on or item.issue_on,
+        total=item.total,
+        settled=0 if removed else max(0, item.total - item.balance - posted),
+    )
+
+
+def series_clash(context: Context, entity: Entity, connection: str) -> str:
+    """Say which number of others in the books our series would come to; empty when the series is free."""
+    ours = links.by_vendor(context.store, connection, "document")
+    flying = {str(row.number) for row in invoices.issued(context.store, entity.key)}
+    others = [
+        item.number
+        for item in ledger.objects(context.store, connection, "document", LedgerDocument)
+        if item.ref.id not in ours and item.number not in flying
+    ]
+    following = invoices.next_numbers(context.store, entity.key)
+    series = (entity.number_prefix, entity.credit_prefix)
+    return clash(others, {prefix: following.get(prefix, 1) for prefix in series}, entity.number_digits)
+
+
+def clash(numbers: Iterable[str], following: dict[str, int], digits: int) -> str:
+    """Return the highest of ``numbers`` that a series would come to, empty when there is none.
+
+    ``following``: the next number by prefix. What merely looks alike (another width) is never taken by the series.
+    """
+    for prefix, next_number in following.items():
+        taken = [
+            (int(rest), number)
+            for number in numbers
+            if number.startswith(prefix)
+            and (rest := number.removeprefix(prefix)).isascii()
+            and rest.isdigit()
+            and f"{int(rest):0{digits}d}" == rest
+            and int(rest) >= next_number
+        ]
+        if taken:
+            return max(taken)[1]
+    return ""

@@ -1,0 +1,72 @@
+"""Webhooks -> jobs that run sooner: an event is a hint that something changed, and what changed is asked for.
+
+Nothing is marked as handled: an event is handled when the jobs of its source have begun after it came in, by whatever
+made them run. So hundreds of events make one run, a process that dies in between forgets nothing, and an event that is
+lost, late, doubled or out of order changes only how soon the jobs run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from store import inbox, runs
+from store.database import Store
+from store.inbox import Unreadable
+from store.review import Finding
+from sync.context import Context, Source
+from sync.jobs import select
+
+# What an event of a source makes run, by the source's role.
+HASTENED = {
+    "crm": ("pull_deals", "map_terms", "plan_invoices"),
+    "payments": ("pull_payments", "match_payments", "post_payments"),
+}
+# How long after an event its source is asked. A CRM's search may find a change only a minute later (HubSpot's does),
+# so it is asked at once and once more.
+LOOKS = {"crm": (timedelta(0), timedelta(minutes=1)), "payments": (timedelta(0),)}
+REST = timedelta(seconds=15)  # between two runs of a job, so that a stream of events does not use up a vendor's limits
+
+
+def due(store: Store, sources: Sequence[Source], now: datetime) -> list[str]:
+    """Return the jobs that events ask for, in the order in which they run."""
+    wanted: set[str] = set()
+    for source in sources:
+        asked = _asked(store, source, now)
+        if asked is not None:
+            wanted.update(job for job in HASTENED[source.role] if _is_due(runs.last_start(store, job), asked, now))
+    if any(_is_due(runs.last_start(store, "handle_webhooks"), found.newest, now) for found in inbox.unreadable(store)):
+        wanted.add("handle_webhooks")
+    return [job.name for job in select(tuple(wanted))] if wanted else []
+
+
+def _asked(store: Store, source: Source, now: datetime) -> datetime | None:
+    """Return the latest moment up to ``now`` after which the jobs of ``source`` must have begun once."""
+    heard = ((inbox.latest(store, source.name, now - wait), wait) for wait in LOOKS.get(source.role, ()))
+    return max((at + wait for at, wait in heard if at is not None), default=None)
+
+
+def _is_due(began: datetime | None, asked: datetime, now: datetime) -> bool:
+    """Say whether a job that last began at ``began`` must run now; a time in the future says nothing."""
+    if began is None or began > now:
+        return True
+    return began < asked and now - began >= REST
+
+
+def run(context: Context) -> None:
+    """Report what nobody could read, and forget what no sender sends again."""
+    context.count("old webhooks forgotten", inbox.forget(context.store, context.world.now()))
+    for found in inbox.unreadable(context.store):
+        context.find(_unreadable(found))
+
+
+def _unreadable(found: Unreadable) -> Finding:
+    return Finding(
+        code="unreadable_webhook",
+        subject=f"connection:{found.connection}",
+        message=(
+            f"{found.count} webhook(s) that {found.connection} signed since {found.since:%Y-%m-%d %H:%M} UTC"
+            f" are not in the form its vendor describes; the latest begins {found.latest[:100]!r}"
+        ),
+        fix="nothing is missed, as what changed is asked for anyway; see at the vendor which version is sent",
+    )

@@ -1,0 +1,624 @@
+"""Reminders go to those who owe, once for each step, in one mail a day; and to nobody else, whatever happens."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from click.testing import CliRunner
+
+import app
+from connectors.base import Mail
+from connectors.errors import Refused, Retryable
+from sandbox.config_file import write_config
+from store import mail, runs
+from store.invoices import DocumentRow
+from store.mail import INVOICE
+from tests.sync.mail_bench import LOST, UK, Killed, MailBench, fails
+from tests.worlds import DAILY, NOBODY, Live
+
+JOB, READ, DELIVER = "send_reminders", "pull_ledger", "send_invoices"
+
+
+@pytest.fixture
+def post(tmp_path: Path) -> Iterator[MailBench]:
+    bench = MailBench(tmp_path)
+    yield bench
+    bench.close()
+
+
+def remind(post: MailBench, *, read: bool = True) -> list[tuple[str, str]]:
+    """Read the books and remind; return (recipient, subject) of what was accepted by that."""
+    before = len(post.box.accepted)
+    if read:
+        post.run(READ)
+    post.run(JOB)
+    return post.mailed()[before:]
+
+
+@pytest.fixture
+def overdue(post: MailBench) -> DocumentRow:
+    """An invoice of A over 100.00, delivered, in the books, and due yesterday."""
+    row = post.issue("A", due_in=5)
+    post.run(DELIVER)
+    post.wait(days=6)
+    return row
+
+
+# --------------------------------------------------------------------------------------------------------- what is sent
+
+
+def test_an_overdue_invoice_is_reminded_of_once_on_each_step_of_the_ladder(
+    post: MailBench, overdue: DocumentRow
+) -> None:
+    subjects = []
+    for _ in range(30):
+        subjects += [subject for _, subject in remind(post)]
+        assert remind(post) == []
+        post.wait(days=1)
+    assert subjects == [
+        "Reminder: invoice UK-00001 from Brightwater Ltd",
+        "Second reminder: invoice UK-00001 from Brightwater Ltd",
+        "Overdue: invoice UK-00001 from Brightwater Ltd",
+    ]
+    assert "100.00 GBP of Customer A is overdue after the last reminder" in post.item("reminders_used_up").message
+
+
+def test_a_reminder_says_what_is_owed_since_when_and_where_to_pay(post: MailBench, overdue: DocumentRow) -> None:
+    post.pay(overdue, 30_00)
+    remind(post)
+    text = post.box.accepted[-1].text
+    assert "- UK-00001: 70.00 GBP, due on 6 Sep 2026 (1 day ago)\n  pay online: https://books.example/L1" in text
+    assert text.startswith("Hello Customer A,")
+
+
+def test_missed_days_send_only_the_newest_step(post: MailBench, overdue: DocumentRow) -> None:
+    post.wait(days=8)
+    assert [subject.split()[0] for _, subject in remind(post)] == ["Second"]
+    post.wait(days=3)
+    assert remind(post) == []
+    post.wait(days=2)
+    assert [subject.split()[0] for _, subject in remind(post)] == ["Overdue:"]
+
+
+def test_several_invoices_of_a_customer_share_one_mail_in_the_firmest_tone(post: MailBench) -> None:
+    post.issue("A", due_in=1)
+    post.issue("A", 50_00, due_in=7)
+    post.issue("B", due_in=7)
+    post.run(DELIVER)
+    post.wait(days=8)
+    assert sorted(remind(post)) == [
+        ("ap@a.example", "Second reminder: invoices UK-00001, UK-00002 from Brightwater Ltd"),
+        ("ap@b.example", "Reminder: invoice UK-00003 from Brightwater Ltd"),
+    ]
+    steps = post.rows("SELECT document_id, step FROM mails WHERE step<>'invoice' ORDER BY document_id")
+    assert steps == [(1, "firm"), (2, "friendly"), (3, "friendly")]
+
+
+def test_a_customer_hears_of_it_once_a_day_and_of_the_rest_tomorrow(post: MailBench) -> None:
+    first = post.issue("A", due_in=5)
+    post.issue("A", 50_00, due_in=5)
+    post.run(DELIVER)
+    with post.store() as store, store.transaction():
+        mail.dispute(store, NOBODY, first.id, "wrong price")
+    post.wait(days=6)
+    assert [subject for _, subject in remind(post)] == ["Reminder: invoice UK-00002 from Brightwater Ltd"]
+    with post.store() as store, store.transaction():
+        assert mail.end_dispute(store, NOBODY, first.id, "agreed")
+    post.wait(hours=1)
+    assert remind(post) == []
+    post.wait(hours=20)
+    assert [subject for _, subject in remind(post)] == ["Reminder: invoice UK-00001 from Brightwater Ltd"]
+
+
+@pytest.mark.parametrize(("hours", "sent"), [(-4, 0), (-3, 1)])  # it is noon in London: 8 and 9 o'clock
+def test_reminders_wait_for_the_hour_of_sending(post: MailBench, overdue: DocumentRow, hours: int, sent: int) -> None:
+    post.wait(hours=hours)
+    assert len(remind(post)) == sent
+
+
+def test_the_days_are_those_of_the_legal_entity(post: MailBench) -> None:
+    post.change("uk", timezone="Pacific/Kiritimati", send_hour=0)  # 14 hours ahead: its day begins at 10:00 UTC
+    post.wait(hours=-3)
+    post.issue("A", due_in=0)
+    post.run(DELIVER)
+    post.wait(hours=1.5)
+    assert remind(post) == []  # 09:30 UTC: the due date's last half hour there
+    post.wait(hours=1)
+    assert len(remind(post)) == 1
+
+
+def test_the_ladder_is_the_entitys_own_and_may_be_empty(post: MailBench, overdue: DocumentRow) -> None:
+    post.change("uk", reminder_days=())
+    assert remind(post) == []
+    post.change("uk", reminder_days=(3,))
+    assert remind(post) == []
+    post.wait(days=2)
+    assert len(remind(post)) == 1
+
+
+# ---------------------------------------------------------------------------------------------------- who is left alone
+
+
+def test_a_paid_invoice_is_left_alone_even_where_only_the_books_know_it(post: MailBench, overdue: DocumentRow) -> None:
+    post.printing.settle("L1", 0)
+    assert remind(post) == []
+
+
+def test_an_invoice_that_was_not_delivered_or_not_surely_is_left_alone(post: MailBench) -> None:
+    post.issue("A", due_in=0)
+    post.issue("B", due_in=0)
+    post.change("uk", delivery="none")
+    post.customer_is("B", delivery="netterms")
+    post.box.acts = [fails(LOST, after=True)]
+    post.run(DELIVER)
+    post.change("uk", delivery="netterms")
+    post.wait(days=5)
+    assert remind(post) == []
+
+
+def test_a_customer_whose_delivery_was_switched_off_is_left_alone(post: MailBench, overdue: DocumentRow) -> None:
+    post.customer_is("A", delivery="none")
+    assert remind(post) == []
+
+
+@pytest.mark.parametrize("status", ["voided", "deleted"])
+def test_an_invoice_voided_in_the_books_is_left_alone(post: MailBench, overdue: DocumentRow, status: str) -> None:
+    post.printing.settle("L1", 0, status)
+    assert remind(post) == []
+
+
+def test_a_balance_that_was_not_read_within_a_day_reminds_nobody_and_says_so(
+    post: MailBench, overdue: DocumentRow
+) -> None:
+    post.run(READ)
+    post.wait(hours=25)
+    result = post.run(JOB)[JOB]
+    assert (result.tally, result.message) == ({}, f"1 reminder(s) wait until {UK} has been read again")
+    post.printing.down = Retryable("down")
+    assert remind(post) == []  # trying to read is not reading
+    post.printing.down = None
+    assert len(remind(post)) == 1
+
+
+def test_books_that_cannot_be_read_hold_back_only_their_own_reminders(post: MailBench, overdue: DocumentRow) -> None:
+    post.printing.down = Retryable("down")
+    post.run(READ)
+    with post.store() as store:
+        assert runs.last_read(store, READ, "books_us") == post.now()
+        assert runs.last_read(store, READ, UK) is None
+
+
+def test_a_disputed_payment_stops_the_reminders_of_what_it_paid(post: MailBench, overdue: DocumentRow) -> None:
+    post.pay(overdue, 40_00, disputed=True)
+    assert remind(post) == []
+
+
+def test_a_person_can_call_an_invoice_disputed_where_it_waits_for_one(post: MailBench, overdue: DocumentRow) -> None:
+    post.receive(overdue, 100_00)
+    remind(post)
+    post.decide("reminder_held", "disputed")
+    with post.store() as store:
+        assert mail.disputed(store) == {overdue.id}
+    post.run(JOB)
+    assert post.items("reminder_held") == []
+
+
+def test_unapplied_money_that_would_cover_it_holds_the_reminder_back_and_says_so(
+    post: MailBench, overdue: DocumentRow
+) -> None:
+    post.receive(overdue, 100_00)
+    assert remind(post) == []
+    assert "100.00 GBP of Customer A is not applied" in post.item("reminder_held").message
+
+
+def test_a_debit_on_its_way_holds_the_reminder_back_until_it_fails(post: MailBench, overdue: DocumentRow) -> None:
+    payment = post.receive(overdue, 100_00, status="processing")
+    assert remind(post) == []
+    with post.store() as store:
+        store.execute("UPDATE payments SET status='failed' WHERE id=?", payment)
+    assert len(remind(post)) == 1
+
+
+def test_a_credit_note_that_is_not_used_up_holds_the_reminder_back(post: MailBench, overdue: DocumentRow) -> None:
+    post.issue("A", kind="credit_note")
+    assert remind(post) == []
+    post.printing.settle("L2", 0)
+    assert len(remind(post)) == 1
+
+
+@pytest.mark.parametrize("amount", [99_99, 100_00])
+def test_money_that_is_not_ours_or_too_little_holds_nothing_back(
+    post: MailBench, overdue: DocumentRow, amount: int
+) -> None:
+    post.receive(overdue, amount, scope="in" if amount < 100_00 else "out")
+    assert len(remind(post)) == 1
+
+
+@pytest.mark.parametrize(("state", "sent"), [("held", 0), ("parked", 0), ("closed", 1)])
+def test_an_invoice_of_a_contract_that_waits_for_a_person_is_left_alone(
+    post: MailBench, overdue: DocumentRow, state: str, sent: int
+) -> None:
+    with post.store() as store:
+        store.execute("UPDATE contracts SET state=? WHERE key=?", state, overdue.contract)
+    assert len(remind(post)) == sent
+
+
+def test_a_document_that_others_made_in_the_books_is_never_reminded_of(post: MailBench, overdue: DocumentRow) -> None:
+    foreign = post.issue("A", due_in=0)
+    with post.store() as store:  # it is in the ledger, and linked to nothing of ours
+        store.execute("DELETE FROM links WHERE vendor_id=?", f"L{foreign.id}")
+    remind(post)
+    assert "UK-00002" not in post.box.accepted[-1].text
+
+
+def test_without_an_address_or_a_mail_server_somebody_hears_of_it(post: MailBench, overdue: DocumentRow) -> None:
+    post.customer_is("A", email="")
+    assert remind(post) == []
+    assert "a reminder of UK-00001" in post.item("no_mail_address").message
+    post.customer_is("A", email="ap@a.example")
+    post.sources = tuple(source for source in post.sources if source.role != "mail")
+    assert remind(post) == []
+    assert post.items("no_mailer")
+
+
+# ------------------------------------------------------------------------------------------------------ what goes wrong
+
+
+def test_a_doubtful_reminder_is_not_repeated_and_the_next_step_follows(post: MailBench, overdue: DocumentRow) -> None:
+    post.box.acts = [fails(LOST)]
+    assert remind(post) == []
+    for _ in range(6):
+        assert remind(post) == []
+        post.wait(days=1)
+    assert [subject.split()[0] for _, subject in remind(post)] == ["Second"]
+
+
+def test_over_real_smtp_a_late_customer_is_reminded_and_stops_hearing_of_it_once_it_has_paid(tmp_path: Path) -> None:
+    live = Live(tmp_path)
+    write_config(live.file, url=live.running.url, minute=0.06, go_live=date(2026, 6, 1), mail_url=live.running.mail_url)
+    live.sell(payment_terms="Net 5")
+    live.done(*DAILY, DELIVER, READ)
+    for day in (7, 8, 13):
+        live.move_to(date(2026, 9, day))
+        live.done(READ)
+        live.done(JOB)
+    live.pay(100_00, "UK-00001")
+    live.done("pull_payments", "match_payments", "post_payments", READ)
+    live.move_to(date(2026, 9, 20))
+    assert not live.done(JOB)[JOB].changed
+    subjects = [found.shown()["subject"] for found in live.sandbox.mailbox.caught]
+    assert [subject.split()[0] for subject in subjects] == ["Invoice", "Reminder:", "Second"]
+    assert "https://in.xero.example/UK-00001" in live.sandbox.mailbox.caught[-1].shown()["text"]
+
+
+def test_the_command_line_calls_an_invoice_disputed_and_ends_it(tmp_path: Path) -> None:
+    live = Live(tmp_path)
+    live.sell()
+    live.done(*DAILY)
+
+    def say(*words: str) -> tuple[int, str]:
+        result = CliRunner().invoke(
+            app.main, ["--config", str(live.file), "dispute", *words, "--reason", "wrong price"]
+        )
+        return result.exit_code, result.output.strip()
+
+    assert say("UK-00001") == (0, "UK-00001 is in dispute now.")
+    assert say("UK-00001") == (0, "UK-00001 is in dispute already.")
+    with live.store() as store:
+        assert len(mail.disputed(store)) == 1
+    assert say("UK-00001", "--over") == (0, "UK-00001 is not in dispute now.")
+    code, told = say("UK-99999")
+    assert (code, told) == (2, "UK-99999: there is no such invoice; `netterms report invoices` lists them")
+
+
+# --------------------------------------------------------------------------------------- whatever happens, in any order
+
+LONDON = ZoneInfo("Europe/London")
+DAYS = {"friendly": 1, "firm": 7, "escalation": 14}
+ORDER = list(DAYS)
+TONES = {"Reminder:": "friendly", "Second": "firm", "Overdue:": "escalation"}
+
+
+class Bill:
+    """An invoice as the rules of reminding see it: written from the plan, not from the code."""
+
+    def __init__(self, row: DocumentRow, customer: str) -> None:
+        self.row, self.customer = row, customer
+        self.open = self.books = row.total
+        self.seen: int | None = None  # of the books, when they were last read
+        self.booked = self.voided = self.voided_there = self.disputed = self.parked = False
+        self.mails: dict[str, list[Any]] = {}  # step -> [sent, uncertain or refused, and when]
+
+    def delivered(self) -> datetime | None:
+        state, at = self.mails.get(INVOICE, ["", None])
+        return at if state == "sent" else None
+
+
+class Story:
+    """Random events at a real store with the real jobs, and what must come of them."""
+
+    def __init__(self, post: MailBench, seed: int) -> None:
+        self.post, self.random = post, random.Random(seed)
+        self.bills: list[Bill] = []
+        self.waiting: Counter[str] = Counter()  # unapplied cash by customer
+        self.read_at: datetime | None = None
+        self.counts: Counter[str] = Counter()
+
+    # ----------------------------------------------------------------------------------------------------- the model
+
+    def must_remind(self) -> dict[str, dict[str, str]]:
+        """Return customer -> invoice number -> step that a reminder must go out about now."""
+        now = self.post.now().astimezone(LONDON)
+        found: dict[str, dict[str, str]] = {}
+        if now.hour < 9 or self.read_at is None or self.post.now() - self.read_at > timedelta(hours=24):
+            return {}
+        for bill in self.bills:
+            step = self.step(bill, now.date())
+            if step and not self.heard_today(bill.customer, now.date()):
+                found.setdefault(bill.customer, {})[str(bill.row.number)] = step
+        return found
+
+    def step(self, bill: Bill, today: date) -> str:
+        delivered = bill.delivered()
+        if delivered is None or bill.voided or bill.disputed or bill.parked or bill.open <= 0 or not bill.seen:
+            return ""
+        if self.waiting[bill.customer] >= min(bill.open, bill.seen):
+            return ""
+        days = (today - max(bill.row.due_on, delivered.astimezone(LONDON).date())).days
+        newest = [step for step, after in DAYS.items() if days >= after][-1:]
+        later = [step for step in bill.mails if step != INVOICE and ORDER.index(step) >= ORDER.index(newest[0])] \
+            if newest else []  # fmt: skip
+        return newest[0] if newest and not later else ""
+
+    def heard_today(self, customer: str, today: date) -> bool:
+        return any(
+            step != INVOICE and state != "refused" and at.astimezone(LONDON).date() == today
+            for bill in self.bills if bill.customer == customer
+            for step, (state, at) in bill.mails.items()
+        )  # fmt: skip
+
+    # ---------------------------------------------------------------------------------------------------- the events
+
+    def play(self, events: int) -> None:
+        names = [name.removeprefix("do_") for name in dir(self) if name.startswith("do_")]
+        often = {
+            "ordinary_day": 14,
+            "day_with_news": 3,
+            "park": 3,
+            "remind": 4,
+            "time": 5,
+            "deliver": 4,
+            "issue": 4,
+            "decide": 2,
+            "money_goes_back": 2,
+        }
+        rarely = {"dispute": 0.4, "void": 0.6, "money_comes": 0.4, "pay_in_books_only": 0.5}
+        weights = [{**often, **rarely}.get(name, 1) for name in names]
+        for name in ["issue", "issue", "issue", "deliver", *self.random.choices(names, weights, k=events)]:
+            self.counts[name] += 1
+            getattr(self, f"do_{name}")()
+
+    def one(self, *, delivered: bool = False) -> Bill | None:
+        known = [bill for bill in self.bills if not bill.voided_there and (bill.delivered() or not delivered)]
+        return self.random.choice(known) if known else None
+
+    def do_issue(self) -> None:
+        customer = self.random.choice("AB")
+        row = self.post.issue(customer, due_in=self.random.randint(0, 6), booked=False)
+        self.bills.append(Bill(row, customer))
+        if self.random.random() < 0.8:
+            self.do_book()
+
+    def do_book(self) -> None:
+        for bill in self.bills:
+            if not bill.booked:
+                self.post.book(bill.row)
+                bill.booked = True
+
+    def do_time(self) -> None:
+        hours = self.random.choice([1, 3, 10, 20, 24, 24, 24, 48, 72])
+        self.post.wait(hours=hours)
+
+    def do_ordinary_day(self) -> None:
+        self.post.wait(hours=24)
+        self.do_read()
+        self.do_remind()
+
+    def do_day_with_news(self) -> None:
+        """A day on which what held reminders back is settled after the first of them went out."""
+        self.do_ordinary_day()
+        for bill in self.bills:
+            self.set_parked(bill, False)
+        self.do_money_goes_back()
+        self.do_remind()
+
+    def do_read(self) -> None:
+        down = self.random.random() < 0.15
+        self.post.printing.down = Retryable("down") if down else None
+        at = self.post.now()
+        self.post.run(READ)
+        self.post.printing.down = None
+        if down:
+            return
+        self.read_at = at
+        for bill in self.bills:
+            if bill.booked:
+                bill.seen = bill.books
+                bill.voided = bill.voided or bill.voided_there
+                bill.open = 0 if bill.voided else bill.open
+
+    def do_pay(self) -> None:
+        bill = self.one()
+        if bill is None or not bill.booked or bill.open <= 0 or bill.voided:
+            return
+        amount = self.random.choice([bill.open, bill.open, 10_00])
+        disputed, posted = self.random.random() < 0.3, self.random.random() < 0.7 and bill.books >= amount
+        if amount > bill.open:
+            return
+        self.post.pay(bill.row, amount, in_books=posted, disputed=disputed)
+        bill.open -= amount
+        bill.books -= amount if posted else 0
+        bill.disputed = bill.disputed or disputed
+
+    def do_pay_in_books_only(self) -> None:
+        if (bill := self.one()) and bill.booked:
+            bill.books = self.random.choice([0, bill.books // 2])
+            self.post.printing.settle(f"L{bill.row.id}", bill.books)
+
+    def do_void(self) -> None:
+        if (bill := self.one()) and bill.booked and self.random.random() < 0.5:
+            bill.voided_there, bill.books = True, 0
+            self.post.printing.settle(f"L{bill.row.id}", 0, self.random.choice(["voided", "deleted"]))
+
+    def do_dispute(self) -> None:
+        if bill := self.one():
+            with self.post.store() as store, store.transaction():
+                mail.dispute(store, NOBODY, bill.row.id, "test")
+            bill.disputed = True
+
+    def do_park(self) -> None:
+        if bill := self.one():
+            self.set_parked(bill, not bill.parked)
+
+    def set_parked(self, bill: Bill, parked: bool) -> None:
+        bill.parked = parked
+        with self.post.store() as store:
+            state = "parked" if parked else "active"
+            store.execute("UPDATE contracts SET state=? WHERE key=?", state, bill.row.contract)
+
+    def do_money_comes(self) -> None:
+        if bill := self.one():
+            amount = self.random.choice([5_00, 100_00])
+            self.post.receive(bill.row, amount)
+            self.waiting[bill.customer] += amount
+
+    def do_money_goes_back(self) -> None:
+        with self.post.store() as store:
+            store.execute(
+                "UPDATE payments SET refunded=amount WHERE NOT EXISTS"
+                " (SELECT 1 FROM applications a WHERE a.payment_id=payments.id)"
+            )
+        self.waiting.clear()
+
+    def do_deliver(self) -> None:
+        must = {
+            str(bill.row.number) for bill in self.bills if bill.booked and not bill.voided and INVOICE not in bill.mails
+        }
+        attempts, end = self.run(DELIVER)
+        about = [(sent.subject.split()[1], sent) for sent in attempts]
+        assert len(about) == len({number for number, _ in about})
+        assert {number for number, _ in about} <= must
+        if end != "stopped":
+            assert {number for number, _ in about} == must
+        for number, sent in about:
+            self.note(number, INVOICE, sent, end if sent is attempts[0] else "sent")
+
+    def do_remind(self) -> None:
+        must = self.must_remind()
+        attempts, end = self.run(JOB)
+        assert len(attempts) <= len(must), f"reminded of {[sent.subject for sent in attempts]}, not of {must}"
+        if end == "stopped":
+            assert len(attempts) == min(1, len(must))
+        else:
+            assert len(attempts) == len(must), f"reminded of {[sent.subject for sent in attempts]}, not of {must}"
+        for sent in attempts:
+            customer = sent.recipient[3].upper()
+            listed = {line.split(":")[0].removeprefix("- ") for line in sent.text.splitlines() if line.startswith("- ")}
+            assert listed == set(must[customer])
+            assert TONES[sent.subject.split()[0]] == max(must[customer].values(), key=ORDER.index)
+            for number in listed:
+                self.note(number, must[customer][number], sent, end if sent is attempts[0] else "sent")
+            self.counts["reminders"] += 1
+
+    def do_remind_while_the_books_are_down(self) -> None:
+        self.post.printing.down = Retryable("down")
+        before = len(self.post.box.attempts)
+        self.post.run(JOB)
+        self.post.printing.down = None
+        assert len(self.post.box.attempts) == before
+
+    def run(self, job: str) -> tuple[list[Mail], str]:
+        """Run a mail job, the first mail of which may fail; return the mails handed over and how the first ended."""
+        ends = [None] * 6 + [Refused("no"), Retryable("busy"), LOST, Killed()]
+        error, after = self.random.choice(ends), self.random.random() < 0.5
+        after = after and error in (LOST, ends[-1])
+        self.post.box.acts = [fails(error, after=after)] if error else []
+        before = len(self.post.box.attempts)
+        try:
+            self.post.run(job)
+        except Killed:
+            self.post.wait(minutes=11)  # its lease runs out
+        attempts = self.post.box.attempts[before:]
+        self.post.box.acts = []
+        if not attempts or error is None:
+            return attempts, "sent"
+        return attempts, "refused" if isinstance(error, Refused) else "stopped"
+
+    def note(self, number: str, step: str, sent: Mail, end: str) -> None:
+        """Note what became of a mail."""
+        (bill,) = [one for one in self.bills if one.row.number == number]
+        (state,) = {
+            state for (state,) in self.post.rows(
+                f"SELECT state FROM mails WHERE document_id={bill.row.id} AND step='{step}'"
+            )
+        } or {""}  # fmt: skip
+        if end == "stopped":
+            assert state in ("", "sending", "uncertain")
+            if state:
+                bill.mails[step] = ["uncertain", sent.sent_at]
+            return
+        assert state == end
+        bill.mails[step] = [end, sent.sent_at]
+
+    def do_decide(self) -> None:
+        """A person who looks into the mail server's log settles whatever is in doubt."""
+        arrived = {sent.message_id for sent in self.post.box.accepted}
+        for item in self.post.items("mail_uncertain") + self.post.items("mail_refused"):
+            name = item.subject.partition(":")[2]
+            rows = self.post.rows(f"SELECT document_id, step FROM mails WHERE message_id='{name}'")
+            action = "consider_sent" if name in arrived else "send_again"
+            self.post.decide_item(item.id, action)
+            for document_id, step in rows:
+                (bill,) = [one for one in self.bills if one.row.id == document_id]
+                if action == "send_again":
+                    del bill.mails[step]
+                else:
+                    bill.mails[step][0] = "sent"
+
+
+EVENTS = 80
+STORIES = [pytest.param(seed, marks=[pytest.mark.long] if seed >= 12 else []) for seed in range(200)]
+
+
+@pytest.mark.parametrize("seed", STORIES)
+def test_whatever_happens_each_step_is_sent_once_to_those_who_owe_and_to_nobody_else(
+    post: MailBench, seed: int
+) -> None:
+    story = Story(post, seed)
+    story.play(EVENTS)
+    rows = Counter(
+        (document_id, step) for document_id, step in post.rows("SELECT document_id, step FROM mails WHERE state='sent'")
+    )
+    assert max(rows.values(), default=1) == 1
+    assert max(Counter(sent.message_id for sent in post.box.accepted).values(), default=1) == 1
+
+
+def test_the_stories_are_worth_telling(tmp_path: Path) -> None:
+    told: Counter[str] = Counter()
+    for seed in range(3):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        bench = MailBench(folder)
+        story = Story(bench, seed)
+        story.play(EVENTS)
+        told += story.counts
+        told.update(step for (step,) in bench.rows("SELECT step FROM mails WHERE state='sent'"))
+        bench.close()
+    assert all(told[name] > 2 for name in ("reminders", "friendly", "firm", "escalation", "invoice", "decide", "void"))
