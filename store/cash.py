@@ -155,9 +155,7 @@ def forget_unreadable(store: Store, connection: str, vendor_ids: Sequence[str]) 
 
 def unreadable(store: Store) -> list[tuple[str, str, str]]:
     """Return (connection, the vendor's id, problem) of every payment that cannot be read."""
-    return store.tuples(
-        "SELECT connection, vendor_id, problem FROM unreadable_payments ORDER BY connection, vendor_id"
-    )
+    return store.tuples("SELECT connection, vendor_id, problem FROM unreadable_payments ORDER BY connection, vendor_id")
 
 
 def assign_customer(store: Store, payment_id: int, customer_id: int) -> None:

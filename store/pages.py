@@ -349,8 +349,8 @@ def _named(part: Part, search: str) -> None:
 # A foreign document with our customer, where the ledger's customer is linked to one.
 _FOREIGN = (
     "SELECT f.id, f.connection, f.entity, f.type, f.status, f.number, f.currency, f.issue_on, f.due_on, f.total,"
-    " f.open, f.ledger_customer, (SELECT min(l.our_id) FROM links l WHERE l.connection=f.connection AND l.kind='customer'"
-    " AND l.vendor_id=f.ledger_customer) AS customer_id FROM foreign_documents f"
+    " f.open, f.ledger_customer, (SELECT min(l.our_id) FROM links l WHERE l.connection=f.connection"
+    " AND l.kind='customer' AND l.vendor_id=f.ledger_customer) AS customer_id FROM foreign_documents f"
 )
 FOREIGN_STATES = ("open", "overdue", "paid", "credit_note", "voided", "deleted")
 

@@ -66,6 +66,8 @@ def _link_customer(store: Store, actor: Actor, item: Item, value: str, reason: s
     if chosen not in ids:
         raise ValueError(f"say which customer of the books is meant: --do link=ID, one of {', '.join(ids)}")
     customer_id = int(item.subject.partition(":")[2])
+    if links.by_vendor(store, connection, "customer").get(chosen, customer_id) != customer_id:
+        raise ValueError(f"{chosen} is another customer of ours already: merge the two in the CRM, or: separate")
     links.link_customer(store, actor, connection, chosen, customer_id, [currency], reason)
 
 

@@ -8,7 +8,7 @@ then nothing is booked: a wrong customer is worse than a late invoice.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
@@ -129,18 +129,19 @@ def link_certain(
 ) -> dict[tuple[int, str], Match]:
     """Link the (customer, currency) pairs that are certain; return the undecided ones with what may be meant."""
     identity = Identity(context, connection)
-    undecided: dict[tuple[int, str], Match] = {}
-    for customer_id, currency in sorted(wanted):
-        found = identity.match(customers[customer_id], currency)
-        if found.how == "undecided":
-            undecided[customer_id, currency] = found
-        if found.how == "certain":
-            with context.store.transaction():
-                links.link_customer(
-                    context.store, context.actor, connection, found.theirs[0].ref.id, customer_id, [currency], found.why
-                )
-            context.count("customers linked")
-    return undecided
+    found = {(one, currency): identity.match(customers[one], currency) for one, currency in sorted(wanted)}
+    claims = Counter((match.theirs[0].ref.id, key[1]) for key, match in found.items() if match.how == "certain")
+    for key, match in found.items():
+        if match.how == "certain" and claims[match.theirs[0].ref.id, key[1]] > 1:
+            why = "several customers of ours would be this one"
+            found[key] = Match(how="undecided", theirs=match.theirs, why=why)
+    certain = {key: match for key, match in found.items() if match.how == "certain"}
+    with context.store.transaction():
+        for (our_id, currency), match in certain.items():
+            theirs = match.theirs[0].ref.id
+            links.link_customer(context.store, context.actor, connection, theirs, our_id, [currency], match.why)
+    context.count("customers linked", len(certain))
+    return {key: match for key, match in found.items() if match.how == "undecided"}
 
 
 def undecided_item(connection: str, row: CustomerRow, currency: str, match: Match) -> Finding:

@@ -70,6 +70,8 @@ def _match(
         return
     payment = row.payment(ReceivedPayment) if row.is_received else None
     if payment is not None and not scope.holds(row, payment):
+        if scope.is_from_before(row):
+            _look_at_old(context, matcher, scope, row, payment)
         return
     customer_id = row.customer_id or (payers.customer(row.connection, payment) if payment else None)
     if booked is not None and payment is not None and booked.claim(row, payment, scope, customer_id):
@@ -90,6 +92,25 @@ def _match(
         row = cash.get(context.store, row.id)
     if row.available > 0:
         _unapplied(context, row, payment, decision)
+
+
+def _look_at_old(context: Context, matcher: Matcher, scope: Scope, row: PaymentRow, payment: ReceivedPayment) -> None:
+    """Money from before go-live is booked by whoever kept the books; where its invoice is open still, it may be not."""
+    incoming = Incoming(currency=row.currency, available=row.available, texts=scope.texts(row, payment))
+    decision = matcher.match(incoming)
+    if decision.reason != "number":
+        return
+    context.find(
+        Finding(
+            code="paid_before_go_live",
+            subject=f"payment:{row.id}",
+            message=(
+                f"{display(row.available, row.currency)} was received on {row.received_on}, before go-live"
+                f" ({row.connection} {row.vendor_id}); it {decision.evidence}, and something is open there"
+            ),
+            fix="if nobody has typed it into the books yet, do so there",
+        )
+    )
 
 
 def _pays_already(context: Context, row: PaymentRow, decision: Decision) -> bool:

@@ -1,33 +1,43 @@
-"""Runs the jobs by their cadence, one after the other, until it is stopped."""
+"""Runs the jobs by their cadence, and sooner when they are due, one after the other, until it is stopped."""
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from apscheduler.events import EVENT_SCHEDULER_SHUTDOWN
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.base import BaseTrigger
 
 from sync.jobs import JOBS
 
+logger = logging.getLogger("netterms")
+
+Run = Callable[[str], Any]
 Hastened = Callable[[], Sequence[str]]
 LOOK = timedelta(seconds=2)  # how often it is asked which jobs are due before their time
+PAUSE = timedelta(minutes=1)  # and how long it is not after that went wrong
 
 
-def start(
-    run: Callable[[str], Any], cadence: Mapping[str, int], now: datetime, hastened: Hastened | None = None
-) -> BackgroundScheduler:
+def start(run: Run, cadence: Mapping[str, int], now: datetime, hastened: Hastened | None = None) -> BackgroundScheduler:
     """Start a scheduler that calls ``run(job name)`` every ``cadence[job]`` seconds.
 
-    All jobs share one thread, in the order of the table, as the store has one writer. A job that was missed runs
+    Jobs run one at a time, in the order of the table, as the store has one writer. A job that was missed runs
     once, not once for each time it was missed. ``hastened`` says which jobs are due before their time.
     """
+    turn = threading.Lock()
+
+    def in_turn(name: str) -> None:
+        with turn:
+            run(name)
+
     scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(1)}, timezone=UTC)
     for place, job in enumerate(JOBS):
         scheduler.add_job(
-            run,
+            in_turn,
             "interval",
             args=[job.name],
             seconds=cadence[job.name],
@@ -38,27 +48,34 @@ def start(
             misfire_grace_time=None,
         )
     if hastened is not None:
-        _watch(scheduler, run, hastened)
+        _watch(scheduler, in_turn, hastened)
     scheduler.start()
     return scheduler
 
 
-def _watch(scheduler: BackgroundScheduler, run: Callable[[str], Any], hastened: Hastened) -> None:
-    """Run what is due before its time, and look again ``LOOK`` after that is done: looks never queue up."""
+def _watch(scheduler: BackgroundScheduler, run: Run, hastened: Hastened) -> None:
+    """Run what is due before its time, in a thread that ends with the scheduler.
+
+    It is no job of the scheduler's own: one that waits behind a long job would be reported as missed every time, and
+    one that orders its own successor would wait for ever on a scheduler that is just being stopped.
+    """
+    stopped = threading.Event()
 
     def look() -> None:
-        try:
-            for name in hastened():
-                run(name)
-        finally:
-            _watch(scheduler, run, hastened)
+        wait = LOOK
+        while not stopped.wait(wait.total_seconds()):
+            try:
+                for name in hastened():
+                    run(name)
+                wait = LOOK
+            except Exception:
+                logger.exception("jobs that are due before their time could not be run")
+                wait = PAUSE
 
-    scheduler.add_job(look, _Soon(), misfire_grace_time=None)
+    def stop(_: object) -> None:
+        stopped.set()
+        thread.join()
 
-
-class _Soon(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
-    """Fires once, ``LOOK`` after the job was added."""
-
-    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None:
-        """Return when to fire."""
-        return now + LOOK if previous is None else None
+    thread = threading.Thread(target=look, name="hastened jobs", daemon=True)
+    scheduler.add_listener(stop, EVENT_SCHEDULER_SHUTDOWN)
+    thread.start()

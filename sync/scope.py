@@ -43,7 +43,13 @@ class Scope:
         """Return the customer of an invoice, where known."""
         return self._invoices[target][1] if target in self._invoices else None
 
+    def is_from_before(self, row: PaymentRow) -> bool:
+        """Say whether a payment came before go-live: whoever kept the books then booked it."""
+        return row.received_on < self._context.world.entities[self._entity].go_live
+
     def _is_ours(self, row: PaymentRow, payment: ReceivedPayment) -> bool:
+        if self.is_from_before(row):
+            return False
         facts = {"currency": payment.currency, **payment.texts, **payment.marks}
         return self._context.world.payments_mapping(row.connection).is_ours(facts) or bool(self.named(row, payment))
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from connectors.base import Credentials, Crm, CrmDeal, DealPage, DealScope, Ports, Settings
-from connectors.errors import AuthExpired, Retryable
+from connectors.errors import AuthExpired, Refused, Retryable
 from sandbox.core import LOCK, Fault
 from sandbox.server import Options, Running
 from tests.conftest import FixedToken, NoWait
@@ -47,6 +47,7 @@ class CrmSuite:
     scope: DealScope  # names of properties as a mapping would write them
     custom_property: str  # of deals, an enumeration
     custom_option: str  # one of its values
+    written_property: str  # of deals and companies, a text that may be written
 
     def connect(self, settings: Settings, ports: Ports) -> Crm:
         """Return the connector under test."""
@@ -66,6 +67,26 @@ class CrmSuite:
 
     def reopen_deal(self, running: Running, deal_id: str) -> None:
         """Move a deal back to an open stage."""
+        raise NotImplementedError
+
+    def delete_deal(self, running: Running, deal_id: str) -> None:
+        """Move a deal to the recycle bin."""
+        raise NotImplementedError
+
+    def merge_deals(self, running: Running, deal_id: str, other_id: str) -> str:
+        """Merge two deals; return the id of what they became."""
+        raise NotImplementedError
+
+    def edit_company(self, running: Running, company_id: str) -> None:
+        """Change a company without touching its deals."""
+        raise NotImplementedError
+
+    def merge_companies(self, running: Running, company_id: str, other_id: str) -> str:
+        """Merge two companies; return the id of what they became."""
+        raise NotImplementedError
+
+    def written(self, running: Running, object_type: str, object_id: str) -> str | None:
+        """Return what stands in ``written_property`` of a record."""
         raise NotImplementedError
 
     # ------------------------------------------------------------------------------------------------- building blocks
@@ -209,6 +230,113 @@ class CrmSuite:
         _, later = self.pull(crm, cursor)
         assert later is not None
         assert later >= cursor
+
+    def test_a_pull_tells_which_deals_are_not_won_any_more(self, running: Running, crm: Crm) -> None:
+        deals, cursor = self.pull(crm)
+        self.reopen_deal(running, deals[0].id)
+        fates = {fate.id: fate for page in crm.won_deals(cursor, self.scope) for fate in page.fates}
+        assert (fates[deals[0].id].fate, fates[deals[0].id].became) == ("not_won", "")
+        assert deals[1].id not in fates
+
+    def test_a_pull_tells_what_merged_deals_became(self, running: Running, crm: Crm) -> None:
+        deals, cursor = self.pull(crm)
+        merged = self.merge_deals(running, deals[0].id, deals[1].id)
+        pages = list(crm.won_deals(cursor, self.scope))
+        fates = {fate.id: (fate.fate, fate.became) for page in pages for fate in page.fates}
+        assert fates[deals[0].id] == fates[deals[1].id] == ("merged", merged)
+        whole = next(deal for page in pages for deal in page.deals if deal.id == merged)
+        lines = {line.id for deal in deals[:2] for line in deal.line_items}
+        assert {line.id for line in whole.line_items} == lines
+
+    def test_what_was_read_when_it_was_settled_does_not_come_again(self, running: Running, crm: Crm) -> None:
+        deals, cursor = self.pull(crm)
+        assert list(crm.won_deals(cursor, self.scope, settled=True)) == []
+        self.edit_deal(running, deals[0].id)
+        pages = list(crm.won_deals(cursor, self.scope, settled=True))
+        assert [deal.id for page in pages for deal in page.deals] == [deals[0].id]
+
+    def test_a_deal_comes_again_when_only_its_company_changed(self, running: Running, crm: Crm) -> None:
+        deals, cursor = self.pull(crm)
+        deal = next(deal for deal in deals if deal.companies)
+        self.move(running, 1)
+        self.edit_company(running, deal.companies[0].id)
+        again, _ = self.pull(crm, cursor)
+        assert deal.id in [one.id for one in again]
+
+    def test_the_company_of_a_deal_names_the_companies_that_were_merged_into_it(
+        self, running: Running, crm: Crm
+    ) -> None:
+        deals, cursor = self.pull(crm)
+        companies = list({deal.companies[0].id: deal for deal in deals if deal.companies})[:2]
+        self.move(running, 1)
+        merged = self.merge_companies(running, *companies)
+        again, _ = self.pull(crm, cursor)
+        found = {deal.companies[0].id: deal.companies[0].merged_ids for deal in again if deal.companies}
+        assert set(companies) <= set(found[merged])
+        assert not set(companies) & set(found)
+
+    # ----------------------------------------------------------------------------------------------- counting and fates
+
+    def test_the_won_deals_are_counted_in_one_call(self, running: Running, crm: Crm) -> None:
+        before = running.sandbox.vendors[self.vendor].calls.total()
+        assert crm.count_won(self.scope) == len(self.won(running))
+        assert running.sandbox.vendors[self.vendor].calls.total() == before + 1
+
+    def test_a_deleted_deal_is_counted_no_more_and_found_deleted(self, running: Running, crm: Crm) -> None:
+        deals, _ = self.pull(crm)
+        self.delete_deal(running, deals[0].id)
+        assert crm.count_won(self.scope) == len(deals) - 1
+        found = crm.fates([deal.id for deal in deals], self.scope)
+        assert [fate.fate for fate in found] == ["deleted"] + ["won"] * (len(deals) - 1)
+
+    def test_every_fate_is_told_by_the_id_that_was_asked_for(self, running: Running, crm: Crm) -> None:
+        won = [deal.id for deal in self.pull(crm)[0]][:6]
+        self.reopen_deal(running, won[0])
+        self.delete_deal(running, won[1])
+        merged = self.merge_deals(running, won[2], won[3])
+        self.reopen_deal(running, won[4])
+        open_one = self.merge_deals(running, won[4], won[5])
+        found = [(fate.id, fate.fate, fate.became) for fate in crm.fates([*won, "1"], self.scope)]
+        assert found == [
+            (won[0], "not_won", ""),
+            (won[1], "deleted", ""),
+            (won[2], "merged", merged),
+            (won[3], "merged", merged),
+            (won[4], "not_won", open_one),
+            (won[5], "not_won", open_one),
+            ("1", "deleted", ""),
+        ]
+
+    # ---------------------------------------------------------------------------------------------------------- writing
+
+    def test_an_update_changes_what_it_names_and_says_which(self, running: Running, crm: Crm) -> None:
+        deal = next(deal for deal in self.pull(crm)[0] if deal.companies)
+        assert crm.update("deals", {deal.id: {self.written_property: "X-1"}}) == [deal.id]
+        company = deal.companies[0].id
+        assert crm.update("companies", {company: {self.written_property: "X-2"}}) == [company]
+        assert self.written(running, "deals", deal.id) == "X-1"
+        assert self.written(running, "companies", company) == "X-2"
+        crm.update("deals", {deal.id: {self.written_property: ""}})
+        assert not self.written(running, "deals", deal.id)
+
+    def test_an_update_leaves_out_what_is_gone_and_changes_the_rest(self, running: Running, crm: Crm) -> None:
+        deals = [deal.id for deal in self.pull(crm)[0]][:7]
+        self.delete_deal(running, deals[3])
+        done = crm.update("deals", {one: {self.written_property: "X-1"} for one in [*deals, "1"]})
+        assert sorted(done) == sorted(set(deals) - {deals[3]})
+        assert {self.written(running, "deals", one) for one in done} == {"X-1"}
+
+    def test_an_update_of_an_unknown_property_is_refused(self, crm: Crm) -> None:
+        deals, _ = self.pull(crm)
+        with pytest.raises(Refused):
+            crm.update("deals", {deals[0].id: {"no_such_property": "1"}})
+
+    @pytest.mark.parametrize("fault", PASSING, ids=lambda fault: f"{fault['kind']}-{fault.get('status', '')}")
+    def test_an_update_outlives_passing_failures(self, running: Running, crm: Crm, fault: dict[str, Any]) -> None:
+        deals, _ = self.pull(crm)
+        self.order(running, **fault, times=2)
+        assert crm.update("deals", {deals[0].id: {self.written_property: "X-1"}}) == [deals[0].id]
+        assert self.written(running, "deals", deals[0].id) == "X-1"
 
     # --------------------------------------------------------------------------------------------------------- failures
 

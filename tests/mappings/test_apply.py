@@ -426,6 +426,27 @@ def test_lines_without_a_sku_are_found_again_by_their_description():
 
 # --------------------------------------------------------------------------------------------------- anything at all
 
+
+@pytest.mark.parametrize(
+    ("dealtype", "relation"),
+    [("newbusiness", "new"), ("Existingbusiness", "amendment"), ("renewal", "renewal"), ("Partner", ""), (None, "")],
+)
+def test_the_deal_type_says_what_a_deal_does(dealtype, relation):
+    assert mapped(deal(dealtype=dealtype)).relation == relation
+
+
+def test_a_deal_may_name_the_contract_it_belongs_to():
+    assert mapped(deal(amends_contract=" D42 ")).relates_to == "D42"
+    assert mapped(deal()).relates_to == ""
+
+
+def test_the_ids_that_a_company_had_before_a_merge_come_with_it():
+    made = deal()
+    made["companies"][0]["merged_ids"] = ["68", "69"]
+    assert mapped(made).merged_company_ids == ("68", "69")
+    assert mapped(deal()).merged_company_ids == ()
+
+
 _NAMES = {
     "deals": tuple(deal()["properties"]),
     "line_items": tuple(deal()["line_items"][0]["properties"]),

@@ -11,6 +11,7 @@ from mappings.spec import (
     MappingError,
     check_against,
     check_stages,
+    check_write_back,
     load_crm_mapping,
     properties_used,
     won_stages,
@@ -259,3 +260,40 @@ def test_the_recipes_in_the_readme_load():
     assert load_crm_mapping(SHIPPED_TEXT.replace('starts_on = { from = "deal.contract_start" }', start), "hubspot.toml")
     head = SHIPPED_TEXT.partition("[line.recurring]")[0].partition("# HubSpot leaves the frequency")[0]
     assert load_crm_mapping(head + lines.replace("[line]\n", ""), "hubspot.toml")
+
+
+# ---------------------------------------------------------------------------------------------------------- write back
+
+
+def write_back(lines: str) -> str:
+    return SHIPPED_TEXT.partition("[write_back.deal]")[0] + lines
+
+
+def test_what_is_written_back_is_read_by_no_pull():
+    assert not {name for name in properties_used(shipped())["deals"] if name.startswith("netterms_")}
+    assert shipped().write_back["deals"]["open"] == "netterms_open"
+
+
+def test_a_figure_with_an_empty_name_is_left_out():
+    mapping = load_crm_mapping(write_back('[write_back.deal]\nopen = ""\noverdue = "late"\n'), "hubspot.toml")
+    assert mapping.write_back == {"deals": {"overdue": "late"}, "companies": {}}
+    assert load_crm_mapping(write_back(""), "hubspot.toml").write_back == {"deals": {}, "companies": {}}
+
+
+def test_what_cannot_be_written_back_is_named_with_what_can():
+    found = faults_of(write_back('[write_back.deal]\nopne = "a"\nopen = 1\noverdue = "b"\nlast_invoice = "b"\n'))
+    assert found["write_back.deal.opne"].remedy == "did you mean 'open'?"
+    assert found["write_back.deal.open"].problem == "is 1"
+    assert "like another figure" in found["write_back.deal.last_invoice"].problem
+    assert faults_of(write_back('[write_back.line]\nopen = "a"\n'))
+
+
+def test_a_property_to_write_that_is_missing_or_of_another_type_is_named_with_what_to_create():
+    text = '[write_back.deal]\nopen = "a"\nlast_invoice = "b"\nlast_invoice_date = "c"\npayment_status = "d"\n'
+    mapping = load_crm_mapping(write_back(text), "hubspot.toml")
+    existing = {"deals": {"a": "string", "b": "enumeration", "c": "date"}}
+    found = {fault.key: fault for fault in check_write_back(mapping, existing)}
+    assert list(found) == ["write_back.deal.last_invoice", "write_back.deal.payment_status"]
+    assert "has type enumeration" in found["write_back.deal.last_invoice"].problem
+    assert "the CRM has no property 'deal.d'" in found["write_back.deal.payment_status"].problem
+    assert all("type string" in fault.remedy for fault in found.values())

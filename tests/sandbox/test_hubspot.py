@@ -169,6 +169,45 @@ def test_a_merged_record_answers_under_its_new_id(client: Client) -> None:
     assert answer["properties"]["hs_merged_object_ids"] == f"{one};{two}"
 
 
+def test_merging_makes_a_new_record_that_has_what_belonged_to_either(client: Client) -> None:
+    records = client.vendor.records
+    one, two = [deal for deal in records.by_type["deals"] if records.linked("deals", deal, "line_items")][:2]
+    lines = {line for deal in (one, two) for line in records.linked("deals", deal, "line_items")}
+    company = next(iter(records.linked("deals", one, "companies")))
+    body = {"primaryObjectId": one, "objectIdToMerge": two}
+    merged = client.ok("POST", f"{OBJECTS}/deals/merge", body)["id"]
+    assert merged not in (one, two)
+    assert client.ok("GET", f"{OBJECTS}/deals/{two}")["id"] == merged
+    assert set(records.linked("deals", merged, "line_items")) == lines
+    assert records.linked("deals", one, "line_items") == {}
+    assert merged in records.linked("companies", company, "deals")
+    assert one not in records.linked("companies", company, "deals")
+    assert 5 in records.linked("deals", merged, "companies")[company]
+    assert client.send("POST", f"{OBJECTS}/deals/merge", {**body, "objectIdToMerge": merged}).status_code == 400
+
+
+def test_a_record_merged_twice_is_found_by_its_oldest_id(client: Client) -> None:
+    one, two, three = list(client.vendor.records.by_type["companies"])[:3]
+    first = client.ok("POST", f"{OBJECTS}/companies/merge", {"primaryObjectId": one, "objectIdToMerge": two})["id"]
+    last = client.ok("POST", f"{OBJECTS}/companies/merge", {"primaryObjectId": first, "objectIdToMerge": three})["id"]
+    answer = client.ok("GET", f"{OBJECTS}/companies/{one}?properties=hs_merged_object_ids")
+    assert answer["id"] == last
+    assert answer["properties"]["hs_merged_object_ids"] == f"{one};{two};{first};{three}"
+
+
+def test_companies_and_contacts_count_their_deals_without_being_modified(client: Client) -> None:
+    records = client.vendor.records
+    deal = first(client)
+    company = next(iter(records.linked("deals", deal, "companies")))
+    path = f"{OBJECTS}/companies/{company}?properties=num_associated_deals,hs_lastmodifieddate"
+    before = client.ok("GET", path)["properties"]
+    assert int(before["num_associated_deals"]) == len(records.linked("companies", company, "deals")) > 0
+    client.send("DELETE", f"{OBJECTS}/deals/{deal}")
+    after = client.ok("GET", path)["properties"]
+    assert int(after["num_associated_deals"]) == int(before["num_associated_deals"]) - 1
+    assert after["hs_lastmodifieddate"] == before["hs_lastmodifieddate"]
+
+
 # -------------------------------------------------------------------------------------------------------------- search
 
 

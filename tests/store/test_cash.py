@@ -15,7 +15,7 @@ from store.database import IntegrityError, Store
 from tests.store.build import ADA, Received, apply, contract, draft, issue, pay
 
 
-def applied(store: Store) -> list[tuple[int, int, int]]:
+def applied(store: Store) -> list[tuple[int, int | None, int]]:
     return [(one.payment_id, one.document_id, one.amount) for one in cash.applications(store)]
 
 
@@ -210,7 +210,7 @@ def test_after_any_sequence_every_cent_is_in_one_place_and_no_invoice_is_overpai
         contract(store)
         for number, (kind, *rest) in enumerate(steps):
             step(store, number, kind, *rest)
-        paid: dict[int, int] = {}
+        paid: dict[int | None, int] = {}
         for _, document_id, amount in applied(store):
             paid[document_id] = paid.get(document_id, 0) + amount
         for document in invoices.issued(store):

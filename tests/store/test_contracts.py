@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import msgspec
 
 from billing.invoicing import Settled
@@ -167,3 +169,50 @@ def test_held_slices_that_are_waived_are_not_billed(store: Store) -> None:
 
 def test_held_slices_that_were_billed_elsewhere_are_not_billed(store: Store) -> None:
     assert decided(store, "elsewhere")[JANUARY].how == "elsewhere"
+
+
+# ----------------------------------------------------------------------------------------------------- which are billed
+
+
+def test_a_contract_says_why_it_is_not_billed_and_each_change_is_in_the_trail(store: Store) -> None:
+    contract(store)
+    assert (row(store).state, row(store).why) == ("active", "")
+    assert contracts.set_state(store, ADA, row(store), "held", "its deal is gone")
+    assert not contracts.set_state(store, ADA, row(store), "held", "its deal is gone")
+    assert (row(store).state, row(store).why) == ("held", "its deal is gone")
+    assert contracts.set_state(store, ADA, row(store), "active", "")
+    entries = audit.entries(store, "contract:C-1")[1:]
+    assert [entry.action for entry in entries] == ["held", "active"]
+    assert {entry.reason for entry in entries} == {"its deal is gone"}
+
+
+def test_an_answer_stands_until_it_is_replaced_or_forgotten(store: Store) -> None:
+    contracts.answer(store, "gone:C-1", "keep")
+    contracts.answer(store, "gone:C-1", "ended")
+    assert contracts.answers(store) == {"gone:C-1": "ended"}
+    contracts.answer(store, "gone:C-1", None)
+    assert contracts.answers(store) == {}
+
+
+def test_an_end_for_good_is_remembered_beside_the_terms(store: Store) -> None:
+    contract(store)
+    contracts.end(store, ADA, row(store), date(2026, 3, 31), "moved away", for_good=False)
+    assert (row(store).current.ends_on, row(store).ended_on) == (date(2026, 3, 31), None)
+    contracts.end(store, ADA, row(store), date(2026, 2, 28), "moved away", for_good=True)
+    assert (row(store).current.ends_on, row(store).ended_on) == (date(2026, 2, 28), date(2026, 2, 28))
+
+
+def test_what_a_closed_contract_has_billed_counts_as_billed_elsewhere_for_its_heir(store: Store) -> None:
+    contract(store)
+    contract(store, "C-2")
+    issue(store, draft(100_00, key="C-2"), customer=2)
+    contracts.close(store, ADA, row(store, "C-2"), "merged", "C-1")
+    assert (row(store, "C-2").state, row(store, "C-2").relates_to) == ("closed", "C-1")
+    assert settled(store) == {JANUARY: Settled(slice=JANUARY, how="elsewhere")}
+
+
+def test_two_contracts_can_change_their_deals(store: Store) -> None:
+    contract(store)
+    contract(store, "C-2")
+    contracts.swap_deals(store, row(store), row(store, "C-2"))
+    assert (row(store).deal_id, row(store, "C-2").deal_id) == ("C-2", "C-1")

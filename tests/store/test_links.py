@@ -52,3 +52,27 @@ def test_a_link_can_be_forgotten(store: Store) -> None:
         links.save_link(store, "books", "payment", vendor_id, our_id)
     links.unlink(store, "books", "payment", "V-1")
     assert links.by_vendor(store, "books", "payment") == {"V-2": 6}
+
+
+def test_a_merged_company_is_known_by_every_id_it_had(store: Store) -> None:
+    first = links.save_customer(store, ADA, "crm", "A", Customer(name="Acme"))
+    second = links.save_customer(store, ADA, "crm", "B", Customer(name="Acme Ltd"))
+    rows = links.customers(store)
+    links.add_aliases(store, ADA, rows[first], "C", [rows[first], rows[second]])
+    assert links.save_customer(store, ADA, "crm", "C", Customer(name="Acme Limited")) == first
+    found = {company: links.known_as(store, "crm", company) for company in "ABCD"}
+    assert [row.id if row else None for row in found.values()] == [first, second, first, None]
+    assert links.company_ids(store) == {"A": first, "B": second, "C": first}
+
+
+def test_an_alias_that_is_known_leaves_no_further_trace(store: Store) -> None:
+    first = links.save_customer(store, ADA, "crm", "A", Customer(name="Acme"))
+    row = links.customers(store)[first]
+    links.add_aliases(store, ADA, row, "A")
+    assert store.tuples("SELECT * FROM customer_aliases") == []
+    links.add_aliases(store, ADA, row, "C")
+    before = audit.head(store)
+    links.add_aliases(store, ADA, row, "C")
+    assert audit.head(store) == before
+    links.add_aliases(store, ADA, row, "E")
+    assert store.tuples("SELECT crm_id FROM customer_aliases WHERE current=1") == [("E",)]

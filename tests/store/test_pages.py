@@ -108,8 +108,9 @@ def test_payments_are_listed_by_what_is_left_of_them(store: Store) -> None:
 
 
 def test_a_payment_that_is_not_ours_has_nothing_left_to_apply(store: Store) -> None:
+    payment = pay(store)
     with store.transaction():
-        cash.set_scope(store, ADA, pay(store), "out")
+        cash.set_scope(store, ADA, payment, "out")
     assert pages.payments(store, Window(), state="unapplied") == []
     (row,) = pages.payments(store, Window(), state="out_of_scope")
     assert (row.scope, row.left) == ("out", 0)

@@ -349,6 +349,23 @@ def test_cash_can_be_put_to_a_hand_made_invoice_by_a_person(billed: Live) -> Non
     assert len(billed.sandbox.vendors["xero"].state()["payments"]) == 1
 
 
+def test_money_from_before_go_live_is_left_alone_and_shown_where_its_invoice_is_open(live: Live) -> None:
+    live.xero("PUT", "Contacts", {"Name": "Somebody Ltd"})
+    hand_invoice(live, "HAND-12345", 80)
+    live.pay(80_00, "HAND-12345")
+    live.pay(30_00, "something else")
+    live.configure("go_live = 2026-06-01", "go_live = 2026-10-01")
+    live.move_to(date(2026, 10, 1))
+    live.done("pull_ledger")
+    live.done()
+    assert live.rows("SELECT scope FROM payments") == [("out",), ("out",)]
+    assert live.rows("SELECT count(*) FROM applications") == [(0,)]
+    item = live.item("paid_before_go_live")
+    assert "names HAND-12345" in item.message
+    assert "on 2026-09-01, before go-live" in item.message
+    assert len(live.items()) == 1
+
+
 def test_an_invoice_that_we_wrote_is_never_taken_for_foreign(billed: Live) -> None:
     with billed.store() as store, store.transaction():
         store.execute("DELETE FROM links WHERE kind='document'")  # as if its answer had been lost

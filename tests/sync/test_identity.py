@@ -11,7 +11,7 @@ from connectors.base import LedgerCustomer, Ref
 from store import ledger, links
 from store.database import Store
 from sync.context import Context
-from sync.identity import Identity, Match, loose, undecided_item
+from sync.identity import Identity, Match, link_certain, loose, undecided_item
 from tests.worlds import NOBODY, Bench
 
 BOOKS = "books_uk"
@@ -126,6 +126,17 @@ def test_a_customer_of_ours_is_not_offered_to_another(bench: Bench) -> None:
         other = links.save_customer(store, NOBODY, "crm", "88", Customer(name="Acme Robotics Ltd"))
         links.link_customer(store, NOBODY, BOOKS, "L1", other, ["GBP"], "known")
     assert match(bench, there(email="ap@acme.example"), there("L2", key="crm-88")).how == "new"
+
+
+def test_one_that_two_of_ours_would_be_is_a_question_for_each(bench: Bench) -> None:
+    with bench.store() as store:
+        with store.transaction():
+            ours = {links.save_customer(store, NOBODY, "crm", key, ACME): key for key in ("1", "2")}
+            ledger.save(store, BOOKS, "customer", [("L1", there(email="ap@acme.example"))])
+        context = Context(store, bench, "match_customers", lambda done, total: None)
+        undecided = link_certain(context, BOOKS, [(our_id, "GBP") for our_id in ours], links.customers(store))
+        assert {our_id for our_id, _ in undecided} == ours.keys()
+        assert links.by_ours(store, BOOKS, "customer") == {}
 
 
 @pytest.mark.parametrize(

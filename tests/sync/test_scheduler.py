@@ -93,8 +93,9 @@ def test_what_is_due_before_its_time_runs_soon_again_and_again_and_never_beside_
     assert recorder.at_once == 0
 
 
-def test_a_look_that_fails_is_followed_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_look_that_fails_is_followed_by_another_after_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scheduler, "LOOK", timedelta(milliseconds=20))
+    monkeypatch.setattr(scheduler, "PAUSE", timedelta(milliseconds=30))
     recorder, looks = Recorder(len(JOBS) + 1), []
 
     def hastened() -> list[str]:
@@ -127,3 +128,19 @@ def test_looks_do_not_queue_up_behind_a_long_job(
     with running(run, dict.fromkeys(NAMES, DAY), hastened):
         assert looked_again.wait(10)
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == []
+
+
+def test_it_stops_in_the_middle_of_a_look_after_the_job_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler, "LOOK", timedelta(milliseconds=5))
+    ended = []
+
+    def run(name: str) -> None:
+        threading.Event().wait(0.02)
+        ended.append(name)
+
+    for _ in range(10):
+        with running(run, dict.fromkeys(NAMES, DAY), lambda: ["pull_deals"]):
+            threading.Event().wait(0.05)
+        count = len(ended)
+        assert not [thread.name for thread in threading.enumerate() if thread.name == "hastened jobs"]
+        assert len(ended) == count > 0
