@@ -62,10 +62,11 @@ def results(found: Sequence[Result], dry_run: bool, noted: dict[str, dict[str, i
 def adopted(found: Sequence[Result], shown: dict[str, Any], dry_run: bool) -> None:
     """Print what a cut-over found, and what is left to decide before going live."""
     results(found, False, {})
-    table = _table(*(shown["receivables"][0] if shown["receivables"] else ["receivables"]), title="Beside the books")
-    for line in shown["receivables"]:
-        table.add_row(*map(_safe, map(str, line.values())))
-    out.print(table)
+    if lines := shown["receivables"]:
+        out.print("[bold]What customers owe, beside the books[/]")
+        rows(list(lines[0]), [list(line.values()) for line in lines])
+    else:
+        out.print("Nothing is receivable, here or in the books.")
     if shown["undecided_customers"]:
         out.print(f"{len(shown['undecided_customers'])} customer(s) may be in the books already: netterms review")
     if dry_run:

@@ -37,9 +37,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _STANDS = "connection=?1 AND kind='document' AND data ->> 'status' IN ('open', 'paid')"
-_NO_LINK = (
-    "NOT EXISTS (SELECT 1 FROM links l WHERE l.connection=?1 AND l.kind='document' AND l.our_id={document}.id)"
-)
+_NO_LINK = "NOT EXISTS (SELECT 1 FROM links l WHERE l.connection=?1 AND l.kind='document' AND l.our_id={document}.id)"
 _UNPOSTED = (
     "p.connection<>?1 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.connection=?1 AND o.kind='payment'"
     " AND o.our_id=a.id AND o.state='done')"

@@ -93,9 +93,7 @@ def _follow_merges(context: Context, connection: str) -> None:
             _report_two_in_one(context, connection, item, survivor)
 
 
-def _survivor(
-    item: LedgerCustomer, known: dict[str, LedgerCustomer], moved_to: Iterable[str]
-) -> LedgerCustomer | None:
+def _survivor(item: LedgerCustomer, known: dict[str, LedgerCustomer], moved_to: Iterable[str]) -> LedgerCustomer | None:
     """Return the customer that ``item`` became a part of.
 
     Xero says so. QuickBooks does not: there the documents of the one that is gone bear the other's id from then on.

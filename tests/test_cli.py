@@ -254,7 +254,7 @@ def test_today_is_refused_where_a_connection_leads_out_of_this_machine(
     shell: Shell, live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STRIPE_KEY", "sk_test_x")
-    live.configure(f'"{live.running.url}/stripe"\ntoken = "sk_test_sandbox_us"',
+    live.configure(f'"{live.running.url}/stripe"\ntoken = "sk_test_sandbox_us"\nwebhook_secret = "whsec_sandbox_us"',
                    '"https://api.stripe.com"\ntoken = "env:STRIPE_KEY"')  # fmt: skip
     result = shell.sync()
     assert result.code == 2
@@ -341,6 +341,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         ("invoices", 2, {"number": "UK-00001", "total": "100.00", "open": "70.00", "due_on": "2026-10-01"}),
         ("payments", 2, {"amount": "30.00", "applied": "30.00", "status": "succeeded"}),
         ("applications", 1, {"invoice": "UK-00001", "amount": "30.00"}),
+        ("receivables", 2, {"currency": "GBP", "ours": "70.00", "books": "70.00", "difference": "0.00"}),
     ],
 )
 def test_each_report_is_the_same_list_as_json_as_csv_and_as_a_table(
@@ -553,3 +554,38 @@ def test_help_names_every_command_and_the_exit_codes(shell: Shell) -> None:
     for word in ("sync", "check", "plan", "approve", "review", "report", "audit", "sandbox", "serve", "worker", "demo"):
         assert re.search(rf"^  {word} ", text, re.MULTILINE)
     assert "Exit codes: 0 done; 1 failed; 2" in text
+
+
+# -------------------------------------------------------------------------------------------------------------- adopt
+
+
+def test_adopt_tells_in_one_document_what_it_did_and_a_second_run_that_nothing_is_new(shell: Shell) -> None:
+    shell.live.sell()
+    first = shell("adopt", "--today", "2026-09-01", "--json").document
+    assert first["changed"] is True
+    assert [job["job"] for job in first["jobs"]] == ["pull_deals", "map_terms", "adopt", "match_customers"]
+    assert {"receivables", "linked_customers", "undecided_customers"} <= set(first)
+    second = shell("adopt", "--today", "2026-09-01", "--json").document
+    assert second["changed"] is False
+    assert not any(call.startswith(("xero", "quickbooks")) for call in shell.live.writes())
+
+
+def test_adopt_keeps_nothing_of_a_rehearsal_and_works_while_the_configuration_is_dry(shell: Shell) -> None:
+    shell.live.sell()
+    shell.live.configure("dry_run = false", "dry_run = true")
+    assert shell("adopt", "--today", "2026-09-01", "--dry-run", "--json").document["dry_run"] is True
+    assert shell.live.rows("SELECT count(*) FROM contracts") == [(0,)]
+    assert "Nothing is receivable" in shell("adopt", "--today", "2026-09-01").out
+    assert shell.live.rows("SELECT count(*) FROM contracts") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--entity", "de"), "--entity: 'de' is unknown; there are: us, uk"),
+        (("--through", "2026-08-31"), "--through: say with --entity whose contracts are meant"),
+    ],
+)
+def test_adopt_says_what_is_wrong_with_its_options(shell: Shell, options: tuple[str, ...], said: str) -> None:
+    ran = shell("adopt", *options)
+    assert (ran.code, ran.err.splitlines()) == (2, [said])

@@ -102,6 +102,12 @@ def test_a_known_payer_naming_another_customer_s_invoice_is_refused():
     assert (parts(decision), decision.reason) == ([], "other_customer")
 
 
+def test_an_invoice_of_nobody_known_may_be_paid_by_number_by_anybody_and_by_amount_by_nobody():
+    hand_made = invoice("INV-1042", customer="")
+    assert parts(decide(paid("INV-1042", customer="acme"), hand_made)) == [("INV-1042", 10000)]
+    assert decide(paid("no number", customer="acme"), hand_made).reason == "no_match"
+
+
 def test_one_wrong_number_puts_the_whole_payment_in_doubt():
     invoices = [invoice(), invoice("US-000013", customer="globex")]
     assert decide(paid("US-000012 US-000013", customer="acme"), *invoices).applications == ()

@@ -440,6 +440,22 @@ class AccountingSuite(AccountingBench):
         assert changes.payments[0].key == "ch_1"
         assert [(d.ref.id, d.balance) for d in changes.documents] == [(document.ref.id, 40_00)]
 
+    def test_customers_of_ours_and_others_show_in_changes(self, running: Running, ledger: Accounting) -> None:
+        ours = self.customer(ledger)
+        self.enter_customer(running, "Typed by hand")
+        found = {one.name: one for one in ledger.changes(None).customers}
+        assert found["Acme Robotics, Inc."].ref.id == ours.id
+        assert found["Acme Robotics, Inc."].key.startswith("cust-1")
+        assert (found["Typed by hand"].key, found["Typed by hand"].active) == ("", True)
+
+    def test_numbers_are_found_by_how_they_begin(self, ledger: Accounting) -> None:
+        customer = self.customer(ledger)
+        for number in ("US-00001", "US-00002", "INV-7"):
+            self.create(ledger, self.draft(customer, number))
+        self.create(ledger, self.draft(customer, "US-CN-00001", type="credit_note"))
+        assert sorted(ledger.numbers("US-")) == ["US-00001", "US-00002", "US-CN-00001"]
+        assert ledger.numbers("UK-") == []
+
     def test_a_document_voided_there_shows_as_voided(self, running: Running, ledger: Accounting) -> None:
         document = self.create(ledger, self.draft(self.customer(ledger), "V-1"))
         cursor = ledger.changes(None).cursor

@@ -603,6 +603,14 @@ class TestChanges(QuickBooksBench):
         reading.as_of = first
         assert reading.changes(None).cursor == first
 
+    def test_a_customer_made_inactive_shows_by_query_and_by_capture(self, running: Running, ledger: Accounting) -> None:
+        ref = self.customer(ledger)
+        held = books(running).books
+        held.merge_customers(ref.id, held.write("Customer", {"DisplayName": "The other"}, "create")["Id"])
+        for since in (None, datetime(2026, 3, 10, tzinfo=UTC)):
+            active = {one.ref.id: one.active for one in ledger.changes(since).customers}
+            assert (active[ref.id], len(active)) == (False, 2)
+
     def test_a_zero_invoice_is_paid_not_voided(self, ledger: Accounting) -> None:
         document = self.create(ledger, self.draft(self.customer(ledger), "FREE", self.line(50_00), self.line(-50_00)))
         assert (document.status, document.total) == ("paid", 0)

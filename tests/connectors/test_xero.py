@@ -420,3 +420,12 @@ def test_a_change_made_while_changes_are_read_is_not_skipped_next_time(
     changes = ledger.changes(None)
     assert [payment.key for payment in changes.payments] == ["late"]
     assert changes.cursor == begun
+
+
+def test_a_contact_that_was_merged_says_into_which(running: Running) -> None:
+    ledger = ledger_of(running)
+    kept, gone = (books(running).books.create_contact({"Name": name})["ContactID"] for name in ("Kept", "Gone"))
+    books(running).books.merge_contacts(gone, kept)
+    found = {one.name: one for one in ledger.changes(None).customers}
+    assert (found["Gone"].active, found["Gone"].merged_into) == (False, kept)
+    assert (found["Kept"].active, found["Kept"].merged_into, found["Kept"].currency) == (True, "", "")

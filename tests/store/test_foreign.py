@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from sqlite_utils import Database
 
 from billing.customer import Customer
-from store import cash, foreign, ledger, links, receivables
+from store import cash, dialect, foreign, ledger, links, receivables, schema
 from store.database import Store
 from store.foreign import ForeignDraft
 from store.receivables import Compared
@@ -134,3 +136,42 @@ def test_what_others_paid_can_be_corrected_until_the_books_are_read_again(store:
     assert foreign.get(store, row.id).open == 100_00
     foreign.settle(store, row.id, 20_00)
     assert (foreign.get(store, row.id).settled, foreign.get(store, row.id).open) == (20_00, 80_00)
+
+
+OLD_ROWS: list[tuple[str, dict[str, Any]]] = [
+    ("customers", {"id": 1, "crm": "crm", "crm_id": "1", "data": "{}"}),
+    (
+        "contracts",
+        {"key": "K", "entity": "us", "customer_id": 1, "crm": "crm", "deal_id": "1", "name": "", "version": 1,
+         "digest": "", "terms": "{}"},
+    ),
+    (
+        "documents",
+        {"id": 7, "entity": "us", "contract": "K", "customer_id": 1, "type": "invoice", "status": "issued",
+         "number": "US-1", "currency": "USD", "issue_on": "2026-01-01", "due_on": "2026-01-31", "subtotal": 100_00,
+         "tax": 0, "total": 100_00, "digest": "", "data": "{}"},
+    ),
+    *(
+        (
+            "payments",
+            {"id": number, "connection": "stripe", "vendor_id": f"ch_{number}", "entity": "us", "currency": "USD",
+             "amount": 60_00, "status": "succeeded", "received_on": "2026-01-05", "digest": "", "data": "{}"},
+        )
+        for number in (1, 2)
+    ),
+    ("applications", {"id": 3, "payment_id": 1, "document_id": 7, "amount": 40_00, "reason": "number"}),
+    ("applications", {"id": 5, "payment_id": 2, "document_id": 7, "amount": 60_00, "reason": "amount"}),
+]  # fmt: skip
+
+
+def test_what_was_applied_before_foreign_documents_were_known_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    connection = dialect.connect(path)
+    schema.migrations.apply(Database(connection), stop_before="m0050_foreign_documents")
+    for table, row in OLD_ROWS:
+        marks = ", ".join("?" * len(row))
+        connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
+    connection.close()
+    with Store(path) as store:
+        kept = [(one.id, one.document_id, one.foreign_id, one.amount) for one in cash.applications(store)]
+    assert kept == [(3, 7, None, 40_00), (5, 7, None, 60_00)]
