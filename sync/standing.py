@@ -11,7 +11,7 @@ from datetime import date, timedelta
 
 import msgspec
 
-from billing.terms import Charge, Recurring
+from billing.terms import Charge, Recurring, Terms
 from store import contracts, deals, invoices
 from store.contracts import ContractRow, State
 from store.review import Finding
@@ -144,24 +144,36 @@ def _overlaps(context: Context, facts: Facts, rows: list[ContractRow]) -> Iterat
     """Yield the contracts that sell what their customer buys already at that time, with nobody having said so."""
     by_customer: dict[tuple[int, str], list[ContractRow]] = defaultdict(list)
     for row in rows:
-        by_customer[row.customer_id, row.entity].append(row)
+        if row.entity in context.world.entities:
+            by_customer[row.customer_id, row.entity].append(row)
     for group in by_customer.values():
-        group.sort(key=lambda row: _age(facts, row))
-        for place, newer in enumerate(group):
-            held = [verdict for older in group[:place] if (verdict := _overlap(context, facts, older, newer))]
-            if held:
-                yield newer, min(held)  # an answer that parks it counts less than a question that is open
+        if len(group) > 1:
+            sales = sorted((_sale(facts, row) for row in group), key=lambda sale: sale.age)
+            for place, newer in enumerate(sales):
+                held = [found for older in sales[:place] if (found := _overlap(context, facts, older, newer))]
+                if held:
+                    yield newer.row, min(held)  # an answer that parks it counts less than a question that is open
 
 
-def _age(facts: Facts, row: ContractRow) -> tuple[bool, date, int, str]:
-    """Sort what was invoiced first, then what starts first, then the older deal."""
-    return row.key not in facts.issued, row.agreed.starts_on, len(row.deal_id), row.deal_id
+class _Sale(msgspec.Struct, frozen=True):
+    """A contract as it is compared: its age, and per charge the product with the first and last day it is for."""
+
+    row: ContractRow
+    age: tuple[bool, date, int, str]  # invoiced first, then by start, then the older deal
+    services: tuple[tuple[str, str, date, date], ...]  # product, its name for people, first and last day
 
 
-def _overlap(context: Context, facts: Facts, older: ContractRow, newer: ContractRow) -> Verdict | None:
+def _sale(facts: Facts, row: ContractRow) -> _Sale:
+    terms = row.agreed
+    age = (row.key not in facts.issued, terms.starts_on, len(row.deal_id), row.deal_id)
+    return _Sale(row, age, tuple(_service(terms, charge) for charge in terms.charges))
+
+
+def _overlap(context: Context, facts: Facts, first: _Sale, second: _Sale) -> Verdict | None:
+    older, newer = first.row, second.row
     if newer.relation == "new" or "amendment" in (older.relation, newer.relation):
         return None
-    sold = _sold_twice(older, newer)
+    sold = _sold_twice(first, second, context.world.entities[newer.entity].go_live)
     if not sold:
         return None
     answer = facts.answers.get(overlap_question(older.key, newer.key), "")
@@ -190,34 +202,28 @@ def overlap_question(one: str, other: str) -> str:
     return f"overlap:{min(one, other)}:{max(one, other)}"
 
 
-def _sold_twice(older: ContractRow, newer: ContractRow) -> str:
-    """Name the products that both sell, with the days on which both do; empty when there are none."""
+def _sold_twice(older: _Sale, newer: _Sale, go_live: date) -> str:
+    """Name the products that both sell, with the days since go-live on which both do; empty when there are none."""
     found = []
-    for one in newer.agreed.charges:
-        for other in older.agreed.charges:
-            days = _common(_service(newer, one), _service(older, other))
-            if days and _product(one) == _product(other):
-                found.append(f"{one.product or one.description} {days}")
+    for product, name, starts, ends in newer.services:
+        for other, _, first, last in older.services:
+            begin, end = max(starts, first, go_live), min(ends, last)
+            if product == other and begin <= end:
+                found.append(f"{name} {_days(begin, end)}")
     return ", ".join(dict.fromkeys(found))
 
 
-def _product(charge: Charge) -> str:
-    return charge.product or " ".join(charge.description.casefold().split())
-
-
-def _service(row: ContractRow, charge: Charge) -> tuple[date, date]:
-    """Return the first and the last day that a charge is for."""
-    terms = row.agreed
+def _service(terms: Terms, charge: Charge) -> tuple[str, str, date, date]:
+    product = charge.product or " ".join(charge.description.casefold().split())
+    name = charge.product or charge.description
     if not isinstance(charge, Recurring):
-        return (charge.on or terms.starts_on,) * 2
+        day = charge.on or terms.starts_on
+        return product, name, day, day
     ends = [day for day in (charge.ends_on, terms.ends_on) if day is not None]
-    return charge.starts_on or terms.starts_on, min(ends, default=date.max)
+    return product, name, charge.starts_on or terms.starts_on, min(ends, default=date.max)
 
 
-def _common(one: tuple[date, date], other: tuple[date, date]) -> str:
-    first, last = max(one[0], other[0]), min(one[1], other[1])
-    if first > last:
-        return ""
+def _days(first: date, last: date) -> str:
     if first == last:
         return f"on {first}"
     return f"from {first} on" if last == date.max else f"from {first} to {last}"

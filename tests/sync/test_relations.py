@@ -226,6 +226,15 @@ def test_other_products_other_days_or_an_answer_in_the_deal_are_no_overlap(
     assert set(contracts_of(bench, "state").values()) == {"active"}
 
 
+def test_what_was_sold_twice_only_before_go_live_is_nobodys_question_any_more(bench: Bench) -> None:
+    sold(bench, made("1", "2025-01-01"), made("2", "2025-06-01"))
+    bench.run("map_terms")
+    assert bench.items() == []
+    sold(bench, made("2", "2025-06-01", contract_term_months="24"), made("1", "2025-01-01", contract_term_months="24"))
+    bench.run("map_terms")
+    assert "PLAT-SEAT from 2026-06-01 to 2026-12-31" in bench.item("overlap").message
+
+
 def test_other_customers_do_not_overlap(bench: Bench) -> None:
     other = made("2", "2026-09-01")
     other["companies"][0] |= {"id": "72"}
