@@ -222,7 +222,11 @@ class Running:
         )
         self.port = self._server.server_port
         self.url = f"http://127.0.0.1:{self.port}"
-        self._mail = MailServer(self.sandbox.mailbox, port + 1 if port else 0)
+        try:
+            self._mail = MailServer(self.sandbox.mailbox, port + 1 if port else 0)
+        except OSError:  # somebody has that port
+            self._server.server_close()
+            raise
         self.mail_url = f"smtp://127.0.0.1:{self._mail.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 

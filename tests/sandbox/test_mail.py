@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import smtplib
+import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date
 from email.message import EmailMessage
 from typing import Any
@@ -101,11 +103,28 @@ def test_an_answer_lost_after_the_data_was_taken_leaves_the_message_here(
     assert len(caught(running)) == 1
 
 
-def test_with_a_chosen_port_the_mail_server_has_the_next_one() -> None:
-    import socket
+def two_free_ports() -> int:
+    """Return a port that is free, as is the next one."""
+    while True:
+        with socket.socket() as one, socket.socket() as other:
+            one.bind(("127.0.0.1", 0))
+            port = int(one.getsockname()[1])
+            with suppress(OSError, OverflowError):
+                other.bind(("127.0.0.1", port + 1))
+                return port
 
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        free = int(one.getsockname()[1])
+
+def test_with_a_chosen_port_the_mail_server_has_the_next_one() -> None:
+    free = two_free_ports()
     with Running(Options(today=date(2026, 9, 1), deals=0), free) as running:
         assert running.mail_url == f"smtp://127.0.0.1:{free + 1}"
+
+
+def test_a_sandbox_whose_next_port_is_taken_says_so_and_leaves_its_own_free() -> None:
+    free = two_free_ports()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", free + 1))
+        with pytest.raises(OSError, match="in use"):
+            Running(Options(today=date(2026, 9, 1), deals=0), free)
+    with Running(Options(today=date(2026, 9, 1), deals=0), free):
+        pass
