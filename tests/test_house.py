@@ -353,7 +353,7 @@ def test_no_file_names_a_package_host_or_a_place_on_somebodys_machine() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["see /home/ada/x", "'/tmp/out.pdf'", "=/root/.venv", "C:\\Users\\ada", "(/work/main)"]
+    "text", ["see /home/ada/x", "'/tmp/out.pdf'", "=/root/.venv", "C:\\Users\\ada", "(/work/checkout)"]
 )
 def test_a_place_on_a_machine_is_recognised(text: str) -> None:
     assert MACHINE.search(text)
