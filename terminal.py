@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,8 +17,14 @@ from store.review import Item
 from sync.report import Summary
 from sync.run import Result
 
-out = Console(highlight=False)
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 140)  # a file or pipe has no width of its own
 err = Console(stderr=True, highlight=False)
+
+_NUMERIC = {
+    "quantity", "price", "amount", "in the books", "waiting", "invoices", "invoiced", "paid", "open", "overdue",
+    "subtotal", "tax", "total", "refunded", "applied", "ours", "foreign", "credit", "on_the_way", "books",
+    "difference", "current", "1-30", "31-60", "61-90", "90+",
+}  # fmt: skip
 
 _MARKS = {
     "done": "[green]done[/]",
@@ -79,7 +86,7 @@ def summary(found: Summary) -> None:
     for name, count in found.totals.items():
         totals.add_row(name.replace("_", " "), f"{count:,}")
     out.print(totals)
-    books = _table("books", "kind", "in the books", "waiting", title="In the books")
+    books = _table("ledger", "kind", "in the books", "waiting", title="In the books")
     for connection, kind, done, waiting in found.ledgers:
         books.add_row(connection, f"{kind}s", f"{done:,}", f"{waiting:,}")
     out.print(books)
@@ -169,6 +176,7 @@ def _table(*columns: str, title: str | None = None) -> Table:
         title=title, title_justify="left", header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
     )
     for column in columns:
-        numeric = column in ("quantity", "price", "amount", "in the books", "waiting", "invoices", "invoiced", "paid")
-        table.add_column(column, justify="right" if numeric else "left")
+        numeric = column in _NUMERIC
+        # A cut number would be a wrong number: numbers keep their width, words are folded.
+        table.add_column(column, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
     return table
