@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import difflib
-import os
 import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
@@ -563,8 +562,3 @@ def _check_series(entities: _Section, all_entities: Sequence[Entity]) -> None:
             other = taken.setdefault(prefix, entity.key)
             if other != entity.key:
                 entities.fault(f"{entity.key}.number_prefix", f"{prefix!r} is also used by {other!r}: choose another")
-
-
-def default_path(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the configuration file used when none is named: ``NETTERMS_CONFIG`` or ``config.toml``."""
-    return Path(environ.get("NETTERMS_CONFIG", "config.toml"))

@@ -23,11 +23,6 @@ WEBHOOKS = {
 }
 
 
-def role_of(vendor: str) -> str:
-    """Return the role a vendor plays: ``crm``, ``payments``, ``accounting`` or ``mail``."""
-    return REGISTRY[vendor][0]
-
-
 def connect(settings: Settings, ports: Ports) -> Any:
     """Return the connector of ``settings.vendor``, importing its file and SDK now."""
     module, function = REGISTRY[settings.vendor][1].split(":")

@@ -254,24 +254,20 @@ def unposted(store: Store, entity: str, ledger: str) -> list[ApplicationRow]:
 
 def unposted_amounts(store: Store, ledger: str) -> dict[int, int]:
     """Return by document id what is applied here and not known to be in the books yet."""
-    return dict(
-        store.tuples(
-            "SELECT a.document_id, sum(a.amount) FROM applications a JOIN payments p ON p.id=a.payment_id"
-            " WHERE a.document_id IS NOT NULL AND p.connection<>? AND NOT EXISTS (SELECT 1 FROM outbox o WHERE"
-            " o.connection=? AND o.kind='payment' AND o.our_id=a.id AND o.state='done') GROUP BY a.document_id",
-            ledger,
-            ledger,
-        )
-    )
+    return _unposted_by(store, ledger, "document_id")
 
 
 def unposted_to_foreign(store: Store, ledger: str) -> dict[int, int]:
     """Return the same by id of the foreign document."""
+    return _unposted_by(store, ledger, "foreign_id")
+
+
+def _unposted_by(store: Store, ledger: str, target: Literal["document_id", "foreign_id"]) -> dict[int, int]:
     return dict(
         store.tuples(
-            "SELECT a.foreign_id, sum(a.amount) FROM applications a JOIN payments p ON p.id=a.payment_id"
-            " WHERE a.foreign_id IS NOT NULL AND p.connection<>? AND NOT EXISTS (SELECT 1 FROM outbox o WHERE"
-            " o.connection=? AND o.kind='payment' AND o.our_id=a.id AND o.state='done') GROUP BY a.foreign_id",
+            f"SELECT a.{target}, sum(a.amount) FROM applications a JOIN payments p ON p.id=a.payment_id"
+            f" WHERE a.{target} IS NOT NULL AND p.connection<>? AND NOT EXISTS (SELECT 1 FROM outbox o WHERE"
+            f" o.connection=? AND o.kind='payment' AND o.our_id=a.id AND o.state='done') GROUP BY a.{target}",
             ledger,
             ledger,
         )
