@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 
+from billing.charges import own_start
+from billing.due import PaymentTerms, parse_payment_terms
 from billing.explain import date_text, price_text
 from billing.money import plain
-from billing.terms import Charge, Discount, OneTime, Recurring, Terms, parse_payment_terms
+from billing.terms import Charge, Discount, Recurring, Terms
 
 _PRORATION = {
     "actual": "a part of a period costs its share of the period's days",
@@ -58,8 +61,8 @@ def _recurring(charge: Recurring, terms: Terms) -> str:
     return f" per {per}, billed every {every} {timing}{dates}"
 
 
-def _once(charge: OneTime, terms: Terms) -> str:
-    return f", once on {date_text(charge.on or terms.starts_on)}"
+def _once(charge: Charge, terms: Terms) -> str:
+    return f", once on {date_text(own_start(charge) or terms.starts_on)}"
 
 
 def _discount(discount: Discount, currency: str) -> str:
@@ -76,7 +79,17 @@ def _dates(first: date, last: date | None) -> str:
 
 
 def _payment(payment_terms: str) -> str:
-    net = parse_payment_terms(payment_terms)
-    if net.from_end_of_month:
-        return f"due {net.days} days after the end of the invoice's month" if net.days else "due at the month's end"
-    return f"due {net.days} days after the invoice" if net.days else "due on receipt"
+    terms = parse_payment_terms(payment_terms)
+    early = "".join(f", {plain(one.percent)}% off within {one.days} days" for one in terms.early)
+    return f"due {_DUE[terms.rule](terms)}{early}"
+
+
+_DUE: dict[str, Callable[[PaymentTerms], str]] = {
+    "net": lambda terms: f"{terms.days} days after the invoice" if terms.days else "on receipt",
+    "eom": lambda terms: (
+        f"{terms.days} days after the end of the invoice's month" if terms.days else "at the month's end"
+    ),
+    "day": lambda terms: f"on the next day {terms.day} of a month",
+    "next_month": lambda terms: f"on day {terms.day} of the month after the invoice's",
+    "then_day": lambda terms: f"on the first day {terms.day} of a month at least {terms.days} days after the invoice",
+}

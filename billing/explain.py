@@ -11,7 +11,7 @@ from billing.money import exponent, plain
 from billing.terms import Interval, parse_interval
 
 if TYPE_CHECKING:
-    from billing.plan import Explanation
+    from billing.line import Explanation
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from calendar import monthrange
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Literal, TypeVar
 
 import msgspec
 
+from billing.due import due_date
 from billing.money import plain
 from billing.plan import Explanation, Line, plan
 from billing.tax import TaxLine as TaxLine
 from billing.tax import document_taxes
-from billing.terms import Terms, parse_payment_terms
+from billing.terms import Terms
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,14 +137,6 @@ def settle(settled: Iterable[Settled], billing: Billing) -> list[Settled]:
                 slice=drafted.line.slice, how="issued", amount=amount, revision=drafted.revision, line=drafted.line
             )
     return list(known.values())
-
-
-def due_date(payment_terms: str, issued: date) -> date:
-    """Return when a document issued on a day falls due: ``net`` days after it, or after the end of its month."""
-    net = parse_payment_terms(payment_terms)
-    if net.from_end_of_month:
-        issued = issued.replace(day=monthrange(issued.year, issued.month)[1])
-    return issued + timedelta(days=net.days)
 
 
 def digest(draft: Draft) -> str:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from math import gcd
 from typing import Literal, NamedTuple
 
-from billing.terms import Interval
+from billing.intervals import Interval
 
 LAST = 31  # clamping the 31st to the month's length is what "last" means
 Part = tuple[int, int]  # (21, 30): 21 of a period's 30 days; (5, 1): five whole periods

@@ -8,7 +8,8 @@ from datetime import date
 
 import msgspec
 
-from billing.terms import Charge, Recurring, Terms
+from billing.charges import own_start
+from billing.terms import Charge, Terms
 
 _Likeness = tuple[str, ...]
 
@@ -49,8 +50,8 @@ def rejoin(charges: Sequence[Charge], starts_on: date, known: Sequence[KnownChar
 
 
 def _known(charge: Charge) -> KnownCharge:
-    starts_on = charge.starts_on if isinstance(charge, Recurring) else charge.on
-    return KnownCharge(key=charge.key, sku=charge.product, starts_on=starts_on, description=charge.description)
+    start = own_start(charge)
+    return KnownCharge(key=charge.key, sku=charge.product, starts_on=start, description=charge.description)
 
 
 def _same_product(charge: KnownCharge, contract_start: date) -> _Likeness:

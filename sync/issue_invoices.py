@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from billing.invoicing import due_date
+from billing.due import due_date
 from store import contracts, invoices
 from store.contracts import ContractRow
 from store.invoices import DocumentRow

@@ -11,7 +11,8 @@ from datetime import date, timedelta
 
 import msgspec
 
-from billing.terms import Charge, Recurring, Terms
+from billing.charges import own_start
+from billing.terms import Charge, FixedPrice, OneTime, Prepaid, Terms
 from store import contracts, deals, invoices
 from store.contracts import ContractRow, State
 from store.review import Finding
@@ -216,11 +217,11 @@ def _sold_twice(older: _Sale, newer: _Sale, go_live: date) -> str:
 def _service(terms: Terms, charge: Charge) -> tuple[str, str, date, date]:
     product = charge.product or " ".join(charge.description.casefold().split())
     name = charge.product or charge.description
-    if not isinstance(charge, Recurring):
-        day = charge.on or terms.starts_on
-        return product, name, day, day
+    start = own_start(charge) or terms.starts_on
+    if isinstance(charge, OneTime | Prepaid | FixedPrice):
+        return product, name, start, start
     ends = [day for day in (charge.ends_on, terms.ends_on) if day is not None]
-    return product, name, charge.starts_on or terms.starts_on, min(ends, default=date.max)
+    return product, name, start, min(ends, default=date.max)
 
 
 def _days(first: date, last: date) -> str:

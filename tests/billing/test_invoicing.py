@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from billing import plan as plan_module
-from billing.invoicing import Billing, BrokenInvariant, Draft, Rules, Settled, bill, digest, due_date, settle
+from billing.due import due_date
+from billing.invoicing import Billing, BrokenInvariant, Draft, Rules, Settled, bill, digest, settle
 from tests.billing.build import NO_TAX, bill_on, issue, one_time, recurring, signed, terms
 
 VAT = Rules(tax_rates={"standard": Decimal(20), "reduced": Decimal(5)})

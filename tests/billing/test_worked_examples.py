@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from billing.invoicing import Rules, Settled, due_date
+from billing.due import due_date
+from billing.invoicing import Rules, Settled
 from billing.money import allocate, text, to_minor
 from billing.periods import Grid, parts, total
 from billing.reports import days_past_due, is_overdue
