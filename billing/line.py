@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
@@ -17,6 +18,13 @@ class Explanation(msgspec.Struct, frozen=True):
 
     rule: str
     operands: dict[str, str]
+
+
+class Rule(NamedTuple):
+    """How an explanation's operands are worded, and how the line's amount (minor units) is computed from them again."""
+
+    words: Callable[[dict[str, str]], str]
+    amount: Callable[[dict[str, str]], int]
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):

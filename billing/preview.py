@@ -12,7 +12,7 @@ from billing.explain import date_text, explain_text, price_text
 from billing.invoicing import Draft, DraftLine, Note, Rules, Settled, bill, settle
 from billing.periods import anchored
 from billing.plan import Line, plan
-from billing.recurring import serves
+from billing.service import serves
 from billing.terms import OneTime, Recurring, Terms
 from billing.terms_file import TermsFile as TermsFile
 from billing.terms_file import TermsFileError as TermsFileError
