@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ONCE ?=
 
-.PHONY: demo test test-long check bench serve lock picture clean
+.PHONY: demo test test-long check bench docs serve lock picture clean
 CHROMIUM ?= chromium
 .DEFAULT_GOAL := test
 
@@ -38,6 +38,9 @@ check: $(VENV)/dev.stamp  ## style, types, imports
 
 bench: $(VENV)/dev.stamp  ## print the figures the README quotes
 	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+docs: $(VENV)/dev.stamp  ## write anew what docs/terms holds of the program's own output
+	NETTERMS_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/billing/test_docs.py
 
 # What is shown of a single thing is the first of its kind, but for the contract: that with the most invoices.
 PAGES := customers contracts invoices drafts elsewhere payments review jobs connections \

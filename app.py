@@ -8,16 +8,17 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from config import Config, Connection
+    from config import Config, Connection, Published
 
 OK, FAILED, WRONG_INPUT, PARTLY, BUSY = 0, 1, 2, 3, 4
 LARGEST_REQUEST = 32 << 20  # bytes; the server keeps a body on disk before anybody is asked who sends it
@@ -40,7 +41,19 @@ class _Date(click.ParamType[date]):
             self.fail(f"{value!r} is no date: write YYYY-MM-DD", param, ctx)
 
 
+class _Decimal(click.ParamType[Decimal]):
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        """Read a decimal number."""
+        try:
+            return Decimal(value)
+        except InvalidOperation:
+            self.fail(f"{value!r} is no number: write e.g. 1200.50", param, ctx)
+
+
 DATE = _Date()
+DECIMAL = _Decimal()
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -63,6 +76,7 @@ class LiveWorld:
         self.file = str(config.file)
         self.dry_run = dry_run
         self.crm_changes = config.crm_changes
+        self.indices: Mapping[str, Published] = config.indices
         self.entities = {
             key: msgspec.convert(entity, Entity, from_attributes=True) for key, entity in config.entities.items()
         }
@@ -490,17 +504,20 @@ def verify(ctx: click.Context, as_json: bool) -> None:
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path), required=False)
-@click.option("--usage", type=click.Path(exists=True, path_type=Path), help="Usage records (JSON lines).")
-@click.option("--events", type=click.Path(exists=True, path_type=Path), help="Events such as milestones (JSON lines).")
+@click.option("--usage", type=FILE, help="Usage records (JSON lines, or CSV with a header).")
+@click.option("--events", type=FILE, help="Accepted milestones and index values (JSON lines, or CSV with a header).")
 @click.option("--through", type=DATE, help="Show what is issued up to this day.")
 @click.option("--today", type=DATE, help="Bill what is due by this day as one catch-up invoice on it.")
+@click.option("--compare", "other", type=FILE, help="Show what this amended terms file changes, line by line.")
+@click.option("--explain", is_flag=True, help="Say under each line how it comes about.")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of a terms file.")
 @JSON
 def plan(
-    file: Path | None, usage: Path | None, events: Path | None, through: date | None, today: date | None, schema: bool,
-    as_json: bool,
+    file: Path | None, usage: Path | None, events: Path | None, through: date | None, today: date | None,
+    other: Path | None, explain: bool, schema: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Show what a terms file will bill; needs no configuration and no vendor."""
+    from billing.compare import compare
     from billing.preview import preview
     from billing.terms_file import load_terms_file
     from billing.terms_file import schema as terms_schema
@@ -510,31 +527,33 @@ def plan(
         return
     if file is None:
         raise click.UsageError("name a terms file, or --schema")
-    terms = load_terms_file(_read_text(file), str(file))
-    shown = preview(terms, through=through, today=today, usage=_records(usage), events=_records(events))
+    given: dict[str, Any] = {
+        "through": through, "today": today, "usage": _records(usage), "events": _records(events)
+    }  # fmt: skip
+    terms, *others = (load_terms_file(_read_text(one), str(one)) for one in (file, other) if one is not None)
+    shown = compare(terms, others[0], **given) if others else preview(terms, **given)
     if as_json:
         _print_json(shown)
         return
     import terminal
 
-    terminal.plan(shown)
+    if others:
+        terminal.comparison(shown)
+    else:
+        terminal.plan(shown, explain)
 
 
-def _records(file: Path | None) -> list[dict[str, object]] | None:
-    """Read JSON lines; raises ``_Wrong`` naming every bad line."""
+def _records(file: Path | None) -> list[dict[str, object]]:
+    """Read JSON lines, or CSV; raises ``_Wrong`` naming every bad line."""
+    from billing.records import read_records
+
     if file is None:
-        return None
-    records, faults = [], []
-    for number, line in enumerate(_read_text(file).splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            records.append(dict(json.loads(line)))
-        except (ValueError, TypeError) as error:
-            faults.append(f"{file}: line {number}: is no JSON object ({error}): write one object per line")
+        return []
+    read = list(read_records(_read_text(file), as_csv=file.suffix == ".csv"))
+    faults = [f"{file}: line {number}: {record}" for number, record in read if isinstance(record, str)]
     if faults:
         raise _Wrong(faults)
-    return records
+    return [dict(record) for _, record in read if not isinstance(record, str)]
 
 
 @main.command()
@@ -722,12 +741,13 @@ def worker(ctx: click.Context) -> None:
 def _serve(config: Config, *, jobs: bool, world: LiveWorld | None = None) -> None:
     import waitress
 
-    from web import create_app, webhooks
+    from web import api, create_app, webhooks
 
     world = world or LiveWorld(config)
     world.load_mappings()
     pages = create_app(config.store, world, config.cadence, _access(config))
     webhooks.install(pages, _inbox(config))
+    api.install(pages, config.api_token)
     server = waitress.create_server(
         pages, host=config.host, port=config.port, threads=4, max_request_body_size=LARGEST_REQUEST
     )
@@ -833,6 +853,305 @@ def _demo_report(config: Config, today: date) -> None:
     terminal.reviews(waiting, most=5)
     terminal.walked(found)
     click.echo(f"Look further: netterms --config {config.file} review (or: report invoices, report payments ...)")
+
+
+# ------------------------------------------------------------------------------------------------------ facts and terms
+
+
+@main.group()
+def usage() -> None:
+    """What customers used: the records that usage charges and retainers bill."""
+
+
+@usage.command("import")
+@click.argument("file", type=FILE)
+@click.option("--replace", is_flag=True, help="A record that is stored with other content takes this one.")
+@click.option("--skip-bad", is_flag=True, help="Store the good records although others are bad.")
+@click.option("--dry-run", is_flag=True, help="Check everything and store nothing.")
+@JSON
+@click.pass_context
+def import_(ctx: click.Context, file: Path, replace: bool, skip_bad: bool, dry_run: bool, as_json: bool) -> None:
+    """Store usage records of a .csv or .jsonl file, each once by its id; one bad record and nothing is stored."""
+    from billing.records import read_records
+    from sync.receive_usage import load
+
+    records = read_records(_read_text(file), as_csv=file.suffix.lower() == ".csv")
+    with _desk(ctx.obj) as (store, world), _progress(as_json) as bars:
+        found = load(
+            store, world, _person(), records, file.name, replace=replace, skip_bad=skip_bad, dry_run=dry_run,
+            progress=bars("records"),
+        )  # fmt: skip
+    if as_json:
+        counts = {"new": found.new, "known": found.known, "replaced": found.replaced}
+        refused = [{"line": one.place, "id": one.id, "key": one.key, "problem": one.problem} for one in found.refused]
+        _print_json({"stored": found.kept, "dry_run": dry_run, **counts, "refused": refused})
+    else:
+        for one in found.refused:
+            click.echo(f"{file}: line {one}", err=True)
+        counted = f"{found.new:,} new, {found.known:,} known already, {found.replaced:,} replaced"
+        click.echo(f"{counted}, {len(found.refused):,} bad: {_kept(found.kept, dry_run)}")
+    ctx.exit(OK if not found.refused else PARTLY if skip_bad else WRONG_INPUT)
+
+
+def _kept(kept: bool, dry_run: bool) -> str:
+    if kept:
+        return "the next sync bills what follows from them."
+    if dry_run:
+        return "nothing is stored in a dry run."
+    return "nothing is stored. Mend the file, or give --skip-bad."
+
+
+@usage.command("list")
+@click.argument("contract")
+@click.option("--meter", default="", help="Only this meter.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
+@JSON
+@click.pass_context
+def list_(ctx: click.Context, contract: str, meter: str, as_csv: bool, as_json: bool) -> None:
+    """List the usage records of a contract, the newest first."""
+    from store import usage as records
+
+    with _desk(ctx.obj) as (store, _):
+        row = _contract(store, contract)
+        _print_list("usage", records.table(store, row.key, meter), as_csv, as_json)
+
+
+@main.command()
+@click.argument("contract")
+@click.argument("charge")
+@click.argument("milestone", default="")
+@click.option("--on", type=DATE, help="The day it was accepted; by default today.")
+@click.option("--withdraw", is_flag=True, help="It was not accepted: what was billed for it is credited.")
+@JSON
+@click.pass_context
+def accept(
+    ctx: click.Context, contract: str, charge: str, milestone: str, on: date | None, withdraw: bool, as_json: bool
+) -> None:
+    """Record that a customer accepted a milestone, or (CHARGE holdback) the release of a holdback."""
+    from sync import acceptances
+
+    name = f"{charge} {milestone}".strip()
+    with _desk(ctx.obj) as (store, world), _as_wrong():
+        if withdraw:
+            acceptances.withdraw(store, _person(), contract, charge, milestone)
+            changed, told = True, f"{name} of {contract} is not accepted any more."
+        else:
+            day, changed = acceptances.accept(store, world, _person(), contract, charge, milestone, on)
+            told = f"{name} of {contract} is accepted on {day}{'' if changed else ' already'}."
+    if as_json:
+        accepted_on = None if withdraw else day.isoformat()
+        _print_json({"contract": contract, "charge": charge, "milestone": milestone, "accepted_on": accepted_on,
+                     "changed": changed})  # fmt: skip
+    else:
+        click.echo(told)
+
+
+@main.group()
+def terms() -> None:
+    """The terms of contracts."""
+
+
+@terms.command()
+@click.argument("contract")
+@click.option("--versions", is_flag=True, help="List every version: since when it is known, and what it changed.")
+@JSON
+@click.pass_context
+def show(ctx: click.Context, contract: str, versions: bool, as_json: bool) -> None:
+    """Print a contract's terms in force as a terms file, amendments included."""
+    import msgspec
+
+    from billing.terms_toml import terms_toml
+    from sync.set_terms import history
+
+    with _desk(ctx.obj) as (store, _):
+        row = _contract(store, contract)
+        found = history(store, row.key) if versions else []
+    if versions:
+        lines = [[one.version, one.known_at, one.actor, one.reason, changes] for one, changes in found]
+        _print_list("versions", (["version", "known_since", "by", "why", "changed"], lines), False, as_json)
+        return
+    if as_json:
+        facts = {"contract": row.key, "version": row.version, "entity": row.entity, "written_by_hand": row.by_hand}
+        _print_json({**facts, "terms": msgspec.to_builtins(row.agreed)})
+    else:
+        click.echo(terms_toml(row.agreed), nl=False)
+
+
+REASON = click.option("--reason", default="", help="Why; kept in the audit trail.")
+YES = click.option("--yes", is_flag=True, help="Put it in force; without it, only what it would do is shown.")
+
+
+@terms.command("set")
+@click.argument("contract")
+@click.argument("file", type=FILE)
+@REASON
+@YES
+@JSON
+@click.pass_context
+def set_(ctx: click.Context, contract: str, file: Path, reason: str, yes: bool, as_json: bool) -> None:
+    """Put the terms of FILE in force for a contract. They stand until its deal says something else."""
+    from billing.terms_file import load_terms_file
+    from sync import set_terms
+
+    read = load_terms_file(_read_text(file), str(file))
+    with _desk(ctx.obj) as (store, world):
+        row = _contract(store, contract)
+        _put(store, world, row, set_terms.replacing(row, read), reason or f"set by {file.name}", yes, as_json)
+
+
+@main.command()
+@click.argument("contract")
+@click.argument("file", type=FILE)
+@REASON
+@YES
+@JSON
+@click.pass_context
+def amend(ctx: click.Context, contract: str, file: Path, reason: str, yes: bool, as_json: bool) -> None:
+    """Add the [[amendments]] of FILE to a contract's terms."""
+    from sync import set_terms
+
+    text = _read_text(file)
+    with _desk(ctx.obj) as (store, world):
+        row = _contract(store, contract)
+        changed = set_terms.amending(row, text, str(file), _today(world, row.entity))
+        _put(store, world, row, changed, reason or f"amended by {file.name}", yes, as_json)
+
+
+@main.group()
+def line() -> None:
+    """Single lines on a contract's invoices."""
+
+
+@line.command("add")
+@click.argument("contract")
+@click.option("--description", required=True, help="What the invoice line says.")
+@click.option("--price", type=DECIMAL, required=True, help="Price of one unit; below zero it is a credit.")
+@click.option("--quantity", type=DECIMAL, default="1", show_default=True, help="How many units.")
+@click.option("--tax-class", default="standard", show_default=True, help="Which rate of tax applies.")
+@click.option("--on", type=DATE, help="The day it is billed on; by default today.")
+@REASON
+@YES
+@JSON
+@click.pass_context
+def add_line(
+    ctx: click.Context, contract: str, description: str, price: Decimal, quantity: Decimal, tax_class: str,
+    on: date | None, reason: str, yes: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Bill one more line on a contract: an amendment that adds a one-time charge."""
+    from sync import set_terms
+
+    with _desk(ctx.obj) as (store, world), _as_wrong():
+        row = _contract(store, contract)
+        today = _today(world, row.entity)
+        changed = set_terms.with_line(
+            row, description=description, price=price, quantity=quantity, tax_class=tax_class, on=on or today,
+            today=today,
+        )  # fmt: skip
+        _put(store, world, row, changed, reason or f"line added: {description}", yes, as_json)
+
+
+@main.group()
+def contract() -> None:
+    """Contracts that no deal stands behind."""
+
+
+@contract.command("add")
+@click.argument("file", type=FILE)
+@click.option("--entity", required=True, help="The legal entity that sells.")
+@click.option("--customer", required=True, help="A customer's id in the CRM, or its name.")
+@click.option("--email", default="", help="The customer is new: where its invoices go.")
+@YES
+@JSON
+@click.pass_context
+def add_contract(
+    ctx: click.Context, file: Path, entity: str, customer: str, email: str, yes: bool, as_json: bool
+) -> None:
+    """Add a contract from a terms file: one without a deal, or an invoice written by hand (one-time charges)."""
+    from billing.customer import Customer
+    from billing.terms_file import load_terms_file
+    from sync import set_terms
+
+    agreed = load_terms_file(_read_text(file), str(file)).terms
+    with _desk(ctx.obj) as (store, world), _as_wrong():
+        if entity not in world.entities:
+            raise _Wrong([f"--entity: {entity!r} is unknown; there are: {', '.join(world.entities)}"])
+        if agreed.currency not in world.entities[entity].currencies:
+            sold = ", ".join(world.entities[entity].currencies)
+            raise _Wrong([f"{file}: currency: {entity} does not sell in {agreed.currency}, but in {sold}"])
+        known = set_terms.customer_of(store, customer)
+        if known is None and not email:
+            raise _Wrong([f"--customer: there is no {customer!r}; for a new one say with --email where invoices go"])
+        effect = set_terms.effect_of_new(_context(store, world), entity, agreed)
+        if yes:
+            buyer = Customer(name=customer, email=email) if known is None else known
+            set_terms.add(store, _person(), agreed, entity=entity, customer=buyer)
+    _say_effect({"contract": agreed.contract, "version": 1}, "", effect, yes, as_json)
+
+
+def _put(store: Any, world: LiveWorld, row: Any, changed: Any, reason: str, yes: bool, as_json: bool) -> None:
+    """Show what changed terms would bill, and put them in force when that is wanted."""
+    from sync import proposals, set_terms
+
+    if changed == row.agreed:
+        _say_effect({"contract": row.key, "version": row.version}, "nothing", "nothing", False, as_json)
+        return
+    with _as_wrong():
+        effect = proposals.in_words(proposals.billing_of(_context(store, world), row, changed))
+    if yes:
+        set_terms.put(store, _person(), row, changed, reason)
+    told = {"contract": row.key, "version": row.version + yes}
+    _say_effect(told, proposals.difference(row.agreed, changed), effect, yes, as_json)
+
+
+def _say_effect(told: dict[str, Any], changes: str, effect: str, applied: bool, as_json: bool) -> None:
+    if as_json:
+        _print_json({**told, "changes": changes, "effect": effect, "applied": applied})
+        return
+    if changes:
+        click.echo(f"Changes: {changes}")
+    click.echo(effect[0].upper() + effect[1:])
+    click.echo(
+        f"Contract {told['contract']} is at version {told['version']}; the next sync bills it."
+        if applied
+        else "Nothing is changed yet: give --yes to put it in force."
+    )
+
+
+def _contract(store: Any, key: str) -> Any:
+    from sync import set_terms
+
+    with _as_wrong():
+        return set_terms.find(store, key)
+
+
+@contextmanager
+def _as_wrong() -> Iterator[None]:
+    """Turn what the rooms say is wrong with what the user gave into faults."""
+    from billing.invoicing import BrokenInvariant
+    from billing.terms_file import TermsFileError
+
+    try:
+        yield
+    except TermsFileError:
+        raise
+    except (ValueError, ArithmeticError, BrokenInvariant) as error:
+        raise _Wrong([str(error)]) from None
+
+
+@contextmanager
+def _desk(path: Path) -> Iterator[tuple[Any, LiveWorld]]:
+    """Open the store beside the configured world."""
+    from store.database import Store
+
+    config = load_config(path)
+    with Store(config.store) as store:
+        yield store, LiveWorld(config)
+
+
+def _context(store: Any, world: LiveWorld) -> Any:
+    from sync.context import Context
+
+    return Context(store, world, "terms", lambda done, total: None)
 
 
 # ------------------------------------------------------------------------------------------------------------ helpers

@@ -20,6 +20,7 @@ import msgspec
 Approve = Literal["manual", "auto"]
 PostPayments = Literal["netterms", "ledger"]
 Delivery = Literal["netterms", "ledger", "none"]
+Published = tuple[tuple[date, Decimal], ...]  # the values of a price index by the day each was published, oldest first
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _DURATION = re.compile(r"([1-9]\d{0,4})([smhd])")
@@ -100,6 +101,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     hosts: tuple[str, ...] = ()  # further names under which the pages are reached
     password: str = ""  # of the one who may see the pages; none on this machine's own addresses
     secret_key: str = ""  # signs cookies; empty: a random one per start
+    api_token: str = ""  # lets systems send usage and events; empty: the API takes nothing
+    indices: dict[str, Published] = {}  # price indices that contracts' escalators follow, by name
 
     def by_role(self, role: str) -> list[Connection]:
         """Return the connections that play ``role``, in the file's order."""
@@ -257,7 +260,7 @@ def _read(
     path: Path, root: _Section, roles: Mapping[str, str], jobs: Mapping[str, int], environ: Mapping[str, str]
 ) -> Config:
     approve = root.choice("approve", ("manual", "auto"), "manual")
-    web = root.table("web")
+    web, api = root.table("web"), root.table("api")
     config = Config(
         file=path,
         dry_run=root.value("dry_run", bool, "true or false", True),
@@ -271,14 +274,17 @@ def _read(
         cadence=_cadence(root.table("jobs"), jobs),
         public_url=web.text("public_url", "the address under which vendors reach this service", "").rstrip("/"),
         hosts=_hosts(web),
-        password=_web_secret(web, "password", 12, environ),
-        secret_key=_web_secret(web, "secret_key", 32, environ),
+        password=_named_secret(web, "password", 12, environ),
+        secret_key=_named_secret(web, "secret_key", 32, environ),
+        api_token=_named_secret(api, "token", 32, environ),
+        indices=_indices(root.table("indices")),
     )
     _check_url(web, "public_url", config.public_url)
     _check_web(web, config)
     if not 0 <= config.port <= 65535:
         web.fault("port", f"is {config.port}: write a number up to 65535")
     web.close()
+    api.close()
     root.close()
     _check_references(root, config)
     return config
@@ -293,13 +299,42 @@ def _hosts(web: _Section) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _web_secret(web: _Section, key: str, least: int, environ: Mapping[str, str]) -> str:
-    """Return a secret of the pages, which only the environment may hold; empty when none is named."""
-    web.known.add(key)
-    found = _secret(web, key, "https://anywhere", environ) if key in web.data else ""
+def _named_secret(table: _Section, key: str, least: int, environ: Mapping[str, str]) -> str:
+    """Return a secret of this service, which only the environment may hold; empty when none is named."""
+    table.known.add(key)
+    found = _secret(table, key, "https://anywhere", environ) if key in table.data else ""
     if found and len(found) < least:
-        web.fault(key, f"is shorter than {least} characters: write a longer one into its variable")
+        table.fault(key, f"is shorter than {least} characters: write a longer one into its variable")
     return found
+
+
+def _indices(table: _Section) -> dict[str, Published]:
+    """Return the price indices: in the table of each, the day of publication and the value published then."""
+    found = {}
+    for name in table.data:
+        index = table.table(name)
+        values = [(_published_on(index, day), _index_value(index, day)) for day in index.data]
+        found[name] = tuple(sorted((day, value) for day, value in values if day and value))
+        if not index.data:
+            table.fault(name, "is empty: write the day and the value of each publication, such as 2026-01-15 = 321.5")
+    return found
+
+
+def _published_on(index: _Section, written: str) -> date | None:
+    try:
+        return date.fromisoformat(written)
+    except ValueError:
+        index.fault(written, "is no date: write the day on which the value was published, such as 2026-01-15 = 321.5")
+        return None
+
+
+def _index_value(index: _Section, day: str) -> Decimal | None:
+    value = index.data[day]
+    number = Decimal(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else Decimal(0)
+    if number.is_finite() and number > 0:
+        return number
+    index.fault(day, f"is {value!r}: write the value published that day, a number above 0")
+    return None
 
 
 def _check_web(web: _Section, config: Config) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any
 
+from rich.bar import Bar
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
@@ -20,10 +22,14 @@ from sync.run import Result
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 140)  # a file or pipe has no width of its own
 err = Console(stderr=True, highlight=False)
 
+PLAN_WIDTH = 100  # of a plan in a file or pipe
+BAR_WIDTH = 40
+MOST_BARS = 36  # months in a picture; of a longer contract it shows years
+
 _NUMERIC = {
     "quantity", "price", "amount", "in the books", "waiting", "invoices", "invoiced", "paid", "open", "overdue",
     "subtotal", "tax", "total", "refunded", "applied", "ours", "foreign", "credit", "on_the_way", "books",
-    "difference", "current", "1-30", "31-60", "61-90", "90+",
+    "difference", "net", "to pay", "before", "after", "current", "1-30", "31-60", "61-90", "90+",
 }  # fmt: skip
 
 _MARKS = {
@@ -143,23 +149,172 @@ def rows(columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
     out.print(table)
 
 
-def plan(preview: dict[str, Any]) -> None:
-    """Print what a terms file will bill, invoice by invoice."""
-    out.print(f"[bold]Contract {_safe(preview['contract'])}, {preview['currency']}[/]")
-    for document in preview["invoices"]:
-        title = "Invoice" if document["type"] == "invoice" else "Credit note"
-        estimated = " (estimated)" if document["estimated"] else ""
-        out.print(
-            f"\n[bold]{title}{estimated} of {document['issue_on']}, due {document['due_on']}: {document['total']}[/]"
-            f" ({document['subtotal']} + tax {document['tax']})"
+# ---------------------------------------------------------------------------------------------------------------- plan
+
+
+def plan(preview: dict[str, Any], explain: bool = False) -> None:
+    """Print what a terms file will bill: a row per document, or with ``explain`` every line and how it comes about."""
+    _say(f"[bold]Contract {_safe(preview['contract'])}, {preview['currency']}[/]")
+    if not explain:
+        out.print()
+        _documents(preview["invoices"])
+    for document in preview["invoices"] if explain else ():
+        _document(document)
+    if any(document["estimated"] for document in preview["invoices"]):
+        _say("\n~ by estimate: the amount will be what is used, accepted or published then")
+    _totals(preview)
+    _notes(preview["review"])
+
+
+def comparison(found: dict[str, Any]) -> None:
+    """Print what an amended terms file changes: terms, lines, documents, totals."""
+    _say(f"[bold]Contract {_safe(found['contract'])}, {found['currency']}: {_names(found)}[/]")
+    for change in found["terms"]:
+        _say(f"\n{_safe(change['what'])}\n  - {_safe(change['before'] or 'nothing')}")
+        _say(f"  + {_safe(change['after'] or 'nothing')}")
+    if not found["lines"]:
+        _say("\nNo line comes to another amount.")
+    for title, column, key in (
+        ("Lines", "service", "lines"), ("Invoiced less credited, with tax", "on", "documents"),
+        ("By charge, net", "charge", "by_charge"), ("To be paid", "in", "cash"),
+    ):  # fmt: skip
+        if found[key]:
+            _differences(title, column, found[key])
+    value = found["value"]
+    _say(f"\nContract value {_grouped(value['before'])} -> {_grouped(value['after'])} ({_plus(value['difference'])})")
+    _notes(found["review"])
+
+
+def _say(text: str) -> None:
+    """Print a line that a pipe gets unbroken."""
+    out.print(text, soft_wrap=True)
+
+
+def _show(table: Table) -> None:
+    """Print a table of a plan as wide as the terminal is; into a file or pipe always the same, without blank ends."""
+    if out.is_terminal:
+        out.print(table)
+        return
+    with out.capture() as captured:
+        out.print(table, width=PLAN_WIDTH)
+    for line in captured.get().splitlines():
+        out.print(line.rstrip(), soft_wrap=True, markup=False)
+
+
+def _documents(documents: Sequence[dict[str, Any]]) -> None:
+    table = _table("issued", "due", "what", "net", "tax", "total", "to pay")
+    for document in documents:
+        credit = document["type"] == "credit_note"
+        sign = "-" if credit else ""
+        what = ", ".join(dict.fromkeys(_worded(line) for line in document["lines"]))
+        table.add_row(
+            document["issue_on"],
+            "" if credit else document["due_on"],
+            _safe(f"{'Credit note: ' if credit else ''}{what}"),
+            *(f"{sign}{_grouped(document[name])}" for name in ("subtotal", "tax", "total")),
+            _grouped(document["amount_due"]),
         )
-        for line in document["lines"]:
-            period = line["from"] if line["from"] == line["to"] else f"{line['from']} to {line['to']}"
-            out.print(f"  {line['amount']:>12}  {_safe(line['description'])}, {period}", soft_wrap=True)
-            out.print(f"  {'':>12}  [dim]{_safe(line['explain'])}[/]", soft_wrap=True)
-    for note in preview["review"]:
-        where = _safe(note["path"] or "contract")
-        out.print(f"\n[yellow]{note['code']}[/]: {_safe(note['message'])} ({where})", soft_wrap=True)
+    _show(table)
+
+
+def _worded(line: dict[str, Any]) -> str:
+    return f"{'~' if line['estimated'] else ''}{line['description']}"
+
+
+def _document(document: dict[str, Any]) -> None:
+    credit = document["type"] == "credit_note"
+    used = f", {_grouped(document['credit_used'])} from balance" if Decimal(document["credit_used"]) else ""
+    _say(
+        f"\n[bold]{'Credit note' if credit else 'Invoice'} of {document['issue_on']}"
+        f"{'' if credit else ', due ' + document['due_on']}: {_grouped(document['total'])}[/]"
+        f" ({_grouped(document['subtotal'])} + tax {_grouped(document['tax'])}{used})"
+    )
+    for line in document["lines"]:
+        period = line["from"] if line["from"] == line["to"] else f"{line['from']} to {line['to']}"
+        made = line["explanation"]
+        version = f"amendment {made['version']}" if made["version"] else "as signed"
+        _say(f"  {_grouped(line['amount']):>12}  {_safe(_worded(line))}, {period}")
+        _say(f"  {'':>12}  {_safe(line['explain'])}")
+        _say(f"  {'':>12}  [dim]charge {_safe(made['charge'])}, {_safe(version)}, rule {_safe(made['rule'])}[/]")
+
+
+def _totals(preview: dict[str, Any]) -> None:
+    value = preview["value"]
+    shares = {"billed_elsewhere": "billed elsewhere", "billed": "billed", "to_bill": "to bill"}
+    parts = [f"{_grouped(value[name])} {word}" for name, word in shares.items() if name in value and len(value) > 3]
+    parts += [f"{_grouped(value['estimated'])} of it by estimate"] * bool(Decimal(value["estimated"]))
+    what = f"Value to {preview['through']}" if preview["through"] else "Contract value"
+    _say(f"\n{what} {_grouped(value['total'])}{': ' * bool(parts)}{', '.join(parts)}")
+    if len(preview["by_charge"]) > 1:
+        _say("  " + ", ".join(f"{_safe(name)} {_grouped(amount)}" for name, amount in preview["by_charge"].items()))
+    for renewal in preview["renewals"]:
+        _say(_renewal(renewal))
+    _bars(preview)
+
+
+def _renewal(renewal: dict[str, Any]) -> str:
+    notice = f"; notice by {renewal['notice_by']}" if renewal["notice_by"] else ""
+    if not renewal["renews"]:
+        return f"The term ends on {renewal['term_ends_on']}{notice}"
+    through = f" through {renewal['renewed_through']}" if renewal["renewed_through"] else ""
+    return f"The term ends on {renewal['term_ends_on']} and is renewed{through}{notice}"
+
+
+def _bars(preview: dict[str, Any]) -> None:
+    """Draw what is invoiced in each month (each year of a long contract), beside what falls due in it."""
+    months = [one["month"] for name in ("invoiced", "cash") for one in preview[name]]
+    by_year = len(set(months)) > MOST_BARS
+    invoiced, cash = (_by_span(preview[name], by_year) for name in ("invoiced", "cash"))
+    most = max(map(abs, invoiced.values()), default=Decimal(0))
+    if not most:
+        return
+    nothing = abs(most * 0)  # with the currency's decimals
+    out.print()
+    table = _table("year" if by_year else "month", "", "invoiced", "to pay")
+    for span in sorted(invoiced.keys() | cash.keys()):
+        amount = invoiced.get(span, nothing)
+        bar = Bar(int(most), 0, int(abs(amount)), width=BAR_WIDTH, color="red" if amount < 0 else "green")
+        table.add_row(span, bar, f"{amount:,}", f"{cash.get(span, nothing):,}")
+    _show(table)
+
+
+def _by_span(amounts: Sequence[dict[str, str]], by_year: bool) -> dict[str, Decimal]:
+    found: dict[str, Decimal] = {}
+    for one in amounts:
+        span = one["month"][:4] if by_year else one["month"]
+        found[span] = found.get(span, 0) + Decimal(one["amount"])
+    return found
+
+
+def _differences(title: str, column: str, rows: Sequence[dict[str, Any]]) -> None:
+    out.print()
+    table = _table(*[column] * (column == "service"), "what" if column == "service" else column,
+                   "before", "after", "difference", title=title)  # fmt: skip
+    for row in rows:
+        amounts = (_grouped(row["before"]), _grouped(row["after"]), _plus(row["difference"]))
+        if column == "service":
+            period = row["from"] if row["from"] == row["to"] else f"{row['from']} to {row['to']}"
+            table.add_row(period, f"{_safe(_worded(row))}\n[dim]{_safe(row['explain'])}[/]", *amounts)
+        else:
+            table.add_row(_safe(str(next(iter(row.values())))), *amounts)
+    _show(table)
+
+
+def _names(found: dict[str, Any]) -> str:
+    return _safe(f"what {found['after']} changes of {found['before']}")
+
+
+def _notes(notes: Sequence[dict[str, Any]]) -> None:
+    for note in notes:
+        _say(f"\n[yellow]{note['code']}[/]: {_safe(note['message'])} ({_safe(note['path'] or 'contract')})")
+
+
+def _grouped(amount: str) -> str:
+    return f"{Decimal(amount):,}"
+
+
+def _plus(amount: str) -> str:
+    return f"{Decimal(amount):+,}"
 
 
 def _safe(text: str) -> str:

@@ -35,7 +35,7 @@ def check_number(name: str, value: Decimal | None, least: int | None = 0, most: 
         raise ValueError(f"{name} is {value}: it must be {allowed}")
 
 
-class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What every table of a terms file is: keyword-only, frozen, and a misspelt key is refused."""
 
 
@@ -76,13 +76,17 @@ class Tier(Table, frozen=True, kw_only=True):
 class Step(Table, frozen=True, kw_only=True):
     """From a day on another price or quantity: one segment of a ramp, or what an amendment changes.
 
-    ``ends_on`` is for reading and checking a ramp only; what a step sets holds until another step sets it anew.
+    ``ends_on`` is for reading and checking a ramp only; what a step sets holds until another step sets it anew. A step
+    that an amendment made says which one and how a smaller quantity takes effect; as signed, a ramp down is itself the
+    commitment, so that ``renewal`` does not hold it back.
     """
 
     starts_on: date
     ends_on: date | None = None
     price: Decimal | None = None
     quantity: Decimal | None = None
+    seats_removed: SeatsRemoved | None = None  # for this change alone
+    amendment: str = ""  # the key of the amendment that made it
 
     def __post_init__(self) -> None:
         check_number("price", self.price, least=None)
@@ -218,7 +222,8 @@ class Usage(_ChargeBase, frozen=True, kw_only=True, tag="usage"):
     cap: Decimal | None = None  # the most that is charged
     cap_over: Literal["period", "contract"] = "period"  # not to exceed, per rated period or in total
     minimum: Decimal | None = None  # the least that is charged for a period, as a true-up line; prorated for stubs
-    bill_over: Decimal | None = None  # an interim invoice when this much is unbilled (progressive billing)
+    bill_over: Decimal | None = None  # an interim invoice once this much is used in a period (progressive billing)
+    bill_over_repeats: bool = False  # a further one whenever this much is used and not billed yet
     steps: tuple[Step, ...] = ()
     escalator: Escalator | None = None  # only this charge's own: the contract's escalator leaves usage alone
     estimate: Decimal | None = None  # the quantity per period that a preview assumes
@@ -266,6 +271,7 @@ class FixedPrice(_ChargeBase, frozen=True, kw_only=True, tag="fixed_price"):
     """A total ``price`` in instalments: milestones billed on recorded acceptance, or a payment schedule by date."""
 
     price: Decimal
+    ends_on: date | None = None  # what would fall due after this day is not billed any more
     instalments: Annotated[tuple[Instalment, ...], msgspec.Meta(min_length=1)]
 
 
@@ -310,6 +316,7 @@ class Prepaid(_ChargeBase, frozen=True, kw_only=True, tag="prepaid"):
     price: Decimal
     value: Decimal | None = None
     on: date | None = None
+    ends_on: date | None = None  # nothing is bought after this day
     every: str | None = None
     charges: tuple[Key, ...] = ()
     lasts: str | None = None  # how long a purchase can be drawn; by default to the contract's end

@@ -1,88 +1,65 @@
-"""Words for the arithmetic of a line, from the operands stored with it."""
+"""Why a line has its amount: in words, and worked out once more, from the rule and the operands stored with it.
+
+Each kind of charge has its rules in its own module (``RULES``); here they are joined.
+"""
 
 from __future__ import annotations
 
-from datetime import date
-from decimal import Decimal
-from math import gcd
-from typing import TYPE_CHECKING
+from billing import (
+    commitments,
+    contract_discounts,
+    fixed_price,
+    holdback,
+    late_fees,
+    one_time,
+    prepaid,
+    recurring,
+    retainer,
+    termination,
+    usage,
+)
+from billing.draft import Draft, DraftLine
+from billing.line import Explanation, Rule
+from billing.money import to_decimal
+from billing.words import date_text as date_text
+from billing.words import price_text as price_text
 
-from billing.money import exponent, plain
-from billing.terms import Interval, parse_interval
-
-if TYPE_CHECKING:
-    from billing.line import Explanation
-
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+RULES: dict[str, Rule] = {
+    **recurring.RULES,
+    **one_time.RULES,
+    **fixed_price.RULES,
+    **usage.RULES,
+    **retainer.RULES,
+    **prepaid.RULES,
+    **commitments.RULES,
+    **contract_discounts.RULES,
+    **holdback.RULES,
+    **termination.RULES,
+    **late_fees.RULES,
+    "not_owed": Rule(lambda operands: "no longer owed", lambda operands: 0),  # what a slice that fell away comes to
+}
 
 
 def explain_text(explanation: Explanation) -> str:
     """Word how an amount came about: ``31 of 61 days from 15 Mar 2026 at 1,200.00``."""
-    words = _WORDS.get(explanation.rule)
-    if words is None:  # written by a later release: show the operands rather than nothing
+    rule = RULES.get(explanation.rule)
+    if rule is None:  # written by a later release: show the operands rather than nothing
         return ", ".join(f"{name} {value}" for name, value in explanation.operands.items())
-    return words(explanation.operands)
+    return rule.words(explanation.operands)
 
 
-def date_text(day: date) -> str:
-    """Word a date for people: ``15 Mar 2026``."""
-    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+def explain_drafted(drafted: DraftLine, draft: Draft) -> str:
+    """Word how an amount on a draft came about; of a correction also what the slice comes to and what was billed."""
+    text = explain_text(drafted.line.explain)
+    if not drafted.revision:
+        return text
+    owed = drafted.line.amount
+    before = price_text(to_decimal(owed - draft.sign * drafted.amount, draft.currency), draft.currency)
+    if drafted.line.explain.rule == "not_owed":
+        return f"{text}, {before} was billed before"
+    return f"{text} = {price_text(to_decimal(owed, draft.currency), draft.currency)}, less {before} billed before"
 
 
-def price_text(value: str | Decimal, currency: str) -> str:
-    """Word a price in major units with at least the currency's decimals: ``1,200.00``, ``0.0125``."""
-    number = Decimal(value)
-    decimals = max(exponent(currency), len(plain(number).partition(".")[2]))
-    return f"{number:,.{decimals}f}"
-
-
-def _recurring_words(operands: dict[str, str]) -> str:
-    price = _price_words(operands)
-    if operands["price_per"] != operands["every"]:
-        price += f" per {operands['price_per'].replace('_', ' ')}"
-    discounts = _discount_words(operands, " per period")
-    running = ", on the running total" if "before" in operands else ""
-    return f"{_extent(operands)} from {date_text(date.fromisoformat(operands['from']))} at {price}{discounts}{running}"
-
-
-def _extent(operands: dict[str, str]) -> str:
-    parts = operands["parts"].split(" + ")
-    basis = " (30/360)" if "basis" in operands else ""
-    if len(parts) == 1 and "/" in parts[0]:
-        return f"{parts[0].replace('/', ' of ')} days{basis}"
-    every, per = operands["every"], operands["price_per"]
-    if parts == ["1"]:
-        return "1 " + every.replace("_", " ") if every[0].isalpha() else every
-    step = _step(parse_interval(every), parse_interval(per))
-    worded = [part if "/" not in part else f"{part.replace('/', ' of ')} days" for part in parts]
-    return " + ".join(f"{part} {step}" if "days" not in part else part for part in worded) + basis
-
-
-def _step(every: Interval, per: Interval) -> str:
-    """Name what a period and its price are both whole numbers of: ``months``, ``times 2 months``."""
-    size = gcd(every.count, per.count)
-    return f"{every.unit}s" if size == 1 else f"times {size} {every.unit}s"
-
-
-def _one_time_words(operands: dict[str, str]) -> str:
-    return f"once at {_price_words(operands)}{_discount_words(operands, '')}"
-
-
-def _not_owed_words(operands: dict[str, str]) -> str:
-    return "no longer owed"
-
-
-def _price_words(operands: dict[str, str]) -> str:
-    price = price_text(operands["price"], operands["currency"])
-    return price if Decimal(operands["quantity"]) == 1 else f"{operands['quantity']} × {price}"
-
-
-def _discount_words(operands: dict[str, str], per: str) -> str:
-    percents = "".join(f", less {percent}%" for percent in operands.get("percent", "").split())
-    amounts = "".join(
-        f", less {price_text(amount, operands['currency'])}{per}" for amount in operands.get("off", "").split()
-    )
-    return percents + amounts
-
-
-_WORDS = {"recurring": _recurring_words, "one_time": _one_time_words, "not_owed": _not_owed_words}
+def recompute(explanation: Explanation) -> int:
+    """Work a line's amount out again, in minor units; raises ``LookupError`` for a rule that is not known."""
+    return RULES[explanation.rule].amount(explanation.operands)

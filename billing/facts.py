@@ -41,11 +41,16 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Overdue(msgspec.Struct, frozen=True, kw_only=True):
-    """An issued invoice past its due date, with what is open of it in minor units."""
+    """An issued invoice that is not paid, due or not yet, or was paid late; ``open`` is left of it, in minor units.
+
+    ``paid`` is what was paid of it after that date: (day, amount), oldest first. What was open on a day is ``open`` plus
+    what was paid later, so that a fee for a time that has passed does not vanish with the payment.
+    """
 
     number: str
     due_on: date
     open: int
+    paid: tuple[tuple[date, int], ...] = ()
 
 
 IndexSeries = tuple[tuple[date, Decimal], ...]  # (published on, value), oldest first

@@ -7,134 +7,98 @@ twice, late, or after a change of terms: a slice's drafted lines always add up t
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date
-from decimal import Decimal
-from typing import Literal, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from typing import TypeVar
 
 import msgspec
 
+from billing import plan
+from billing.amendments import fold, stamp
+from billing.differences import Difference, Left, check, differences, missing, worded
+from billing.draft import Billing as Billing
+from billing.draft import BrokenInvariant as BrokenInvariant
+from billing.draft import Draft as Draft
+from billing.draft import DraftLine as DraftLine
+from billing.draft import Note as Note
+from billing.draft import Rules as Rules
+from billing.draft import Settled as Settled
 from billing.due import due_date
-from billing.money import plain
-from billing.plan import Explanation, Line, plan
+from billing.facts import NO_FACTS, Facts
+from billing.line import Line
+from billing.money import display, to_minor
 from billing.tax import TaxLine as TaxLine
 from billing.tax import document_taxes
 from billing.terms import Terms
 
-
-class Settled(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a slice that needs no ordinary first line any more.
-
-    ``issued``: billed by us, ``amount`` over all revisions. ``elsewhere``: billed before go-live or by hand.
-    ``waived``: a person decided it is not billed. ``held``: a person must decide; nothing happens to it until then.
-    ``line`` is the latest line as issued; ``revision`` the highest used, -1 where nothing was issued by us.
-    """
-
-    slice: str
-    how: Literal["issued", "elsewhere", "waived", "held"]
-    amount: int = 0
-    revision: int = -1
-    line: Line | None = None
+LATE = timedelta(days=31)  # what was due longer ago is not the ordinary run but catching up
 
 
-class DraftLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A line on a draft: what the slice owes less what was issued for it. Revision 0 is its first billing."""
-
-    line: Line
-    revision: int
-    amount: int
-    tax_rate: Decimal  # percent
-
-
-class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """A document to be: an invoice, or a credit note when what is owed has shrunk.
-
-    All amounts are minor units. On a credit note they are positive: what the customer gets back.
-    """
-
-    contract: str
-    customer: str
-    currency: str
-    type: Literal["invoice", "credit_note"]
-    issue_on: date
-    due_on: date
-    po_number: str
-    lines: tuple[DraftLine, ...]
-    taxes: tuple[TaxLine, ...]
-    subtotal: int
-    tax: int
-    total: int
-
-
-class Note(msgspec.Struct, frozen=True):
-    """Something a person should look at: becomes a review item. ``path`` points into the terms."""
-
-    code: str
-    message: str
-    path: str = ""
-
-
-class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """What the legal entity adds to the terms: its tax rates (percent by tax class) and its go-live date."""
-
-    tax_rates: Mapping[str, Decimal]
-    go_live: date | None = None
-
-
-class Billing(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of billing one contract: documents to issue, slices found settled elsewhere, and notes."""
-
-    drafts: tuple[Draft, ...] = ()
-    settled_elsewhere: tuple[Settled, ...] = ()
-    notes: tuple[Note, ...] = ()
-
-
-class BrokenInvariant(Exception):
-    """Billing met what must never be, e.g. one slice twice; the contract is not billed until it is understood."""
-
-
-Difference = tuple[Line, int, int]  # the line as owed now, the revision that corrects it, by how much
-
-
-def bill(terms: Terms, settled: Sequence[Settled], *, today: date, rules: Rules) -> Billing:
+def bill(
+    terms: Terms,
+    settled: Sequence[Settled],
+    *,
+    today: date,
+    rules: Rules,
+    facts: Facts = NO_FACTS,
+    since: date | None = None,
+    billed: int | None = None,
+) -> Billing:
     """Draft what the terms owe by ``today`` beyond what is settled; the same inputs give the same drafts.
 
+    - Amendments known by ``today`` are in force, and those that something was billed for already.
     - A slice that is due and not settled is billed in full (revision 0). One that starts before ``rules.go_live`` or
       by ``terms.billed_through`` counts as billed elsewhere instead.
     - An issued slice whose amount has changed is corrected by the difference, up or down, under the next revision.
     - An issued slice that is not owed any more is credited by all that was issued for it.
-    - What is settled elsewhere, waived or held is left alone.
-    - A line of 0.00 is shown beside lines that charge something on the same ``issue_on``; alone it makes no document.
+    - What is settled elsewhere, waived or held is left alone; so is what cannot be priced (a note says so).
+    - A line of 0.00 is shown beside lines that charge something on the same ``issue_on``, unless it was to be billed in
+      advance and its service is over; alone it makes no document.
 
-    All of it comes as one draft dated ``today``; below zero in total it is a credit note. Nothing is drafted for a
-    contract with a tax class that has no rate: a note says so. Raises ``BrokenInvariant``.
+    All of it comes as one draft dated ``today``; below zero in total it is a credit note. What a person should look at
+    first is noted, and the draft ``waits``. Nothing is drafted for a contract with a tax class that has no rate.
+
+    ``since``: everything issued on or before that day is known to be settled as it is, and may be missing from
+    ``settled``; ``billed`` is then the net amount issued for the contract so far (minor units). Raises
+    ``BrokenInvariant``, and ``ValueError`` for amendments that cannot be worked in.
     """
+    terms, touches = fold(terms, _known_by(terms, settled, today))
     known = _once(settled, "settled")
-    owed = _once(plan(terms, _horizon(settled, today)), "planned")
-    before = {key: line for key, line in owed.items() if key not in known and _billed_before(line, terms, rules)}
-    elsewhere = tuple(
-        Settled(slice=key, how="elsewhere", line=line) for key, line in before.items() if line.issue_on <= today
-    )
-    differences = list(_differences({key: owed[key] for key in owed if key not in before}, known, today))
-    charged_days = {line.issue_on for line, _, amount in differences if amount}
-    shown = [item for item in differences if item[2] or item[0].issue_on in charged_days]
+    owed, unknown = _owed(terms, known, today, facts, since)
+    if touches:
+        owed = dict(zip(owed, stamp(owed.values(), touches), strict=True))
+    elsewhere = _take_billed_before(owed, known, terms, today, rules)
+    due = list(differences(owed, known, today, _left(unknown, since)))
+    shown = _shown(due, today)
+    puzzles = list(dict.fromkeys(Note(one.code, one.message, one.path) for one in unknown))
     notes = [*_tax_class_notes(terms, shown, rules), *_currency_notes(terms, settled)]
     if notes or not shown:
-        return Billing(settled_elsewhere=elsewhere, notes=tuple(notes))
-    draft = _draft(terms, shown, today, rules)
-    return Billing(drafts=(draft,), settled_elsewhere=elsewhere, notes=tuple(_po_notes(terms)))
+        return Billing(settled_elsewhere=elsewhere, notes=(*notes, *puzzles))
+    check(shown)
+    if billed is None and since is None:
+        billed = sum(item.amount for item in settled if item.how == "issued")
+    waiting = [*_po_notes(terms), *_bound_notes(terms, shown, billed, today, rules)]
+    draft = _draft(terms, shown, today, rules, tuple(note.code for note in waiting))
+    return Billing(drafts=(draft,), settled_elsewhere=elsewhere, notes=(*waiting, *puzzles))
 
 
 def settle(settled: Iterable[Settled], billing: Billing) -> list[Settled]:
-    """Return what is settled once a billing's drafts are issued as they stand: what the next ``bill`` starts from."""
+    """Return what is settled once a billing's drafts are issued as they stand: what the next ``bill`` starts from.
+
+    What a person's credit note takes back (a draft ``against`` an invoice) is waived: it is not billed again.
+    """
     known = {item.slice: item for item in (*settled, *billing.settled_elsewhere)}
     for draft in billing.drafts:
         for drafted in draft.lines:
-            was = known.get(drafted.line.slice)
-            amount = (was.amount if was else 0) + (drafted.amount if draft.type == "invoice" else -drafted.amount)
-            known[drafted.line.slice] = Settled(
-                slice=drafted.line.slice, how="issued", amount=amount, revision=drafted.revision, line=drafted.line
+            was = known.get(drafted.line.slice, Settled(slice=drafted.line.slice, how="issued"))
+            amount = draft.sign * drafted.amount
+            known[was.slice] = Settled(
+                slice=was.slice,
+                how="issued",
+                amount=was.amount + amount,
+                revision=drafted.revision,
+                line=drafted.line,
+                waived=was.waived - amount if draft.against else was.waived,
             )
     return list(known.values())
 
@@ -142,13 +106,19 @@ def settle(settled: Iterable[Settled], billing: Billing) -> list[Settled]:
 def digest(draft: Draft) -> str:
     """Return the SHA-256 of what a draft bills, to see whether a stored one has changed.
 
-    The draft's own two dates are left out: they are set anew on the day of issue.
+    The draft's own two dates are left out: they are set anew on the day of issue. A stored digest is only ever
+    compared: one of an earlier release differs, and its draft is drawn up anew once.
     """
-    content = msgspec.to_builtins(
-        msgspec.structs.replace(draft, issue_on=date.min, due_on=date.min), builtin_types=(Decimal,)
-    )
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=plain)
-    return hashlib.sha256(text.encode()).hexdigest()
+    dateless = msgspec.structs.replace(draft, issue_on=date.min, due_on=date.min)
+    return hashlib.sha256(msgspec.json.encode(dateless)).hexdigest()
+
+
+def _known_by(terms: Terms, settled: Sequence[Settled], today: date) -> date:
+    """Return the day whose knowledge counts: a run with an earlier date does not take back what an amendment billed."""
+    if not terms.amendments:
+        return today
+    billed = {item.line.amendment for item in settled if item.line is not None}
+    return max([today, *(one.known for one in terms.amendments if one.key in billed)])
 
 
 _Sliced = TypeVar("_Sliced", Settled, Line)
@@ -164,10 +134,47 @@ def _once(items: Iterable[_Sliced], what: str) -> dict[str, _Sliced]:
     return found
 
 
-def _horizon(settled: Iterable[Settled], today: date) -> date:
-    """Return how far to plan: past everything issued, or an earlier ``today`` would credit what was billed ahead."""
-    issued = [item.line for item in settled if item.how == "issued" and item.line is not None]
-    return max([today, *(max(line.issue_on, line.until) for line in issued)])
+def _owed(
+    terms: Terms, known: Mapping[str, Settled], today: date, facts: Facts, since: date | None
+) -> tuple[dict[str, Line], list[plan.Unknown]]:
+    """Plan up to today; past everything issued when some of that is missing, for it may have been billed ahead."""
+    lines, unknown = plan.owed(terms, today, facts, since)
+    owed = _once(lines, "planned")
+    if next(missing(owed, known.values(), _left(unknown, since)), None) is None:
+        return owed, unknown
+    issued = [item.line for item in known.values() if item.how == "issued" and item.line is not None]
+    horizon = max([today, *(max(line.issue_on, line.until) for line in issued)])
+    lines, unknown = plan.owed(terms, horizon, facts, since)
+    return _once(lines, "planned"), unknown
+
+
+def _shown(due: Sequence[Difference], today: date) -> list[Difference]:
+    """Return what stands on the document: what has an amount, and what is free beside it."""
+    charged_days = {one.line.issue_on for one in due if one.amount}
+    return [one for one in due if one.amount or (one.line.issue_on in charged_days and not _is_past(one.line, today))]
+
+
+def _is_past(line: Line, today: date) -> bool:
+    return line.issue_on < line.until <= today
+
+
+def _left(unknown: Iterable[plan.Unknown], since: date | None) -> Left:
+    days: dict[str, date] = {}
+    for one in unknown:
+        days[one.charge] = min(one.since, days.get(one.charge, one.since))
+    return Left(since, days)
+
+
+def _take_billed_before(
+    owed: dict[str, Line], known: Mapping[str, Settled], terms: Terms, today: date, rules: Rules
+) -> tuple[Settled, ...]:
+    """Take what was billed elsewhere before we began out of what is owed, and return what of it was due."""
+    if rules.go_live is None and terms.billed_through is None:
+        return ()
+    before = [line for key, line in owed.items() if key not in known and _billed_before(line, terms, rules)]
+    for line in before:
+        del owed[line.slice]
+    return tuple(Settled(slice=line.slice, how="elsewhere", line=line) for line in before if line.issue_on <= today)
 
 
 def _billed_before(line: Line, terms: Terms, rules: Rules) -> bool:
@@ -176,30 +183,14 @@ def _billed_before(line: Line, terms: Terms, rules: Rules) -> bool:
     return terms.billed_through is not None and line.starts <= terms.billed_through
 
 
-def _differences(owed: Mapping[str, Line], known: Mapping[str, Settled], today: date) -> Iterator[Difference]:
-    for key, line in owed.items():
-        was = known.get(key)
-        if was is None:
-            if line.issue_on <= today:
-                yield line, 0, line.amount
-        elif was.how == "issued" and was.amount != line.amount:
-            yield line, was.revision + 1, line.amount - was.amount
-    for was in known.values():
-        if was.how == "issued" and was.amount and was.slice not in owed:
-            yield _no_longer_owed(was), was.revision + 1, -was.amount
-
-
-def _no_longer_owed(was: Settled) -> Line:
-    if was.line is None:
-        raise BrokenInvariant(f"slice {was.slice} was issued, but its line is not known: it cannot be credited")
-    return msgspec.structs.replace(was.line, amount=0, explain=Explanation("not_owed", {}))
-
-
-def _draft(terms: Terms, shown: Sequence[Difference], today: date, rules: Rules) -> Draft:
-    subtotal = sum(amount for _, _, amount in shown)
-    taxes = document_taxes(((line.tax_class, amount) for line, _, amount in shown), rules.tax_rates)
+def _draft(terms: Terms, shown: Sequence[Difference], today: date, rules: Rules, waits: tuple[str, ...] = ()) -> Draft:
+    rates = rules.tax_rates
+    subtotal = sum(one.amount for one in shown)
+    taxes = document_taxes(((one.line.tax_class, one.amount) for one in shown), rates, rules.tax_rounding)
     tax = sum(line.amount for line in taxes)
     sign = -1 if subtotal + tax < 0 else 1  # what a credit note gives back is written as positive amounts
+    if sign < 0:
+        taxes = tuple(msgspec.structs.replace(one, base=-one.base, amount=-one.amount) for one in taxes)
     return Draft(
         contract=terms.contract,
         customer=terms.customer,
@@ -208,21 +199,22 @@ def _draft(terms: Terms, shown: Sequence[Difference], today: date, rules: Rules)
         issue_on=today,
         due_on=today if sign < 0 else due_date(terms.payment_terms, today),
         po_number=terms.po_number,
-        lines=tuple(
-            DraftLine(line=line, revision=revision, amount=sign * amount, tax_rate=rules.tax_rates[line.tax_class])
-            for line, revision, amount in shown
-        ),
-        taxes=tuple(msgspec.structs.replace(one, base=sign * one.base, amount=sign * one.amount) for one in taxes),
+        lines=tuple(worded(one, sign, rates[one.line.tax_class]) for one in shown),
+        taxes=taxes,
         subtotal=sign * subtotal,
         tax=sign * tax,
         total=sign * (subtotal + tax),
+        waits=waits,
     )
 
 
 def _tax_class_notes(terms: Terms, shown: Iterable[Difference], rules: Rules) -> list[Note]:
     """Name every tax class without a rate, those of charges that are not due yet too: better seen early."""
+    used = dict.fromkeys([charge.tax_class for charge in terms.charges])
+    used.update(dict.fromkeys(one.line.tax_class for one in shown))
+    if used.keys() <= rules.tax_rates.keys():
+        return []
     paths = {charge.tax_class: f"charges[{index}].tax_class" for index, charge in reversed([*enumerate(terms.charges)])}
-    used = [*dict.fromkeys([*(charge.tax_class for charge in terms.charges), *(item[0].tax_class for item in shown)])]
     rates = ", ".join(sorted(rules.tax_rates)) or "none"
     return [
         Note("tax_class", f"tax class {name!r} has no rate; rates are known for: {rates}", paths.get(name, ""))
@@ -248,3 +240,50 @@ def _po_notes(terms: Terms) -> list[Note]:
         return []
     message = f"contract {terms.contract} requires a purchase order and has no number: enter it before issuing"
     return [Note("po_missing", message, "po_number")]
+
+
+def _bound_notes(
+    terms: Terms, shown: Sequence[Difference], billed: int | None, today: date, rules: Rules
+) -> list[Note]:
+    """Name the bounds that a draft goes beyond; raises ``BrokenInvariant`` for an absurd number of lines."""
+    if len(shown) > rules.most_lines:
+        raise BrokenInvariant(f"a draft would have {len(shown)} lines: at most {rules.most_lines} are drafted at once")
+    notes = _total_notes(terms, sum(one.amount for one in shown), billed, today)
+    long_ago = today - LATE
+    late = sum(one.amount for one in shown if _catches_up(one, long_ago))
+    if late and abs(late) > to_minor(rules.catch_up_threshold, terms.currency):
+        amount = display(late, terms.currency)
+        message = f"{amount} of this draft was due more than {LATE.days} days ago, or corrects what was issued"
+        notes.append(Note("catch_up", message))
+    return notes
+
+
+def _total_notes(terms: Terms, net: int, billed: int | None, today: date) -> list[Note]:
+    if billed is None:
+        return []
+    notes, total = [], billed + net
+    if total < 0 > net:
+        message = (
+            f"{display(-net, terms.currency)} would be credited, but only {display(billed, terms.currency)} was billed"
+        )
+        notes.append(Note("credit_beyond_billed", message))
+    renewed = terms.renewal is not None and terms.renewal.auto and terms.ends_on is not None and today > terms.ends_on
+    for code, limit, of in (
+        ("value_exceeded", None if renewed or terms.renewed else terms.value, "the contract is worth"),
+        ("po_budget", terms.po_budget, "its purchase order is good for"),
+    ):
+        if limit is not None and net > 0 and total > to_minor(limit, terms.currency):
+            good = display(to_minor(limit, terms.currency), terms.currency)
+            message = f"with this draft {display(total, terms.currency)} net would be billed, but {of} {good}"
+            notes.append(Note(code, message, "value" if code == "value_exceeded" else code))
+    return notes
+
+
+def _catches_up(found: Difference, late: date) -> bool:
+    """Say whether a difference was due long ago, or corrects a document for another reason than a recent change."""
+    line, was = found.line, found.was
+    if was is None or was.line is None:
+        return line.issue_on < late
+    if line.explain.rule == "not_owed":
+        return line.starts < late
+    return line.until == was.line.until or min(line.until, was.line.until) < late

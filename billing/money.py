@@ -45,9 +45,14 @@ def exponent(currency: str) -> int:
 
 def round_half_away(value: Decimal | Fraction | int) -> int:
     """Round to an integer, halves away from zero, so that a credit mirrors its charge."""
-    exact = Fraction(value)
-    magnitude = (2 * abs(exact.numerator) + exact.denominator) // (2 * exact.denominator)
-    return magnitude if exact >= 0 else -magnitude
+    return round_ratio(*value.as_integer_ratio())
+
+
+def round_ratio(numerator: int, denominator: int) -> int:
+    """Round ``numerator / denominator`` to an integer, halves away from zero; the denominator is above zero."""
+    if numerator < 0:
+        return -((denominator - 2 * numerator) // (2 * denominator))
+    return (2 * numerator + denominator) // (2 * denominator)
 
 
 def to_minor(value: Decimal | Fraction | int, currency: str) -> int:

@@ -14,10 +14,12 @@ from functools import lru_cache
 from math import gcd
 from typing import Literal, NamedTuple
 
+from billing.charges import Proration
 from billing.intervals import Interval
 
 LAST = 31  # clamping the 31st to the month's length is what "last" means
 Part = tuple[int, int]  # (21, 30): 21 of a period's 30 days; (5, 1): five whole periods
+Ratio = tuple[int, int]  # numerator and denominator, not always in lowest terms
 
 
 @lru_cache(maxsize=65536)
@@ -74,10 +76,11 @@ class Grid(NamedTuple):
 
     def index_of(self, day: date) -> int:
         """Return the number of the period that ``day`` lies in."""
-        if not self.monthly:
-            return (day - self.origin).days // self.size
-        index = (_month(day) - _month(self.origin)) // self.size
-        return index - 1 if self.boundary(index) > day else index
+        return _index_of(self, day)
+
+    def whole(self, index: int) -> Period:
+        """Return period ``index`` in full."""
+        return _whole(self, index)
 
     def finer(self, size: int) -> Grid:
         """Return the grid of periods of ``size``, a divisor of this one's: every boundary of this one is one of it."""
@@ -86,13 +89,30 @@ class Grid(NamedTuple):
     def periods(self, start: date, until: date | None) -> Iterator[Period]:
         """Yield the periods from ``start`` to ``until`` (exclusive; None: without end), stubs included."""
         index = self.index_of(start)
-        full_starts = self.boundary(index)
-        while until is None or max(start, full_starts) < until:
+        period = self.whole(index)
+        while until is None or max(start, period.starts) < until:
+            if start <= period.starts and (until is None or period.until <= until):
+                yield period
+            else:
+                stop = period.until if until is None else min(until, period.until)
+                yield period._replace(starts=max(start, period.starts), until=stop)
             index += 1
-            full_until = self.boundary(index)
-            stop = full_until if until is None else min(until, full_until)
-            yield Period(max(start, full_starts), stop, full_starts, full_until)
-            full_starts = full_until
+            period = self.whole(index)
+
+
+# Most contracts of a run share a few grids and the days asked for: what is found once is not worked out again.
+@lru_cache(maxsize=16384)
+def _index_of(grid: Grid, day: date) -> int:
+    if not grid.monthly:
+        return (day - grid.origin).days // grid.size
+    index = (_month(day) - _month(grid.origin)) // grid.size
+    return index - 1 if grid.boundary(index) > day else index
+
+
+@lru_cache(maxsize=16384)
+def _whole(grid: Grid, index: int) -> Period:
+    starts, until = grid.boundary(index), grid.boundary(index + 1)
+    return Period(starts, until, starts, until)
 
 
 def _month(day: date) -> int:
@@ -125,9 +145,39 @@ def parts(grid: Grid, start: date, until: date, *, thirty_360: bool = False) -> 
     return tuple(found)
 
 
+def measure(grid: Grid, unit: int, proration: Proration, period: Period, starts: date, until: date) -> tuple[Part, ...]:
+    """Measure ``[starts, until)`` within one period of a grid, in units of ``unit`` months or days (a divisor of it).
+
+    ``actual``: the units are counted from the anchor, a part of one by its days. ``thirty_360``: the same with months
+    of 30 days. ``months_then_days``: whole units are counted from the first day that the period serves, then days of
+    the next one. ``by_months``: ``actual`` with units of one month (``unit_size``). ``none``: always the whole period.
+    """
+    if proration == "none" or (starts == period.full_starts and until == period.full_until):
+        return ((grid.size // unit, 1),)
+    units = grid.finer(unit)
+    if proration == "months_then_days" and period.starts > period.full_starts:
+        units = Grid(period.starts, unit, grid.monthly, period.starts.day)
+    return parts(units, starts, until, thirty_360=proration == "thirty_360")
+
+
+def unit_size(every: Interval, per: Interval, proration: Proration) -> int:
+    """Return how many months or days make the unit that stubs of a period ``every`` priced ``per`` are measured in."""
+    if proration == "by_months" and every.unit == "month":
+        return 1
+    return common_size(every, per)
+
+
+def ratio(measured: tuple[Part, ...]) -> Ratio:
+    """Return measured parts as an exact number of units."""
+    numerator, denominator = 0, 1
+    for days, of in measured:
+        numerator, denominator = numerator * of + days * denominator, denominator * of
+    return numerator, denominator
+
+
 def total(measured: tuple[Part, ...]) -> Fraction:
-    """Return measured parts as an exact number of periods."""
-    return sum((Fraction(days, of) for days, of in measured), Fraction(0))
+    """Return measured parts as an exact number of units."""
+    return Fraction(*ratio(measured))
 
 
 def _part(grid: Grid, index: int, start: date, until: date, thirty_360: bool) -> Part:

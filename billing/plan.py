@@ -1,18 +1,52 @@
-"""Terms and facts to lines: everything a contract owes up to a date ("should")."""
+"""Terms and facts to lines: everything a contract owes up to a date ("should").
+
+Each kind of charge has a module that turns it into lines. What concerns several charges together comes after them, in
+this order: amounts off the contract, commitments, what is drawn from prepaid amounts, holdback, termination fee, late
+fees. A contract without any of these pays nothing for them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import date
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, timedelta
+from operator import attrgetter
 from typing import Any, NamedTuple
 
-from billing import recurring
+from billing import (
+    commitments,
+    contract_discounts,
+    fixed_price,
+    holdback,
+    late_fees,
+    one_time,
+    prepaid,
+    recurring,
+    retainer,
+    termination,
+    usage,
+)
 from billing.facts import NO_FACTS, Facts, Unpriceable
 from billing.line import Explanation as Explanation
 from billing.line import Line as Line
 from billing.line import Scope
-from billing.one_time import one_time_lines
-from billing.terms import Charge, OneTime, Recurring, Terms
+from billing.terms import (
+    Charge,
+    FixedPrice,
+    OneTime,
+    Prepaid,
+    Recurring,
+    Retainer,
+    Terms,
+    Usage,
+    parse_interval,
+)
+
+_DAY = timedelta(days=1)
+_MOST_DAYS = {"day": 1, "week": 7, "month": 31}
+_issue_on = attrgetter("issue_on")
+
+
+ENGINE = 1  # raised when the same terms and facts come to owe something else: then all contracts are planned anew
 
 
 class Unknown(NamedTuple):
@@ -42,23 +76,150 @@ def owed(terms: Terms, through: date, facts: Facts = NO_FACTS, since: date | Non
 
     The order is stable: by ``issue_on``, then as the charges stand in the terms, then by service start. An evergreen
     contract runs to ``through``. What a line says depends on terms and facts alone, never on ``through`` or on a clock.
-    With ``since``, lines issued on or before that day may be left out.
+    With ``since``, lines issued on or before that day may be left out. What depends on a charge that cannot be worked
+    out cannot be either: it is among the unknown too, for the same reason.
     """
     scope = Scope(terms, facts, through, since)
+    if _is_plain(terms):
+        lines, unknown = _charges_owed(scope)
+        lines.sort(key=_issue_on)  # a stable sort: the order of charges and starts is kept within a day
+        return Owed(lines, unknown)
+    return _together(scope)
+
+
+def _is_plain(terms: Terms) -> bool:
+    """Whether every line is a matter of its charge alone."""
+    if terms.commitments or terms.discounts or terms.holdback or terms.termination_fee or terms.late_fee:
+        return False
+    return not any(type(charge) is Prepaid for charge in terms.charges)
+
+
+def _charges_owed(scope: Scope) -> Owed:
     lines: list[Line] = []
     unknown: list[Unknown] = []
-    for index, charge in enumerate(terms.charges):
+    for index, charge in enumerate(scope.terms.charges):
         try:
-            lines.extend(_LINES[type(charge)](scope, charge))
+            lines.extend(charge_lines(scope, charge))
         except Unpriceable as reason:
             path = f"charges[{index}].{reason.path}".rstrip(".")
             unknown.append(Unknown(charge.key, reason.since, reason.code, str(reason), path))
-    lines.sort(key=lambda line: line.issue_on)  # a stable sort: the order of charges and starts is kept within a day
     return Owed(lines, unknown)
+
+
+def charge_lines(scope: Scope, charge: Charge) -> Iterator[Line]:
+    """Yield what one charge owes by itself, in order of service start; raises ``Unpriceable``."""
+    return _LINES[type(charge)](scope, charge)
 
 
 # One function per kind of charge: scope, charge -> its lines in order of service start.
 _LINES: dict[type[Charge], Callable[[Scope, Any], Iterator[Line]]] = {
     Recurring: recurring.lines,
-    OneTime: one_time_lines,
+    OneTime: one_time.lines,
+    FixedPrice: fixed_price.lines,
+    Prepaid: prepaid.lines,
+    Usage: usage.lines,
+    Retainer: retainer.lines,
 }
+
+
+# ---------------------------------------------------------------------------------- what concerns several charges
+
+
+def _together(scope: Scope) -> Owed:
+    """Work the charges out as far as what concerns several of them needs, then that; keep the lines wanted."""
+    terms, through = scope.terms, scope.through
+    settling = commitments.settling(terms, scope.since and scope.since - _longest_wait(terms), through)
+    wide = _widened(scope, settling)
+    lines, unknown = _charges_owed(wide)
+    unknown = [one for one in unknown if one.since - timedelta(days=terms.issue_days_before) <= through]
+    unknown += _dependent(terms, unknown)
+    lines.sort(key=_issue_on)
+    if contract_discounts.amounts_off(terms):
+        lines = contract_discounts.discounted(terms, lines)
+    for one, periods in settling:
+        lines += commitments.lines(terms, one, periods, lines)
+    lines.sort(key=_issue_on)
+    if _has_prepaid(terms):
+        lines = prepaid.drawn(wide, lines)
+        lines.sort(key=_issue_on)
+    if terms.holdback is not None:
+        lines = holdback.held_back(scope, terms.holdback, lines)
+    lines += _fees(scope, unknown)
+    lines = [line for line in lines if _is_wanted(scope, line, unknown)]
+    lines.sort(key=_issue_on)
+    return Owed(lines, unknown)
+
+
+def _fees(scope: Scope, unknown: list[Unknown]) -> Iterator[Line]:
+    """Yield what leaving early and paying late costs; what cannot be worked out is added to ``unknown``."""
+    terms = scope.terms
+    if terms.termination_fee is not None:
+        try:
+            yield from termination.lines(scope, terms.termination_fee, charge_lines)
+        except Unpriceable as reason:
+            unknown.append(Unknown(termination.KEY, date.min, reason.code, str(reason), "termination_fee"))
+    if terms.late_fee is not None:
+        yield from late_fees.lines(scope, terms.late_fee)
+
+
+def _is_wanted(scope: Scope, line: Line, unknown: Sequence[Unknown]) -> bool:
+    if line.issue_on > scope.through or (scope.since is not None and line.issue_on <= scope.since):
+        return False
+    return not any(one.charge == line.charge and one.since <= line.starts for one in unknown)
+
+
+def _dependent(terms: Terms, unknown: Sequence[Unknown]) -> Iterator[Unknown]:
+    """Yield what cannot be worked out because it depends on a charge that cannot."""
+    for missing in unknown:
+        for one in terms.commitments:
+            if missing.charge in commitments.counted_charges(terms, one):
+                grid = commitments.commitment_grid(terms, one)
+                yield missing._replace(charge=one.key, since=grid.boundary(grid.index_of(missing.since)))
+        for charge in terms.charges:
+            if isinstance(charge, Prepaid) and missing.charge in prepaid.paid_charges(terms, charge):
+                yield missing._replace(charge=charge.key)
+        if terms.holdback is not None and missing.charge in holdback.held_charges(terms, terms.holdback):
+            yield missing._replace(charge=holdback.KEY)
+
+
+# ------------------------------------------------------------------------------------------------- how far to look
+
+
+def _has_prepaid(terms: Terms) -> bool:
+    return any(type(charge) is Prepaid for charge in terms.charges)
+
+
+def _widened(scope: Scope, settling: Sequence[commitments.Settling]) -> Scope:
+    """Return the days over which charges must be worked out, so that what concerns several of them is complete."""
+    terms, facts, through, since = scope
+    wait = _longest_wait(terms)
+    last = through
+    if settling or any(isinstance(one, Prepaid) and one.unused == "return" for one in terms.charges):
+        last = through + wait
+    for charge in terms.charges:
+        if isinstance(charge, Prepaid) and charge.drawn == "final":
+            end = prepaid.last_day(terms, facts, charge)
+            last = max(last, through if end is None else end + wait)
+    if contract_discounts.amounts_off(terms) or _has_prepaid(terms) or terms.holdback or terms.termination_fee:
+        return Scope(terms, facts, last, None)
+    if since is not None:
+        lead = timedelta(days=terms.issue_days_before + 1)
+        since = min([since, *(period.starts - lead for _, periods in settling for period in periods)])
+    return Scope(terms, facts, last, since)
+
+
+def _longest_wait(terms: Terms) -> timedelta:
+    """Return how long after its service begins a line may be issued, at the most."""
+    longest = 0
+    for charge in terms.charges:
+        if isinstance(charge, Usage | Retainer) or (isinstance(charge, Recurring) and charge.timing == "arrears"):
+            days = _most_days(charge.every)
+            if isinstance(charge, Usage) and charge.invoiced is not None:
+                days += _most_days(charge.invoiced)
+            longest = max(longest, days)
+    return timedelta(days=longest)
+
+
+def _most_days(interval: str) -> int:
+    parsed = parse_interval(interval)
+    return parsed.count * _MOST_DAYS[parsed.unit]

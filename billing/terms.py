@@ -95,6 +95,13 @@ class Renewal(Table, frozen=True, kw_only=True):
         check_number("uplift_percent", self.uplift_percent, least=None)
 
 
+class Renewed(Table, frozen=True, kw_only=True):
+    """A renewal that took place before the contract's end or its terms of renewal were changed: it stays as it was."""
+
+    on: date  # first day of the renewed term
+    by: Renewal
+
+
 class Holdback(Table, frozen=True, kw_only=True):
     """A share of each line that is billed only later: on ``release_on``, or when ``holdback`` is recorded as accepted."""
 
@@ -147,7 +154,7 @@ class Change(Table, frozen=True, kw_only=True):
     """What an amendment changes of one charge from its day on; what is not given stays.
 
     ``quantity`` and ``price`` hold until a later step of the charge's own ramp. Added quantity follows ``seats_added`` and
-    a reduction ``seats_removed``. ``overage_price`` and ``included`` are a retainer's.
+    a reduction ``seats_removed``.
     """
 
     charge: Key
@@ -157,6 +164,10 @@ class Change(Table, frozen=True, kw_only=True):
     description: str | None = None
     discounts: tuple[Discount, ...] | None = None
     seats_removed: SeatsRemoved | None = None  # for this change alone
+
+    def __post_init__(self) -> None:
+        check_number("quantity", self.quantity)
+        check_number("price", self.price, least=None)
 
 
 class Replacement(Table, frozen=True, kw_only=True):
@@ -188,8 +199,12 @@ class Amendment(Table, frozen=True, kw_only=True):
     renewal: Renewal | None = None
     payment_terms: str | None = None
     po_number: str | None = None
+    po_budget: Decimal | None = None  # what the purchase orders are good for in all; a new number without it: not known
+    value: Decimal | None = None  # the contract's net total from now on; a change that does not say it: not known
 
     def __post_init__(self) -> None:
+        check_number("po_budget", self.po_budget)
+        check_number("value", self.value)
         if self.payment_terms is not None:
             parse_payment_terms(self.payment_terms)
         if self.terminates is not None and self.ends_on is None:
@@ -243,6 +258,11 @@ class Terms(Table, frozen=True, kw_only=True):
     termination_fee: TerminationFee | None = None
     late_fee: LateFee | None = None
     custom: dict[str, str] = {}
+    # How the term went on, as `amendments.in_force` works it out. A file that takes over a running contract may say it.
+    ended_by: Literal["customer", "seller"] | None = None  # who ended it early, on `ends_on`
+    signed_ends_on: date | None = None  # the last day of the term that was ended early
+    stopped_on: date | None = None  # its last day as it was said, where service paid in advance runs on to `ends_on`
+    renewed: tuple[Renewed, ...] = ()  # the renewals before the term that `ends_on` ends
     amendments: tuple[Amendment, ...] = ()
     charges: Annotated[tuple[Charge, ...], msgspec.Meta(min_length=1)]
 
@@ -250,8 +270,8 @@ class Terms(Table, frozen=True, kw_only=True):
         parse_payment_terms(self.payment_terms)
         check_number("po_budget", self.po_budget)
         check_number("value", self.value)
-        doubled = repeated([*(charge.key for charge in self.charges), *(one.key for one in self.commitments)])
-        if doubled:
-            raise ValueError(f"charge keys must be unique; used more than once: {', '.join(doubled)}")
+        keys = [*(charge.key for charge in self.charges), *(one.key for one in self.commitments)]
+        if len(set(keys)) < len(keys):
+            raise ValueError(f"charge keys must be unique; used more than once: {', '.join(repeated(keys))}")
         if self.ends_on is not None and self.ends_on < self.starts_on:
             raise ValueError(f"ends_on {self.ends_on} lies before starts_on {self.starts_on}")

@@ -4,30 +4,58 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from difflib import get_close_matches
+from types import NoneType
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from billing.terms import Terms, check_number, parse_interval, parse_payment_terms, repeated
+from billing import amendments
+from billing.facts import IndexSeries
+from billing.meanings import meaning
+from billing.tax import Rounding
+from billing.terms import Terms, check_number
 
 
 class Document(Terms, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A terms file: the terms, and what a legal entity would add to them."""
+    """A terms file: the terms, and what a legal entity and the world would add to them."""
 
     tax: dict[str, Decimal] = msgspec.field(default_factory=dict)  # percent by class; without it everything is at 0
+    tax_rounding: Rounding = "per_document"
     go_live: date | None = None  # service starting before this day is billed elsewhere
+    catch_up_threshold: Decimal = Decimal(1000)  # billed late beyond this much (major units): a person looks first
+    timezone: str = "UTC"  # whose days the times of usage records are counted in
+    # price index -> day of publication -> value
+    indices: dict[str, dict[date, Decimal]] = msgspec.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, rate in self.tax.items():
+            check_number(f"tax.{name}", rate, most=100)
+        for name, values in self.indices.items():
+            for day, value in values.items():
+                check_number(f"indices.{name}.{day}", value)
+        check_number("catch_up_threshold", self.catch_up_threshold)
+        try:
+            ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"timezone {self.timezone!r} is not known: write e.g. 'Europe/London'") from None
 
 
 class TermsFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A terms file as read; ``tax`` is empty where the file has no such table."""
+    """A terms file as read; ``tax`` is empty where the file has no such table. ``catch_up_threshold``: major units."""
 
     terms: Terms
-    tax: dict[str, Decimal] = msgspec.field(default_factory=dict)
+    tax: dict[str, Decimal] = {}
+    tax_rounding: Rounding = "per_document"
     go_live: date | None = None
+    catch_up_threshold: Decimal = Decimal(1000)
+    timezone: str = "UTC"
+    indices: Mapping[str, IndexSeries] = {}
     source: str = ""
 
 
@@ -42,7 +70,7 @@ class Fault(NamedTuple):
 class TermsFileError(ValueError):
     """A terms file cannot be used; ``faults`` holds everything wrong with it."""
 
-    def __init__(self, source: str, faults: list[Fault]) -> None:
+    def __init__(self, source: str, faults: Sequence[Fault]) -> None:
         self.source = source
         self.faults = tuple(faults)
         super().__init__(
@@ -58,127 +86,200 @@ def load_terms_file(text: str, source: str) -> TermsFile:
         raise TermsFileError(
             source, [Fault("TOML", str(error), "Correct the line; see docs/terms.md for examples.")]
         ) from None
-    faults = _faults(data, Document, "")
+    faults: list[Fault] = []
+    document = _table(data, Document, "", faults)
+    faults += [*_amendment_faults(document, faults)]
     if faults:
         raise TermsFileError(source, faults)
-    document = msgspec.convert(data, Document)
-    terms = Terms(**{name: getattr(document, name) for name in Terms.__struct_fields__})
-    return TermsFile(terms=terms, tax=document.tax, go_live=document.go_live, source=source)
+    return TermsFile(
+        terms=Terms(**{name: getattr(document, name) for name in Terms.__struct_fields__}),
+        tax=document.tax,
+        tax_rounding=document.tax_rounding,
+        go_live=document.go_live,
+        catch_up_threshold=document.catch_up_threshold,
+        timezone=document.timezone,
+        indices={name: tuple(sorted(values.items())) for name, values in document.indices.items()},
+        source=source,
+    )
 
 
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema of a terms file. Numbers may be written bare or in quotes."""
-    found: dict[str, Any] = _numbers_too(msgspec.json.schema(Document))
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Terms file", **found}
+def _amendment_faults(document: Any, found: Sequence[Fault]) -> Iterator[Fault]:
+    """Yield what cannot be worked into the terms, where all that amendments work on is good."""
+    if document is _BAD or {re.split(r"\W", fault.path)[0] for fault in found} & _AMENDED:
+        return
+    for one in amendments.faults(document):
+        yield Fault(one.path, one.message, f"{one.remedy[:1].upper()}{one.remedy[1:]}.")
 
 
-def _numbers_too(node: Any) -> Any:
-    if isinstance(node, list):
-        return [_numbers_too(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    if node.get("format") == "decimal":
-        kept = {key: value for key, value in node.items() if key not in ("type", "format")}
-        return {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^-?\d+(\.\d+)?$"}], **kept}
-    return {key: _numbers_too(value) for key, value in node.items()}
+# Every value is read by itself, so that one fault does not hide the next. What is good of a table is kept, so that the
+# checks between its keys, and those of the table around it, run on what there is.
+_BAD: Any = object()
 
 
-# msgspec stops at the first fault, so a table is converted key by key, and as a whole once every key is good.
-def _faults(data: Mapping[str, Any], kind: type[msgspec.Struct], path: str) -> list[Fault]:
-    """Return what is wrong with one table of a kind, the tables within it included."""
-    known = {field.name: field for field in msgspec.structs.fields(kind)}
-    names = [*known, *([kind.__struct_config__.tag_field] if kind.__struct_config__.tag_field else [])]
-    found = [_unknown(name, names, path) for name in data if name not in names]
-    for name, field in known.items():
-        if name in data:
-            found += _value_faults(data[name], field.type, _join(path, name), _CHECKS.get(name))
-        elif field.required:
-            found.append(Fault(_join(path, name), "is missing", f"Add it: {_EXAMPLES.get(name, name + ' = ...')}"))
-    if kind is Document:
-        found += _faults_between_keys(data)
-    return found or _convert_faults(data, kind, path)
+def _value(value: Any, kind: Any, path: str, faults: list[Fault]) -> Any:
+    """Return a value as what its key takes, or ``_BAD`` with its faults added."""
+    plain = _unwrapped(kind)
+    if get_origin(plain) is tuple and isinstance(value, list) and value:
+        item = get_args(plain)[0]
+        read = [_value(entry, item, f"{path}[{index}]", faults) for index, entry in enumerate(value)]
+        return tuple(one for one in read if one is not _BAD)
+    if get_origin(plain) is dict and isinstance(value, dict):
+        return _by_name(value, get_args(plain), path, faults)
+    tables = _tables(plain)
+    if tables and isinstance(value, dict) and get_origin(plain) is not tuple:
+        return _one_of(value, tables, path, faults)
+    return _scalar(value, kind, path, faults)
 
 
-def _value_faults(value: Any, kind: Any, path: str, check: Callable[[Any], object] | None) -> list[Fault]:
-    item = _item_type(kind)
-    if item is not None and isinstance(value, list) and value:
-        return [fault for index, entry in enumerate(value) for fault in _entry_faults(entry, item, f"{path}[{index}]")]
-    if get_origin(kind) is dict and isinstance(value, dict):
-        of = get_args(kind)[1]
-        return [fault for name, entry in value.items() for fault in _value_faults(entry, of, _join(path, name), check)]
-    found = _convert_faults(value, kind, path)
-    if check is None or found:
-        return found
-    try:
-        check(msgspec.convert(value, kind))
-    except ValueError as error:
-        return [Fault(path, str(error), "")]
-    return []
-
-
-def _entry_faults(entry: Any, item: Any, path: str) -> list[Fault]:
-    """Return the faults of one table in an array of tables; where there are several kinds its ``type`` chooses."""
-    if not isinstance(entry, dict):
-        return _convert_faults(entry, item, path)
-    kinds = get_args(item) or (item,)
-    if len(kinds) == 1 and kinds[0].__struct_config__.tag is None:
-        return _faults(entry, kinds[0], path)
-    by_tag = {kind.__struct_config__.tag: kind for kind in kinds}
-    tag = entry.get("type")
-    if not isinstance(tag, str) or tag not in by_tag:
-        told = "is missing" if tag is None else f"{tag!r} is no kind of charge"
-        nearest = _nearest(str(tag), list(by_tag))
-        return [Fault(_join(path, "type"), told, f"{nearest} Write one of: {', '.join(by_tag)}.".lstrip())]
-    return _faults(entry, by_tag[tag], path)
-
-
-def _faults_between_keys(data: Mapping[str, Any]) -> list[Fault]:
-    """Return the faults that lie between two keys, so that a fault elsewhere does not hide them."""
-    found = []
-    starts, ends = data.get("starts_on"), data.get("ends_on")
-    if type(starts) is date and type(ends) is date and ends < starts:
-        found.append(Fault("ends_on", f"{ends} lies before starts_on {starts}", "Correct one of the two dates."))
-    charges = data.get("charges")
-    keys = [entry.get("key") for entry in charges if isinstance(entry, dict)] if isinstance(charges, list) else []
-    for key in repeated([key for key in keys if isinstance(key, str)]):
-        message = f"key {key!r} is used more than once"
-        found.append(Fault("charges", message, "Give each charge a key of its own: billed lines are found by it."))
+def _by_name(value: dict[str, Any], kinds: tuple[Any, Any], path: str, faults: list[Fault]) -> dict[Any, Any]:
+    found = {}
+    for name, entry in value.items():
+        key = _scalar(name, kinds[0], _join(path, name), faults)
+        read = _value(entry, kinds[1], _join(path, name), faults)
+        if key is not _BAD and read is not _BAD:
+            found[key] = read
     return found
 
 
-def _convert_faults(value: Any, kind: Any, path: str) -> list[Fault]:
+def _scalar(value: Any, kind: Any, path: str, faults: list[Fault]) -> Any:
     try:
-        msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        message, _, inner = str(error).partition(" - at `$")
-        return [Fault(f"{path}{inner.rstrip('`')}".lstrip(".") or "the file", message, _remedy(message, kind, path))]
-    return []
+        found = msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        found = _BAD
+    if found is _BAD or (isinstance(found, Decimal) and not found.is_finite()):
+        faults.append(Fault(path, f"is {_shown(value)}", f"Write {_wanted(kind)}."))
+        return _BAD
+    return found
 
 
-def _remedy(message: str, kind: Any, path: str) -> str:
-    """Say what to write: by the key where it has its own rule, else by the choices or the type that it takes."""
-    name = path.rpartition(".")[2]
-    if name in _REMEDIES:
-        return _REMEDIES[name]
-    if "enum value" in message:
-        return f"Write one of: {', '.join(str(choice) for choice in _choices(kind))}."
-    words = _WORDS.findall(message.partition(", got")[0])
-    return next((_TYPE_REMEDIES[word] for word in words if word in _TYPE_REMEDIES), "See docs/terms.md.")
+def _shown(value: Any) -> str:
+    """Return a value about as the file has it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | dict):
+        return ("a table" if isinstance(value, dict) else "a list") if value else "empty"
+    return f'"{value}"' if isinstance(value, str) else str(value)
 
 
-def _choices(kind: Any) -> list[Any]:
-    if get_origin(kind) is Literal:
-        return list(get_args(kind))
-    return [choice for part in get_args(kind) for choice in _choices(part)]
+def _one_of(value: dict[str, Any], tables: Sequence[Any], path: str, faults: list[Fault]) -> Any:
+    """Read a table; where it may be of several kinds its ``type`` chooses."""
+    if len(tables) == 1 and tables[0].__struct_config__.tag is None:
+        return _table(value, tables[0], path, faults)
+    by_tag = {kind.__struct_config__.tag: kind for kind in tables}
+    tag = value.get("type")
+    if isinstance(tag, str) and tag in by_tag:
+        return _table(value, by_tag[tag], path, faults)
+    told = "is missing" if tag is None else f"{tag!r} is no kind of charge"
+    nearest = _nearest(str(tag), list(by_tag))
+    faults.append(Fault(_join(path, "type"), told, f"{nearest} Write one of: {', '.join(by_tag)}.".lstrip()))
+    return _BAD
 
 
-def _item_type(kind: Any) -> Any:
-    """Return what a field's tuples hold when that is a table (or one of several), else None."""
+def _table(data: Mapping[str, Any], kind: type[Any], path: str, faults: list[Fault]) -> Any:
+    """Read one table; what comes back has the good keys only, or is ``_BAD`` where too little is good."""
+    known = {field.name: field for field in msgspec.structs.fields(kind)}
+    names = [*known, *([kind.__struct_config__.tag_field] if kind.__struct_config__.tag_field else [])]
+    read: dict[str, Any] = {name: _BAD for name in data if name not in names}
+    faults += [_unknown(name, names, path) for name in read]
+    for name, field in known.items():
+        if name in data:
+            read[name] = _value(data[name], field.type, _join(path, name), faults)
+        elif field.required:
+            read[name] = _BAD
+            wanted = _EXAMPLES.get(name) or f"{name}, {_wanted(field.type)}"
+            faults.append(Fault(_join(path, name), "is missing", f"Add it: {wanted}."))
+    return _checked(kind, read, path, faults)
+
+
+def _checked(kind: type[Any], read: dict[str, Any], path: str, faults: list[Fault]) -> Any:
+    """Run a table's own checks on its good keys, again without those at fault until nothing more is found."""
+    good = {name: value for name, value in read.items() if value is not _BAD}
+    while message := _refusal(kind, good):
+        causes = [name for name in good if _refusal(kind, {**good, name: _BAD}) != message]
+        if causes or len(good) == len(read):  # else it is only that a faulty key is left out
+            faults.append(_fault_of(message, causes, path))
+        if not causes:
+            return _BAD
+        good = {name: value for name, value in good.items() if name not in causes}
+    return _made(kind, good)
+
+
+def _fault_of(message: str, causes: Sequence[str], path: str) -> Fault:
+    """Word what a table's own check says: at the key it begins with (``tax.standard is 120``), or that it is about."""
+    begins = re.match(r"[\w.-]*\w", message)
+    named = begins[0] if begins and begins[0].partition(".")[0] in causes else ""
+    at = named or (causes[0] if len(causes) == 1 else "")
+    remedy = f"Correct {' or '.join(causes)}." if len(causes) > 1 else ""
+    return Fault(_join(path, at).rstrip(".") or "the file", message, remedy)
+
+
+def _refusal(kind: type[Any], values: Mapping[str, Any]) -> str:
+    """Return why a kind refuses these values together; empty: it does not, or too much is missing to say."""
+    try:
+        _made(kind, values)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _made(kind: type[Any], values: Mapping[str, Any]) -> Any:
+    """Make a table of what is good; a key that is needed and is not there is told already and stands in as nothing."""
+    absent = {
+        field.name: () if get_origin(_unwrapped(field.type)) is tuple else None
+        for field in msgspec.structs.fields(kind)
+        if field.required
+    }
+    try:
+        return kind(**{**absent, **{name: value for name, value in values.items() if value is not _BAD}})
+    except (TypeError, AttributeError):  # a check that needs what is not there
+        return _BAD
+
+
+def _unwrapped(kind: Any) -> Any:
+    """Return a key's type without its bounds and without "or nothing"."""
     if get_origin(kind) is Annotated:
-        kind = get_args(kind)[0]
-    if get_origin(kind) is not tuple:
-        return None
-    return get_args(kind)[0]
+        return _unwrapped(get_args(kind)[0])
+    parts = [part for part in get_args(kind) if part is not NoneType]
+    if get_origin(kind) is not None and NoneType in get_args(kind) and len(parts) == 1:
+        return _unwrapped(parts[0])
+    return kind
+
+
+def _wanted(kind: Any) -> str:
+    """Say what a key takes, from its type: ``a whole number from 1 to 31 or "last"``."""
+    return " or ".join(dict.fromkeys(_forms(kind)))
+
+
+def _forms(kind: Any) -> Iterator[str]:
+    if get_origin(kind) is Annotated:
+        plain, *metas = get_args(kind)
+        meta = metas[0]
+        if plain is int:
+            most = f" to {meta.le}" if meta.le is not None else " upwards"
+            yield f"a whole number from {meta.ge}{most}"
+        elif plain is str:
+            yield _PATTERNS.get(meta.pattern, "text in quotes")
+        elif meta.min_length:
+            yield "at least one table, written [[...]]"
+        else:
+            yield from _forms(plain)
+    elif get_origin(kind) is Literal:
+        yield f"one of: {', '.join(str(choice) for choice in get_args(kind))}"
+    elif get_origin(kind) is tuple:
+        item = get_args(kind)[0]
+        yield "a list of tables, [[...]]" if _tables(item) else f"a list, each entry {_wanted(item)}"
+    elif get_origin(kind) is dict or _tables(kind):
+        yield "it as a table"
+    elif kind in _TYPES:
+        yield _TYPES[kind]
+    else:
+        for part in get_args(kind):
+            yield from _forms(part) if part is not NoneType else ()
+
+
+def _tables(kind: Any) -> list[Any]:
+    """Return the kinds of table that a type allows."""
+    return [one for one in get_args(kind) or (kind,) if isinstance(one, type) and issubclass(one, msgspec.Struct)]
 
 
 def _unknown(name: str, names: Sequence[str], path: str) -> Fault:
@@ -194,16 +295,7 @@ def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-_CHECKS: dict[str, Callable[[Any], object]] = {
-    "payment_terms": parse_payment_terms,
-    "every": parse_interval,
-    "price_per": lambda value: value is None or parse_interval(value),
-    "price": lambda value: check_number("price", value, least=None),
-    "quantity": lambda value: check_number("quantity", value),
-    "percent": lambda value: check_number("percent", value, most=100),
-    "amount": lambda value: check_number("amount", value),
-    "tax": lambda value: check_number("a tax rate", value, most=100),
-}
+_AMENDED = {"amendments", "charges", "commitments", "starts_on", "ends_on", "trial_ends_on", "anchor_day", "renewal"}
 _EXAMPLES = {
     "contract": 'contract = "ACME-2026"',
     "customer": 'customer = "Acme Ltd"',
@@ -214,22 +306,34 @@ _EXAMPLES = {
     "description": 'description = "what the invoice line says"',
     "price": "price = 1200.00",
 }
-_REMEDIES = {
-    "contract": "Write 1 to 100 characters without spaces and slashes, e.g. ACME-2026.",
-    "key": "Write 1 to 100 characters without spaces and slashes, e.g. seats.",
-    "currency": "Write the ISO 4217 code in capitals, e.g. USD.",
-    "anchor_day": 'Write a day from 1 to 31, or "last".',
-    "issue_days_before": "Write a number of days from 0 to 180.",
-    "description": "Write what the invoice line says.",
-    "charges": "Write at least one [[charges]] table.",
+_TYPES = {
+    date: "a date without quotes, e.g. 2026-03-15",
+    Decimal: "a number, e.g. 1200.00",
+    int: "a whole number, e.g. 15",
+    bool: "true or false without quotes",
+    str: "text in quotes",
 }
-_WORDS = re.compile(r"\w+")
-_TYPE_REMEDIES = {
-    "date": "Write a date without quotes, e.g. 2026-03-15.",
-    "decimal": "Write a number, e.g. 1200.00.",
-    "int": "Write a whole number, e.g. 15.",
-    "bool": "Write true or false without quotes.",
-    "str": "Write text in quotes.",
-    "array": "Write it as a list.",
-    "object": "Write it as a table.",
+_PATTERNS = {
+    "^[^/\\s]+$": "1 to 100 characters without spaces and slashes, e.g. ACME-2026",
+    "^[A-Z]{3}$": "the ISO 4217 code in capitals, e.g. USD",
 }
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of a terms file, each key with its meaning. Numbers may be written bare or in quotes."""
+    found: dict[str, Any] = _numbers_too(msgspec.json.schema(Document))
+    for table, definition in found["$defs"].items():
+        for name, key in definition["properties"].items():
+            key["description"] = meaning(table, name)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Terms file", **found}
+
+
+def _numbers_too(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_numbers_too(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if node.get("format") == "decimal":
+        kept = {key: value for key, value in node.items() if key not in ("type", "format")}
+        return {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^-?\d+(\.\d+)?$"}], **kept}
+    return {key: _numbers_too(value) for key, value in node.items()}

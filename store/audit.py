@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from store.database import Store, to_json
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class Entry(msgspec.Struct, frozen=True):
     """One row of the trail; ``before`` and ``after`` are JSON."""
 
     n: int
@@ -33,24 +34,42 @@ class Actor(msgspec.Struct, frozen=True):
     at: datetime
 
 
+class Deed(NamedTuple):
+    """One thing done, for ``write_many``."""
+
+    action: str
+    thing: str
+    before: Any = None
+    after: Any = None
+    reason: str = ""
+
+
 def write(
     store: Store, actor: Actor, action: str, thing: str, *, before: Any = None, after: Any = None, reason: str = ""
 ) -> None:
     """Append a row, inside the transaction that makes the change itself."""
-    last = store.first(Entry, "SELECT * FROM audit ORDER BY n DESC LIMIT 1")
-    entry = Entry(
-        n=last.n + 1 if last else 1,
-        at=actor.at.isoformat(),
-        actor=actor.name,
-        action=action,
-        object=thing,
-        before=None if before is None else to_json(before),
-        after=None if after is None else to_json(after),
-        reason=reason,
-        prev_hash=last.hash if last else "",
-        hash="",
+    write_many(store, actor, [Deed(action, thing, before, after, reason)])
+
+
+def write_many(store: Store, actor: Actor, deeds: Sequence[Deed]) -> None:
+    """Append rows in order, inside the transaction that makes the changes themselves."""
+    if not deeds:
+        return
+    number, previous = head(store)
+    at, rows = actor.at.isoformat(), []
+    for deed in deeds:
+        number += 1
+        before = None if deed.before is None else to_json(deed.before)
+        after = None if deed.after is None else to_json(deed.after)
+        entry = Entry(number, at, actor.name, deed.action, deed.thing, before, after, deed.reason, previous, "")
+        digest = _hash(entry)
+        rows.append((number, at, actor.name, deed.action, deed.thing, before, after, deed.reason, previous, digest))
+        previous = digest
+    store.many(
+        "INSERT INTO audit (n, at, actor, action, object, before, after, reason, prev_hash, hash)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        rows,
     )
-    store.insert("audit", **{**msgspec.structs.asdict(entry), "hash": _hash(entry)})
 
 
 def verify(store: Store) -> str | None:
@@ -69,8 +88,8 @@ def verify(store: Store) -> str | None:
 
 def head(store: Store) -> tuple[int, str]:
     """Return the number and hash of the last row: kept elsewhere, they prove that nothing was cut off."""
-    row = store.first(Entry, "SELECT * FROM audit ORDER BY n DESC LIMIT 1")
-    return (row.n, row.hash) if row else (0, "")
+    rows = store.tuples("SELECT n, hash FROM audit ORDER BY n DESC LIMIT 1")
+    return rows[0] if rows else (0, "")
 
 
 def entries(store: Store, thing: str) -> list[Entry]:
@@ -78,6 +97,8 @@ def entries(store: Store, thing: str) -> list[Entry]:
     return store.rows(Entry, "SELECT * FROM audit WHERE object=? ORDER BY n", thing)
 
 
+_ENCODER = msgspec.json.Encoder(order="sorted")
+
+
 def _hash(entry: Entry) -> str:
-    content = {**msgspec.structs.asdict(entry), "hash": ""}
-    return hashlib.sha256(to_json(content).encode()).hexdigest()
+    return hashlib.sha256(_ENCODER.encode(msgspec.structs.replace(entry, hash=""))).hexdigest()

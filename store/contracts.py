@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Literal
 
@@ -12,13 +13,14 @@ import msgspec
 from billing.invoicing import Settled
 from billing.plan import Line
 from billing.terms import Terms
-from store import audit
+from store import audit, versions
 from store.audit import Actor
 from store.database import Store, to_json
 
 HeldDecision = Literal["bill_again", "waived", "elsewhere"]
 State = Literal["active", "held", "parked", "closed"]
 Relation = Literal["", "new", "amendment", "renewal"]
+MANUAL = "manual"  # in place of a CRM: no deal stands behind it
 NEW = "new"  # why a contract is held until it was compared with its customer's others
 
 
@@ -29,7 +31,8 @@ class ContractRow(msgspec.Struct, frozen=True, kw_only=True):
     ``state``: only an ``active`` contract is billed. ``held`` waits for a person's answer, ``parked`` for its deal to
     be won again, ``closed`` is over for good; ``why`` says so in words. ``relates_to``: the contract it amends or
     renews. ``ended_on``: the last day of service that a person decided on, whatever the deal says. ``effect``: what
-    applying the proposed terms would bill or credit, in words.
+    applying the proposed terms would bill or credit, in words. ``by_hand``: a person wrote the terms in force; they
+    stand until the deal says something else than it did then, which is ``mapped`` (the digest of its mapped terms).
     """
 
     key: str
@@ -50,6 +53,8 @@ class ContractRow(msgspec.Struct, frozen=True, kw_only=True):
     relates_to: str | None = None
     ended_on: date | None = None
     effect: str = ""
+    by_hand: bool = False
+    mapped: str = ""
 
     @property
     def agreed(self) -> Terms:
@@ -82,6 +87,17 @@ def get(store: Store, key: str) -> ContractRow | None:
     return store.first(ContractRow, "SELECT * FROM contracts WHERE key=?", key)
 
 
+def keys(store: Store) -> list[str]:
+    """Return the key of every contract, sorted."""
+    return [key for (key,) in store.tuples("SELECT key FROM contracts ORDER BY key")]
+
+
+def of_customer(store: Store, customer_id: int) -> list[str]:
+    """Return the keys of a customer's active contracts, sorted."""
+    sql = "SELECT key FROM contracts WHERE customer_id=? AND state='active' ORDER BY key"
+    return [key for (key,) in store.tuples(sql, customer_id)]
+
+
 def create(
     store: Store, actor: Actor, terms: Terms, *, entity: str, customer_id: int, crm: str, deal_id: str, name: str,
     relation: Relation = "", relates_to: str | None = None, state: State = "active", why: str = "",
@@ -103,6 +119,7 @@ def create(
         state=state,
         why=why,
     )
+    versions.add(store, actor, 1, terms, "")
     audit.write(store, actor, "created", f"contract:{terms.contract}", after=terms)
 
 
@@ -164,7 +181,16 @@ def end(store: Store, actor: Actor, row: ContractRow, last_day: date, reason: st
         raise ValueError(f"contract {row.key} starts on {terms.starts_on}: its last day cannot lie before that")
     if for_good:
         store.execute("UPDATE contracts SET ended_on=? WHERE key=?", last_day.isoformat(), row.key)
-    replace_terms(store, actor, row, msgspec.structs.replace(terms, ends_on=last_day), reason)
+    replace_terms(store, actor, row, ended(terms, last_day), reason, by_hand=row.by_hand and for_good)
+
+
+def ended(terms: Terms, last_day: date) -> Terms:
+    """Return terms that end on a day, whatever they or their amendments say of extending or renewing."""
+    amendments = tuple(
+        msgspec.structs.replace(one, renewal=None, ends_on=None if one.ends_on is None else min(one.ends_on, last_day))
+        for one in terms.amendments
+    )
+    return msgspec.structs.replace(terms, ends_on=last_day, renewal=None, amendments=amendments)
 
 
 def answers(store: Store) -> dict[str, str]:
@@ -185,15 +211,28 @@ def answer(store: Store, question: str, given: str | None) -> None:
         )
 
 
-def replace_terms(store: Store, actor: Actor, row: ContractRow, terms: Terms, reason: str = "") -> None:
-    """Put new terms in force as the next version; nothing that waited stays."""
+def replace_terms(
+    store: Store, actor: Actor, row: ContractRow, terms: Terms, reason: str = "", *, by_hand: bool = False
+) -> None:
+    """Put new terms in force as the next version; nothing that waited stays.
+
+    ``by_hand``: a person wrote them, as amendments are in any case, which no deal knows of.
+    """
     store.execute(
-        "UPDATE contracts SET version=version+1, digest=?, terms=?, proposed=NULL, effect='' WHERE key=?",
+        "UPDATE contracts SET version=version+1, digest=?, terms=?, proposed=NULL, effect='', by_hand=? WHERE key=?",
         digest(terms),
         to_json(terms),
+        int(by_hand or bool(terms.amendments)),
         row.key,
     )
+    versions.add(store, actor, int(store.one("SELECT version FROM contracts WHERE key=?", row.key)), terms, reason)
     audit.write(store, actor, "terms", f"contract:{row.key}", before=row.current, after=terms, reason=reason)
+
+
+def note_mapped(store: Store, row: ContractRow, mapped: str) -> None:
+    """Remember what the deal says while the terms in force answer to it."""
+    if row.mapped != mapped:
+        store.execute("UPDATE contracts SET mapped=? WHERE key=?", mapped, row.key)
 
 
 def propose_terms(store: Store, actor: Actor, row: ContractRow, terms: Terms | None, effect: str = "") -> None:
@@ -220,23 +259,57 @@ def issued_contracts(store: Store) -> set[str]:
 
 def settled(store: Store, contract: str) -> list[Settled]:
     """Return every settled slice of a contract: issued ones with their sum and latest line, and the others."""
-    others = [
-        Settled(slice=name, how=how)
-        for name, how in store.tuples("SELECT slice, how FROM slices WHERE contract=?", contract)
-    ]
-    held = {item.slice for item in others}
-    sums: dict[str, Settled] = {}
+    return settled_of(store, {contract: None})[contract]
+
+
+def settled_of(store: Store, since: Mapping[str, date | None]) -> dict[str, list[Settled]]:
+    """Return the settled slices of many contracts: of what we issued, only lines due after a day if that is given."""
+    keys = list(since)
+    marks = ", ".join("?" * len(keys))
+    found: dict[str, dict[str, Settled]] = {key: {} for key in keys}
     # What was voided in the books no longer counts as billed, but its revisions are never used again.
     issued = (
-        "SELECT l.slice, l.revision, CASE WHEN d.status='voided' THEN 0 WHEN d.type='credit_note' THEN -l.amount"
-        " ELSE l.amount END, l.data FROM lines l JOIN documents d ON d.id=l.document_id"
-        " WHERE l.contract=? ORDER BY l.slice, l.revision"
+        "SELECT l.contract, l.slice, l.revision, CASE WHEN d.status='voided' THEN 0"
+        " WHEN d.type='credit_note' THEN -l.amount ELSE l.amount END, d.against<>'', l.data"
+        " FROM lines l JOIN documents d ON d.id=l.document_id WHERE l.contract IN ({}) AND l.issue_on>?"
+        " ORDER BY l.slice, l.revision"
     )
-    for name, revision, amount, data in store.tuples(issued, contract):
-        before = sums[name].amount if name in sums else 0
-        line = msgspec.json.decode(data, type=Line)
-        sums[name] = Settled(slice=name, how="issued", amount=before + amount, revision=revision, line=line)
-    return others + [item for name, item in sums.items() if name not in held]
+    for day, of in _by_day(since).items():
+        for key, *line in store.tuples(issued.format(", ".join("?" * len(of))), *of, day):
+            found[key][line[0]] = _issued(found[key].get(line[0]), *line)
+    for key, name, how in store.tuples(f"SELECT contract, slice, how FROM slices WHERE contract IN ({marks})", *keys):
+        found[key][name] = Settled(slice=name, how=how)
+    return {key: list(items.values()) for key, items in found.items()}
+
+
+def _issued(was: Settled | None, name: str, revision: int, amount: int, given_back: bool, data: str) -> Settled:
+    """Add a line to what was issued of its slice; what a person gave back of it is not billed again."""
+    return Settled(
+        slice=name,
+        how="issued",
+        amount=amount if was is None else was.amount + amount,
+        revision=revision,
+        line=msgspec.json.decode(data, type=Line),
+        waived=(0 if was is None else was.waived) - (amount if given_back else 0),
+    )
+
+
+def billed_net(store: Store, keys: Sequence[str]) -> dict[str, int]:
+    """Return what was issued for contracts in all, less credits, net of tax, in minor units."""
+    sql = (
+        "SELECT l.contract, sum(CASE WHEN d.type='credit_note' THEN -l.amount ELSE l.amount END)"
+        " FROM lines l JOIN documents d ON d.id=l.document_id"
+        f" WHERE d.status='issued' AND l.contract IN ({', '.join('?' * len(keys))}) GROUP BY l.contract"
+    )
+    return {**dict.fromkeys(keys, 0), **dict(store.tuples(sql, *keys))}
+
+
+def _by_day(since: Mapping[str, date | None]) -> dict[str, list[str]]:
+    """Group contracts by the day after which their lines are wanted; there are few such days in a run."""
+    days: dict[str, list[str]] = defaultdict(list)
+    for key, day in since.items():
+        days["" if day is None else day.isoformat()].append(key)
+    return days
 
 
 def hold(store: Store, actor: Actor, contract: str, slices: Sequence[str], reason: str) -> None:

@@ -86,3 +86,9 @@ CREATE TRIGGER documents_kept BEFORE DELETE ON documents
 WHEN OLD.number IS NOT NULL
 BEGIN SELECT RAISE(ABORT, 'an issued document is never deleted'); END;
 """
+
+# What the last planning of a contract found holds until something that it was derived from changes.
+ENDS_PLANNED = """
+CREATE TRIGGER {table}_{name}_ends_planned AFTER {event} ON {table}
+BEGIN DELETE FROM planned WHERE contract IN ({contracts}); END;
+"""

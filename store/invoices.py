@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from billing.invoicing import Draft, digest
 from store import audit
-from store.audit import Actor
+from store.audit import Actor, Deed
 from store.database import Store, to_json
 
 
@@ -50,56 +50,72 @@ def drafts(store: Store) -> list[DocumentRow]:
     return store.rows(DocumentRow, "SELECT * FROM documents WHERE number IS NULL ORDER BY id")
 
 
+class Wanted(NamedTuple):
+    """The drafts that a contract should have, at most one of each type."""
+
+    contract: str
+    customer_id: int
+    drafts: Sequence[Draft]
+
+
 def save_drafts(
     store: Store, actor: Actor, *, entity: str, contract: str, customer_id: int, wanted: Sequence[Draft]
 ) -> int:
-    """Make the drafts of a contract equal to ``wanted``; return how many were added, changed or removed.
+    """Do ``save_many_drafts`` for one contract."""
+    return save_many_drafts(store, actor, entity, [Wanted(contract, customer_id, wanted)])
 
-    A changed draft loses its approval. Call inside a transaction.
+
+def save_many_drafts(store: Store, actor: Actor, entity: str, wanted: Sequence[Wanted]) -> int:
+    """Make the drafts of contracts equal to what is wanted; return how many were added, changed or removed.
+
+    A changed draft loses its approval. A draft that would say the same keeps the day it was drawn up on: what counts is
+    the day of issue. Call inside a transaction.
     """
-    found = store.rows(DocumentRow, "SELECT * FROM documents WHERE contract=? AND number IS NULL", contract)
-    existing = {row.type: row for row in found}
-    changes = 0
-    for draft in wanted:
-        row = existing.pop(draft.type, None)
-        data = to_json(draft)
-        if row is not None and (row.data, row.customer_id, row.entity) == (data, customer_id, entity):
-            continue
-        changes += 1
-        _write_draft(store, actor, row, draft, data, entity, customer_id)
+    existing = _drafts_of(store, [one.contract for one in wanted])
+    deeds: list[Deed] = []
+    new: list[tuple[Any, ...]] = []
+    for contract, customer_id, drafts in wanted:
+        for draft in drafts:
+            row = existing.pop((contract, draft.type), None)
+            content = digest(draft)
+            if row is None:
+                new.append((contract, draft.type, "draft", *_columns(draft, content, entity, customer_id)))
+                deeds.append(Deed("drafted", f"contract:{contract}", after={"total": draft.total, "digest": content}))
+            elif (row.digest, row.customer_id, row.entity) != (content, customer_id, entity):
+                deeds.append(_redraw(store, row, draft, _columns(draft, content, entity, customer_id)))
     for row in existing.values():
-        changes += 1
         store.execute("DELETE FROM documents WHERE id=?", row.id)
-        audit.write(store, actor, "draft removed", f"contract:{contract}", before=row.draft)
-    return changes
+        deeds.append(Deed("draft removed", f"contract:{row.contract}", before=row.draft))
+    marks = ", ".join("?" * (3 + len(_DRAFT_COLUMNS)))
+    store.many(f"INSERT INTO documents (contract, type, status, {', '.join(_DRAFT_COLUMNS)}) VALUES ({marks})", new)
+    audit.write_many(store, actor, deeds)
+    return len(deeds)
 
 
-def _write_draft(
-    store: Store, actor: Actor, row: DocumentRow | None, draft: Draft, data: str, entity: str, customer_id: int
-) -> None:
-    content = digest(draft)
-    values = {
-        "entity": entity,
-        "customer_id": customer_id,
-        "currency": draft.currency,
-        "issue_on": draft.issue_on.isoformat(),
-        "due_on": draft.due_on.isoformat(),
-        "subtotal": draft.subtotal,
-        "tax": draft.tax,
-        "total": draft.total,
-        "digest": content,
-        "data": data,
-    }
-    thing = f"contract:{draft.contract}"
-    if row is None:
-        store.insert("documents", contract=draft.contract, type=draft.type, status="draft", **values)
-        audit.write(store, actor, "drafted", thing, after={"total": draft.total, "digest": content})
-        return
+def _drafts_of(store: Store, contracts: Sequence[str]) -> dict[tuple[str, str], DocumentRow]:
+    marks = ", ".join("?" * len(contracts))
+    sql = f"SELECT * FROM documents WHERE contract IN ({marks}) AND number IS NULL"
+    return {(row.contract, row.type): row for row in store.rows(DocumentRow, sql, *contracts)}
+
+
+_DRAFT_COLUMNS = (
+    "entity", "customer_id", "currency", "issue_on", "due_on", "subtotal", "tax", "total", "digest", "data",
+)  # fmt: skip
+
+
+def _columns(draft: Draft, content: str, entity: str, customer_id: int) -> tuple[Any, ...]:
+    issue_on, due_on = draft.issue_on.isoformat(), draft.due_on.isoformat()
+    amounts = (draft.subtotal, draft.tax, draft.total)
+    return (entity, customer_id, draft.currency, issue_on, due_on, *amounts, content, to_json(draft))
+
+
+def _redraw(store: Store, row: DocumentRow, draft: Draft, values: tuple[Any, ...]) -> Deed:
+    entity, _, _, _, _, _, _, _, content, _ = values
     status = row.status if (row.digest, row.entity) == (content, entity) else "draft"
-    columns = ", ".join(f"{column}=?" for column in values)
-    store.execute(f"UPDATE documents SET status=?, {columns} WHERE id=?", status, *values.values(), row.id)
-    if row.digest != content:
-        audit.write(store, actor, "redrafted", thing, before={"total": row.total}, after={"total": draft.total})
+    columns = ", ".join(f"{column}=?" for column in _DRAFT_COLUMNS)
+    store.execute(f"UPDATE documents SET status=?, {columns} WHERE id=?", status, *values, row.id)
+    thing = f"contract:{row.contract}"
+    return Deed("redrafted", thing, before={"total": row.total}, after={"total": draft.total})
 
 
 def approve(store: Store, actor: Actor, ids: Iterable[int]) -> int:

@@ -91,6 +91,20 @@ def company_ids(store: Store) -> dict[str, int]:
     return alias | dict(store.tuples("SELECT crm_id, id FROM customers"))
 
 
+def named(store: Store, name: str) -> list[int]:
+    """Return the customers whose company has or had this id in the CRM; else those of this name, capitals aside."""
+    by_id = company_ids(store).get(name)
+    if by_id is not None:
+        return [by_id]
+    sql = "SELECT id FROM customers WHERE lower(data ->> 'name')=lower(?) ORDER BY id"
+    return [found for (found,) in store.tuples(sql, name.strip())]
+
+
+def names(store: Store) -> list[str]:
+    """Return the name of every customer."""
+    return [name for (name,) in store.tuples("SELECT DISTINCT data ->> 'name' FROM customers ORDER BY 1")]
+
+
 def customers(store: Store) -> dict[int, CustomerRow]:
     """Return every customer by id."""
     return {row.id: row for row in store.rows(CustomerRow, "SELECT * FROM customers ORDER BY id")}

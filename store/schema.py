@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlite_utils import Database, Migrations
 
-from store.dialect import APPEND_ONLY, IMMUTABLE_DOCUMENT, transaction
+from store.dialect import APPEND_ONLY, ENDS_PLANNED, IMMUTABLE_DOCUMENT, transaction
 
 migrations = Migrations("netterms")
 
@@ -294,6 +294,73 @@ CREATE TABLE written_back (
 def m0030_deals_over_time(db: Any) -> None:
     """What became of deals and companies, how contracts relate and why one is not billed, what the CRM was told."""
     _script(db, _DEALS_OVER_TIME)
+
+
+_FACTS_AND_VERSIONS = """
+CREATE TABLE usage (
+    contract TEXT NOT NULL REFERENCES contracts (key), id TEXT NOT NULL, meter TEXT NOT NULL,
+    day TEXT NOT NULL, -- in the legal entity's zone when it was received
+    at TEXT NOT NULL, quantity TEXT NOT NULL, -- a decimal number without exponent
+    dimensions TEXT NOT NULL, value TEXT NOT NULL, source TEXT NOT NULL, received_at TEXT NOT NULL,
+    PRIMARY KEY (contract, id)
+) STRICT, WITHOUT ROWID; -- read whole, contract by contract
+CREATE TABLE acceptances (
+    contract TEXT NOT NULL REFERENCES contracts (key), charge TEXT NOT NULL, milestone TEXT NOT NULL,
+    on_day TEXT NOT NULL, actor TEXT NOT NULL, at TEXT NOT NULL,
+    PRIMARY KEY (contract, charge, milestone)
+) STRICT;
+CREATE TABLE contract_versions (
+    contract TEXT NOT NULL REFERENCES contracts (key), version INTEGER NOT NULL, known_at TEXT NOT NULL,
+    actor TEXT NOT NULL, reason TEXT NOT NULL, terms TEXT NOT NULL,
+    PRIMARY KEY (contract, version)
+) STRICT;
+INSERT INTO contract_versions (contract, version, known_at, actor, reason, terms)
+    SELECT substr(object, 10), row_number() OVER (PARTITION BY object ORDER BY n), at, actor, reason, after FROM audit
+    WHERE object LIKE 'contract:%' AND action IN ('created', 'terms') AND after IS NOT NULL
+    AND substr(object, 10) IN (SELECT key FROM contracts);
+ALTER TABLE contracts ADD COLUMN by_hand INTEGER NOT NULL DEFAULT 0; -- 1: a person wrote the terms in force
+ALTER TABLE contracts ADD COLUMN mapped TEXT NOT NULL DEFAULT ''; -- digest of what the deal said then
+"""
+
+
+@migrations()
+def m0070_facts_and_versions(db: Any) -> None:
+    """Usage, accepted milestones, every version of a contract's terms, and which terms a person wrote."""
+    _script(db, _FACTS_AND_VERSIONS)
+
+
+_PLANNED = """
+CREATE TABLE planned (
+    contract TEXT PRIMARY KEY, version INTEGER NOT NULL, rules TEXT NOT NULL, -- what it was worked out with
+    through TEXT, -- the day through which it was worked out, where everything owed by then is settled or drafted
+    settled_through TEXT, -- the day through which everything owed is settled as it is owed
+    next_on TEXT, -- the day on which something more may be owed, NULL: never
+    notes TEXT NOT NULL -- what a person was told
+) STRICT;
+ALTER TABLE lines ADD COLUMN issue_on TEXT GENERATED ALWAYS AS (data ->> 'issue_on') VIRTUAL;
+CREATE INDEX lines_due ON lines (contract, issue_on);
+ALTER TABLE documents ADD COLUMN against TEXT NOT NULL DEFAULT ''; -- the invoice that a person's credit note takes back
+"""
+
+
+@migrations()
+def m0080_planned(db: Any) -> None:
+    """Plan only contracts for which something is due or has changed; a change of its inputs ends a stored fact."""
+    _script(db, _PLANNED)
+    for table, event, contracts in _ENDS_PLANNED:
+        _script(db, ENDS_PLANNED.format(table=table, name=event.split()[0].lower(), event=event, contracts=contracts))
+
+
+_VOIDED = "SELECT contract FROM lines WHERE document_id=NEW.id AND NEW.status='voided'"
+_MAY_COST_A_LATE_FEE = (  # an invoice of a contract with such a fee that is issued, or open again
+    "SELECT key FROM contracts WHERE key=NEW.contract AND NEW.open > OLD.open AND terms ->> 'late_fee' IS NOT NULL"
+)
+_ENDS_PLANNED = (
+    *((table, event, "NEW.contract") for table in ("usage", "acceptances", "slices") for event in ("INSERT", "UPDATE")),
+    *((table, "DELETE", "OLD.contract") for table in ("usage", "acceptances", "slices")),
+    ("documents", "UPDATE OF status, open", f"{_VOIDED} UNION {_MAY_COST_A_LATE_FEE}"),
+    ("contracts", "UPDATE OF entity, customer_id, billed_through, state, terms", "NEW.key"),
+)
 
 
 def migrate(connection: Any) -> None:

@@ -86,7 +86,7 @@ def _record_billed_elsewhere(context: Context, entity: Entity) -> None:
 
 def _billed_elsewhere(context: Context, entity: Entity, row: ContractRow) -> Sequence[Settled]:
     settled = contracts.settled(context.store, row.key)
-    rules = Rules(tax_rates=entity.tax_rates, go_live=entity.go_live)
+    rules = entity.rules
     try:
         return bill(row.current, settled, today=context.today(entity.key), rules=rules).settled_elsewhere
     except (BrokenInvariant, ArithmeticError, ValueError):

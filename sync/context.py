@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from billing.dunning import LADDER
+from billing.facts import IndexSeries
+from billing.invoicing import Rules
 from connectors.errors import AuthExpired, ConnectorError
 from mappings.spec import CrmMapping, LedgerMapping, PaymentsMapping
 from store import runs
@@ -44,6 +46,11 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
     post_payments: Literal["netterms", "ledger"] = "netterms"  # who books a provider's payments
     payment_link: str = ""  # where {number} can be paid; empty: the ledger's own page
 
+    @property
+    def rules(self) -> Rules:
+        """Return what the entity adds to the terms of every contract."""
+        return Rules(tax_rates=self.tax_rates, go_live=self.go_live)
+
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """A connection, as far as jobs need it."""
@@ -63,6 +70,7 @@ class World(Protocol):
     sources: tuple[Source, ...]
     crm_changes: Literal["review", "apply"]
     dry_run: bool
+    indices: Mapping[str, IndexSeries]  # price indices by name
 
     def connector(self, name: str) -> Any:
         """Return the connector of a connection, importing its SDK at the first use."""

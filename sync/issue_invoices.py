@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import msgspec
 
+from billing.amendments import in_force
 from billing.due import due_date
 from store import contracts, invoices
 from store.contracts import ContractRow
@@ -18,21 +21,25 @@ def run(context: Context) -> None:
         entity = context.world.entities[row.entity]
         contract = contracts.get(context.store, row.contract)
         assert contract is not None
-        if (row.status == "approved" or entity.approve == "auto") and _may_leave(contract):
-            _issue(context, entity, row, contract.current.payment_terms)
+        today = context.today(entity.key)
+        if (row.status == "approved" or entity.approve == "auto") and _may_leave(row, contract, today):
+            _issue(context, entity, row, in_force(contract.current, today).payment_terms)
         context.progress(done, len(rows))
 
 
-def _may_leave(contract: ContractRow) -> bool:
-    """Say whether nothing holds the draft back: its deal may, or a missing PO number, as a person was told."""
-    terms = contract.current
-    return contract.state == "active" and (bool(terms.po_number) or not terms.po_required)
+def _may_leave(row: DocumentRow, contract: ContractRow, today: date) -> bool:
+    """Say whether nothing holds the draft back: its deal, a missing PO number, or what a person must look at first."""
+    if contract.state != "active" or not row.draft.may_leave(approved=row.status == "approved"):
+        return False
+    terms = in_force(contract.current, today)
+    return bool(terms.po_number) or not terms.po_required
 
 
 def _issue(context: Context, entity: Entity, row: DocumentRow, payment_terms: str) -> None:
     """Date the draft today, whenever it was drawn up: an invoice is never backdated."""
     today = context.today(entity.key)
-    final = msgspec.structs.replace(row.draft, issue_on=today, due_on=due_date(payment_terms, today))
+    due_on = due_date(payment_terms, today) if row.type == "invoice" else today
+    final = msgspec.structs.replace(row.draft, issue_on=today, due_on=due_on)
     prefix = entity.number_prefix if row.type == "invoice" else entity.credit_prefix
     with context.store.transaction():
         if invoices.get(context.store, row.id) != row:

@@ -123,7 +123,7 @@ class _Mapper:
                 relation=mapped.relation,
                 relates_to=base.key if base else None,
             )
-            self._change(row, terms, issued)
+            self._change(row, terms, issued, _said(mapped, terms.customer))
 
     def _is_issued(self, row: ContractRow) -> bool:
         """Say whether something was issued for a contract, or for one whose deal was merged into its own."""
@@ -151,6 +151,7 @@ class _Mapper:
         )
         row = contracts.get(store, key)
         assert row is not None
+        contracts.note_mapped(store, row, _said(mapped, mapped.terms.customer))
         self.rows[mapped.deal_id] = row
         self.related.add(row)
         self.context.count("contracts new")
@@ -166,14 +167,23 @@ class _Mapper:
         self.undecided[key] = base_finding(mapped, key, found)
         return None
 
-    def _change(self, row: ContractRow, terms: Terms, issued: bool) -> None:
-        """Before anything was issued a change in the CRM simply counts; afterwards it waits for a person."""
+    def _change(self, row: ContractRow, terms: Terms, issued: bool, said: str) -> None:
+        """Before anything was issued a change in the CRM simply counts; afterwards it waits for a person.
+
+        Terms that a person wrote stand while the deal says what it did then (``said`` is its digest); a change waits,
+        and brings the amendments along, which no deal knows of.
+        """
         store, actor = self.context.store, self.context.actor
-        if contracts.digest(terms) == row.digest:
+        if row.by_hand:
+            terms = msgspec.structs.replace(terms, amendments=row.agreed.amendments)
+            terms = terms if row.ended_on is None else contracts.ended(terms, row.ended_on)
+        if terms == row.agreed or (row.by_hand and row.mapped in ("", said)):
+            contracts.note_mapped(store, row, said)
             contracts.propose_terms(store, actor, row, None)
             return
-        if not issued or self.context.world.crm_changes == "apply":
+        if not row.by_hand and (not issued or self.context.world.crm_changes == "apply"):
             contracts.replace_terms(store, actor, row, terms, "the deal changed")
+            contracts.note_mapped(store, row, said)
             self.context.count("contracts changed")
             return
         if hashlib.sha256(to_json(terms).encode()).hexdigest() == row.refused:
@@ -186,7 +196,7 @@ class _Mapper:
             Finding(
                 code="contract_changed",
                 subject=f"contract:{row.key}",
-                message=f"Deal {row.deal_id} {row.name!r} changed after it was invoiced:"
+                message=f"Deal {row.deal_id} {row.name!r} changed after {_settled_by(row)}:"
                 f" {proposals.difference(row.agreed, terms)} ({effect})",
                 fix="apply: bill or credit the difference with the next invoice; keep: go on as agreed before",
                 actions=("apply", "keep", "dismiss"),
@@ -210,6 +220,16 @@ def _in_force(mapped: Mapped, key: str, base: ContractRow | None, ended_on: date
     if ended_on is not None and (terms.ends_on is None or terms.ends_on > ended_on >= terms.starts_on):
         terms = msgspec.structs.replace(terms, ends_on=ended_on)
     return terms
+
+
+def _said(mapped: Mapped, customer: str) -> str:
+    """Return the digest of what a deal says. Keys are left out: they follow the contract's own charges."""
+    charges = tuple(msgspec.structs.replace(one, key=f"{n}") for n, one in enumerate(mapped.terms.charges))
+    return contracts.digest(msgspec.structs.replace(mapped.terms, contract="any", customer=customer, charges=charges))
+
+
+def _settled_by(row: ContractRow) -> str:
+    return "a person set the contract's terms" if row.by_hand else "it was invoiced"
 
 
 # -------------------------------------------------------------------------------------------------------------- merges

@@ -1,59 +1,183 @@
-"""Contracts -> drafts: what the terms owe today less what is settled."""
+"""Contracts -> drafts: what the terms owe today less what is settled.
+
+Contracts are read, worked out and written in batches. One for which nothing is due and nothing has changed since it was
+planned last is not read at all; one that was planned before is worked out only from where all is settled.
+"""
 
 from __future__ import annotations
 
-from billing.invoicing import BrokenInvariant, Rules, bill
-from store import contracts, invoices
-from store.contracts import ContractRow
+import hashlib
+from collections.abc import Mapping
+from datetime import date
+from typing import NamedTuple
+
+import msgspec
+
+from billing.facts import Facts
+from billing.invoicing import Billing, BrokenInvariant, Note, Settled, bill
+from billing.next_due import next_due
+from billing.plan import ENGINE
+from billing.terms import Terms
+from store import contracts, facts, invoices, planned
+from store.database import to_json
+from store.invoices import Wanted
+from store.planned import Due, Planned
 from store.review import Finding
-from sync.context import Context
+from sync.context import Context, Entity
+
+_TERMS = msgspec.json.Decoder(Terms)
+_OURS = (BrokenInvariant, ArithmeticError, ValueError, LookupError)  # what parks one contract and lets the others go on
 
 
 def run(context: Context) -> None:
     """Bring the drafts of every contract up to date; a contract that fails is parked, the others go on."""
-    rows = contracts.all_contracts(context.store)
-    for done, row in enumerate(rows, 1):
-        try:
-            if row.state == "active":  # what is held or parked has no drafts
-                _plan(context, row)
-        except (BrokenInvariant, ArithmeticError, ValueError, LookupError) as error:
-            context.find(
-                Finding(
-                    code="contract_parked",
-                    subject=f"contract:{row.key}",
-                    message=f"Contract {row.key} {row.name!r} cannot be billed: {error}",
-                    fix="correct the deal; if it is right, this is a fault of ours: please report it",
-                )
-            )
-        context.progress(done, len(rows))
+    for key in planned.entities(context.store):
+        entity = context.world.entities.get(key)
+        if entity is None:
+            context.find(_not_configured(key))
+        else:
+            _Run(context, entity).run()
 
 
-def _plan(context: Context, row: ContractRow) -> None:
-    entity = context.world.entities.get(row.entity)
-    if entity is None:
-        raise LookupError(f"the legal entity {row.entity!r} is not configured")
-    settled = contracts.settled(context.store, row.key)
-    rules = Rules(tax_rates=entity.tax_rates, go_live=entity.go_live)
-    billing = bill(row.current, settled, today=context.today(row.entity), rules=rules)
-    with context.store.transaction():
-        contracts.settle(context.store, context.actor, row.key, billing.settled_elsewhere, "starts before go-live")
-        changed = invoices.save_drafts(
-            context.store,
-            context.actor,
-            entity=row.entity,
+class _Work(NamedTuple):
+    """A contract that is due, with its terms read. Until ``since`` all is settled."""
+
+    row: Due
+    terms: Terms
+    since: date | None
+
+
+class _Run:
+    """One run over the contracts of one legal entity."""
+
+    def __init__(self, context: Context, entity: Entity) -> None:
+        self.context = context
+        self.store = context.store
+        self.entity = entity
+        self.today = context.today(entity.key)
+        self.rules = entity.rules
+        self.no_facts = Facts(indices=context.world.indices)
+        self.digest = hashlib.sha256(f"{ENGINE} {to_json([self.rules, context.world.indices])}".encode()).hexdigest()
+
+    def run(self) -> None:
+        """Plan what is due, batch by batch; what need not be planned keeps what was said of it."""
+        scope = (self.store, self.entity.key, self.digest, self.today)
+        for key, name, note in planned.standing_notes(*scope):
+            self._tell(key, name, note)
+        total = planned.how_many_due(*scope)
+        done = 0
+        for batch in planned.due(*scope):
+            self._plan(self._read(batch))
+            done += len(batch)
+            self.context.progress(done, total)
+
+    def _read(self, batch: list[Due]) -> list[_Work]:
+        """Read the terms of a batch; those that cannot be read are parked."""
+        found = []
+        for row in batch:
+            try:
+                terms = _terms(row)
+            except msgspec.ValidationError as error:
+                self._park(row, error)
+            else:
+                found.append(_Work(row, terms, _since(row, terms, self.today)))
+        return found
+
+    def _plan(self, batch: list[_Work]) -> None:
+        """Work out a batch of contracts and write what was found in one transaction."""
+        settled = contracts.settled_of(self.store, {one.row.key: one.since for one in batch})
+        known = self._facts(batch)
+        bounded = [one.row.key for one in batch if one.since and (one.terms.value or one.terms.po_budget)]
+        sums = contracts.billed_net(self.store, bounded) if bounded else {}
+        billed: list[tuple[_Work, Billing]] = []
+        found: list[Planned] = []
+        for one in batch:
+            key = one.row.key
+            try:
+                billing, state = self._bill(one, settled[key], known.get(key, self.no_facts), sums.get(key))
+            except _OURS as error:
+                self._park(one.row, error)
+                continue
+            billed.append((one, billing))
+            found.append(state)
+        self._write(billed, found)
+
+    def _facts(self, batch: list[_Work]) -> Mapping[str, Facts]:
+        late = [one.row.key for one in batch if one.terms.late_fee is not None]
+        return facts.facts_by_contract(self.store, [one.row.key for one in batch], self.no_facts.indices, late)
+
+    def _bill(self, one: _Work, settled: list[Settled], known: Facts, billed: int | None) -> tuple[Billing, Planned]:
+        """Work out one contract, from where all is settled if that is known."""
+        row, terms = one.row, one.terms
+        billing = bill(terms, settled, today=self.today, rules=self.rules, facts=known, since=one.since, billed=billed)
+        waits = {code for draft in billing.drafts for code in draft.waits}
+        return billing, Planned(
             contract=row.key,
-            customer_id=row.customer_id,
-            wanted=billing.drafts,
+            version=row.version,
+            through=self.today,
+            next_on=next_due(terms, known, self.today),
+            settled=not billing.drafts,
+            complete=all(note.code in waits for note in billing.notes),
+            notes=billing.notes,
         )
-    context.count("slices billed elsewhere", len(billing.settled_elsewhere))
-    context.count("drafts new or changed", changed)
-    for note in billing.notes:
-        context.find(
+
+    def _write(self, billed: list[tuple[_Work, Billing]], found: list[Planned]) -> None:
+        store, actor = self.store, self.context.actor
+        with store.transaction():
+            for one, billing in billed:
+                contracts.settle(store, actor, one.row.key, billing.settled_elsewhere, "starts before go-live")
+            wanted = [Wanted(one.row.key, one.row.customer_id, billing.drafts) for one, billing in billed]
+            changed = invoices.save_many_drafts(store, actor, self.entity.key, wanted)
+            planned.remember(store, self.digest, found)
+        self.context.count("slices billed elsewhere", sum(len(billing.settled_elsewhere) for _, billing in billed))
+        self.context.count("drafts new or changed", changed)
+        for one, billing in billed:
+            for note in billing.notes:
+                self._tell(one.row.key, one.row.name, note)
+
+    def _park(self, row: Due, error: Exception) -> None:
+        self.context.find(
+            Finding(
+                code="contract_parked",
+                subject=f"contract:{row.key}",
+                message=f"Contract {row.key} {row.name!r} cannot be billed: {error}",
+                fix="correct the deal; if it is right, this is a fault of ours: please report it",
+            )
+        )
+
+    def _tell(self, key: str, name: str, note: Note) -> None:
+        self.context.find(
             Finding(
                 code=note.code,
-                subject=f"contract:{row.key}",
+                subject=f"contract:{key}",
                 detail=note.path,
-                message=f"Contract {row.key} {row.name!r}: {note.message}",
+                message=f"Contract {key} {name!r}: {note.message}",
                 fix="correct it in the CRM; the contract is planned again by itself",
             )
         )
+
+
+def _terms(row: Due) -> Terms:
+    """Return the terms in force, with what was billed elsewhere before we began."""
+    terms = _TERMS.decode(row.terms)
+    if row.billed_through is None:
+        return terms
+    day = date.fromisoformat(row.billed_through)
+    return msgspec.structs.replace(terms, billed_through=max(day, terms.billed_through or day))
+
+
+def _since(row: Due, terms: Terms, today: date) -> date | None:
+    """Return the day until which all is settled; what became known since then may have changed it after all."""
+    if row.since is None:
+        return None
+    since = date.fromisoformat(row.since)
+    return None if any(since < one.known <= today for one in terms.amendments) else since
+
+
+def _not_configured(entity: str) -> Finding:
+    return Finding(
+        code="entity_unknown",
+        subject=f"entity:{entity}",
+        message=f"There are contracts of the legal entity {entity!r}, which is not configured: none of them is billed",
+        fix=f"add [entities.{entity}] to the configuration",
+    )

@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from billing.explain import date_text
-from billing.invoicing import Draft
+from billing.invoicing import Draft, DraftLine
 from billing.money import display
-from billing.plan import Line
 from billing.tax import spread
 from connectors.base import CustomerDraft, DocumentDraft, LedgerCustomer, LedgerDocument, LedgerLine, Ref
 from mappings.ledger import Coding, LineFacts, code_line
@@ -136,16 +135,16 @@ def _document(
         due_on=row.due_on,
         lines=tuple(
             LedgerLine(
-                description=_description(item.line),
+                description=_description(item),
                 amount=item.amount,
-                quantity=item.line.quantity,
-                unit_price=item.line.unit_price,
+                quantity=item.shown_quantity,
+                unit_price=item.shown_unit_price,
                 tax=tax,
                 item=coding.item,
                 account=coding.account,
                 tax_code=coding.tax_code,
                 class_=coding.class_,
-                service_date=item.line.starts,
+                service_date=item.shown_starts,
             )
             for item, tax, coding in zip(content.lines, taxes, codings, strict=True)
         ),
@@ -158,11 +157,12 @@ def _document(
     )
 
 
-def _description(line: Line) -> str:
+def _description(item: DraftLine) -> str:
     """Say on the line which service period it is for, as an invoice must."""
-    if line.kind != "recurring":
-        return line.description
-    return f"{line.description}, {date_text(line.starts)} to {date_text(line.until - timedelta(days=1))}"
+    last = item.shown_until - timedelta(days=1)
+    if last == item.shown_starts:
+        return item.shown_description
+    return f"{item.shown_description}, {date_text(item.shown_starts)} to {date_text(last)}"
 
 
 def _tax_per_line(content: Draft) -> list[int]:

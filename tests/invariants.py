@@ -37,7 +37,7 @@ def _every_slice_is_settled_for_what_is_owed(live: Live, store: Store) -> None:
     """I1 and I3: after a run nothing more is owed, and no slice was billed first twice."""
     entities = live.world.entities
     for row in contracts.all_contracts(store):
-        rules = Rules(tax_rates=entities[row.entity].tax_rates, go_live=entities[row.entity].go_live)
+        rules = entities[row.entity].rules
         billing = bill(row.current, contracts.settled(store, row.key), today=live.today, rules=rules)
         assert billing.drafts == () or _waits(store, row.key), f"{row.key} owes more than was billed"
     first = Counter(name for (name,) in store.tuples("SELECT slice FROM lines WHERE revision=0"))

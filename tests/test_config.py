@@ -170,6 +170,35 @@ def test_what_signs_webhooks_is_one_secret_or_two_while_it_is_changed(load: Load
     assert secrets('webhook_secret = ["env:HUBSPOT", "env:XERO"]') == ("pat-1", "x-1")
 
 
+def test_price_indices_are_values_by_the_day_of_publication_oldest_first(load: Load) -> None:
+    found = load(
+        f'{GOOD}\n[indices]\nCPI = {{ 2026-02-14 = 322, 2026-01-15 = 321.9 }}\n[indices."CPI-U"]\n2026-01-15 = 1\n'
+    )
+    assert found.indices == {
+        "CPI": ((date(2026, 1, 15), Decimal("321.9")), (date(2026, 2, 14), Decimal(322))),
+        "CPI-U": ((date(2026, 1, 15), Decimal(1)),),
+    }
+    assert load().indices == {}
+
+
+def test_the_token_of_the_api_comes_from_the_environment_and_without_one_the_api_is_closed(load: Load) -> None:
+    text = f'{GOOD}\n[api]\ntoken = "env:API"\n'
+    assert load(text, environ={**SECRETS, "API": "t" * 32}).api_token == "t" * 32
+    assert load().api_token == ""
+    assert "shorter than 32" in faults(load, text, environ={**SECRETS, "API": "t" * 31})["api.token"]
+    assert "not set" in faults(load, text)["api.token"]
+    assert "plain text" in faults(load, text.replace("env:API", "t" * 32))["api.token"]
+
+
+def test_every_bad_value_of_a_price_index_is_named_by_its_day(load: Load) -> None:
+    written = "2026-01-15 = 0, 2026-02-30 = 1, 2026-03-15 = true, 2026-04-15 = 'many', 2026-05-15 = nan"
+    found = faults(load, f"{GOOD}\n[indices]\nCPI = {{ {written} }}\nRPI = {{ }}\nPPI = 5\n")
+    days = {f"indices.CPI.2026-{day}" for day in ("01-15", "02-30", "03-15", "04-15", "05-15")}
+    assert set(found) == days | {"indices.RPI", "indices.PPI"}
+    assert "is no date" in found["indices.CPI.2026-02-30"]
+    assert "a number above 0" in found["indices.CPI.2026-03-15"]
+
+
 # ---------------------------------------------------------------------------------------------------- shipped files
 
 

@@ -75,7 +75,7 @@ SQL = re.compile(
     r"|(CREATE|DROP|ALTER)\s+(TABLE|INDEX|TRIGGER|VIEW|UNIQUE)\s|PRAGMA\s|BEGIN\s+IMMEDIATE)",
     re.IGNORECASE | re.DOTALL,
 )
-SQL_ALLOWED = "store sandbox tests connectors.quickbooks"  # QuickBooks' query language looks like SQL
+SQL_ALLOWED = "store sandbox tests benchmarks connectors.quickbooks"  # QuickBooks' query language looks like SQL
 
 STARTED_LIGHT = "stripe hubspot quickbooks xero_python flask sqlite_utils msgspec requests rich"
 
@@ -169,7 +169,7 @@ def imports_by_name_only(module: Module) -> Iterator[tuple[int, str]]:
     for node in module.nodes:
         if isinstance(node, ast.ImportFrom) and (node.level or any(alias.name == "*" for alias in node.names)):
             yield node.lineno, "has a relative or starred import: write the full name"
-        if isinstance(node, ast.Name) and node.id in ("__import__", "exec", "eval"):
+        if isinstance(node, ast.Name) and node.id in ("__import__", "exec", "eval") and module.name != "tests.mutation":
             yield node.lineno, f"uses {node.id}"
 
 
@@ -317,7 +317,7 @@ def test_what_the_house_allows_is_not_reported(path: str, source: str) -> None:
 def test_each_table_is_written_by_one_module_of_the_store(modules: list[Module]) -> None:
     writers = defaultdict(set)
     for module in modules:
-        if module.room == "store" and module.name != "store.schema":
+        if module.room == "store" and module.name not in ("store.schema", "store.dialect"):  # tables and triggers
             for node in module.nodes:
                 for table in _written_tables(node):
                     writers[table].add(module.name)

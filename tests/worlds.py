@@ -19,6 +19,7 @@ import requests
 
 import app
 from billing.customer import Customer
+from billing.facts import IndexSeries
 from billing.terms import Recurring, Terms
 from connectors.base import (
     Created,
@@ -381,6 +382,7 @@ class Bench(Desk):
         self.today = TODAY
         self.dry_run = False
         self.crm_changes: Any = "review"
+        self.indices: Mapping[str, IndexSeries] = {}
         self.entities = {
             "us": _entity("us", "Brightwater Inc.", ("USD",)),
             "uk": _entity("uk", "Brightwater Ltd", ("GBP", "EUR")),

@@ -34,7 +34,7 @@ _OPEN = (
     "pages.health",
 )  # seen without login; everything else is closed by default
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::\d+)?")  # a name or address, and a port
-_SIGNED = "webhooks"  # the blueprint whose callers prove themselves by a signature
+_PROVEN = ("webhooks", "api")  # blueprints whose callers prove themselves: by a signature, by a token
 
 blueprint = Blueprint("access", __name__)
 
@@ -159,12 +159,12 @@ def _known_name() -> None:
 def _own_pages_only() -> None:
     """Refuse what a browser says another site sent, whatever token it carries."""
     site = request.headers.get("Sec-Fetch-Site", "same-origin")
-    if request.method == "POST" and request.blueprint != _SIGNED and site not in ("same-origin", "none"):
+    if request.method == "POST" and request.blueprint not in _PROVEN and site not in ("same-origin", "none"):
         raise BadRequest("This form was sent by another site. Open the page here and try again.")
 
 
 def _logged_in() -> Response | None:
-    if request.endpoint in _OPEN or request.blueprint == _SIGNED or may_see():
+    if request.endpoint in _OPEN or request.blueprint in _PROVEN or may_see():
         return None
     if request.method == "GET" and request.url_rule is not None:
         session["next"] = request.full_path.rstrip("?")

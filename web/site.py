@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 from flask import current_app, request, url_for
 
-from billing.explain import date_text, explain_text
-from billing.money import display
+from billing.explain import date_text, explain_drafted
+from billing.money import display, plain
 from store.audit import Actor
 from store.database import Store
 from store.pages import ROWS, Window
@@ -100,6 +100,11 @@ def day(value: date | None) -> str:
     return date_text(value) if value else ""
 
 
+def month(value: date) -> str:
+    """Show a date's month: ``Mar 2026``."""
+    return date_text(value).partition(" ")[2]
+
+
 def data(value: str | None, currency: str = "") -> str:
     """Show what an audit row keeps: a flat record as ``name: value``, anything else as it is stored.
 
@@ -126,8 +131,10 @@ FILTERS = {
     "money": money,
     "moment": moment,
     "day": day,
+    "month": month,
+    "plain": plain,
     "data": data,
-    "explain": explain_text,
+    "why": explain_drafted,
     "before": lambda until: until - timedelta(days=1),  # the last day of a half-open period
     "twice": lambda value: (value, value.replace("_", " ")),  # a choice and how it reads
     "counted": lambda item: (item[0], f"{item[0].replace('_', ' ')} {item[1]}"),

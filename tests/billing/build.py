@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from billing.facts import UsageRecord
 from billing.invoicing import Billing, Rules, Settled, bill, settle
 from billing.plan import Line, plan
 from billing.terms import Terms
@@ -21,6 +22,16 @@ def recurring(**fields: Any) -> dict[str, Any]:
 
 def one_time(**fields: Any) -> dict[str, Any]:
     return {"type": "one_time", "key": "setup", "description": "Set-up", "price": "500.00", **fields}
+
+
+def usage(**fields: Any) -> dict[str, Any]:
+    return {"type": "usage", "key": "calls", "description": "Calls", **fields}
+
+
+def used(on: str, quantity: int | str = 1, **fields: Any) -> UsageRecord:
+    """Return a usage record of the meter ``calls``; without an ``id`` of its own it is the only one of its day."""
+    given = {"id": on, "meter": "calls", **fields}
+    return UsageRecord(day=day(on), quantity=Decimal(quantity), **given)
 
 
 def terms(*charges: dict[str, Any], **fields: Any) -> Terms:

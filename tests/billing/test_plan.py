@@ -1,13 +1,17 @@
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pytest
 
-from billing.plan import plan
+from billing.explain import recompute
+from billing.facts import NO_FACTS, Acceptance, Facts, Overdue, UsageRecord
+from billing.next_due import next_due
+from billing.plan import owed, plan
+from billing.terms import Terms
 from tests.billing.build import day, lines, one_time, recurring, terms
 
 
@@ -145,3 +149,176 @@ def test_a_long_history_costs_no_more_per_line_than_a_short_one():
 def test_a_charge_that_cannot_be_billed_is_refused(charge, complaint):
     with pytest.raises(msgspec.ValidationError, match=complaint):
         terms(charge)
+
+
+# ------------------------------------------------------------------------------------- several charges together
+
+
+def everything(**fields: Any) -> Terms:
+    """A contract with all that concerns several charges."""
+    build = {
+        "type": "fixed_price",
+        "key": "build",
+        "description": "Build",
+        "price": "1000.00",
+        "instalments": [{"key": "a", "percent": "50", "on": "2026-02-10"}, {"key": "b", "percent": "50"}],
+    }
+    calls = {"type": "usage", "key": "calls", "description": "Calls", "price": "1.25", "invoiced": "quarter"}
+    pack = {
+        "type": "prepaid",
+        "key": "pack",
+        "description": "Package",
+        "price": "400.00",
+        "every": "half_year",
+        "lasts": "5 months",
+        "unused": "return",
+    }
+    given: dict[str, Any] = {
+        "starts_on": "2026-01-15",
+        "ends_on": "2026-11-30",
+        "ended_by": "customer",
+        "signed_ends_on": "2027-01-14",
+        "issue_days_before": 7,
+        "discounts": [{"amount": "5.00", "periods": 4}, {"percent": "3", "starts_on": "2026-04-01"}],
+        "commitments": [{"key": "least", "amount": "450.00", "every": "quarter", "overage_factor": "1.5"}],
+        "holdback": {"percent": "10", "release_on": "2026-10-01"},
+        "termination_fee": {"months": 2},
+        "late_fee": {"percent": "2", "per": "month"},
+        **fields,
+    }
+    return terms(recurring(), build, calls, pack, **given)
+
+
+FACTS = Facts(
+    usage=tuple(
+        UsageRecord(id=str(n), meter="calls", day=date(2026, 1 + n, 20), quantity=Decimal(11 * n)) for n in range(1, 10)
+    ),
+    accepted=(Acceptance(charge="build", milestone="b", on=date(2026, 5, 5)),),
+    overdue=(Overdue(number="INV-1", due_on=date(2026, 3, 31), open=100_00),),
+)
+WHOLE = plan(everything(), day("2027-12-31"), FACTS)
+
+
+def test_all_that_concerns_several_charges_is_owed_at_once():
+    assert {line.kind for line in WHOLE} == {
+        *("recurring", "instalment", "milestone", "usage", "prepaid", "drawdown", "prepaid_return", "true_up"),
+        *("overage", "holdback", "holdback_release", "termination_fee", "late_fee"),
+    }
+    assert len({line.slice for line in WHOLE}) == len(WHOLE)
+    assert all(recompute(line.explain) == line.amount for line in WHOLE)
+
+
+def test_what_a_line_says_never_depends_on_how_far_one_looks():
+    for through in (date(2026, 1, 1) + timedelta(days=9 * n) for n in range(70)):
+        assert plan(everything(), through, FACTS) == [line for line in WHOLE if line.issue_on <= through]
+
+
+def test_with_since_exactly_the_later_lines_come():
+    for since in (date(2026, 1, 1) + timedelta(days=17 * n) for n in range(30)):
+        assert plan(everything(), day("2027-12-31"), FACTS, since) == [line for line in WHOLE if line.issue_on > since]
+
+
+def test_an_unknown_charge_leaves_alone_what_depends_on_it_and_no_other():
+    tiers = [{"up_to": 10, "price": "1.00"}]
+    calls = {"type": "usage", "key": "calls", "description": "Calls", "model": "graduated", "tiers": tiers}
+    contract = terms(recurring(), calls, ends_on="2026-12-31", holdback={"percent": "10", "charges": ["calls"]})
+    facts = Facts(usage=(UsageRecord(id="1", meter="calls", day=day("2026-03-10"), quantity=Decimal(50)),))
+    found = owed(contract, day("2027-01-01"), facts)
+    assert {one.charge: (one.since, one.path) for one in found.unknown} == {
+        "calls": (date(2026, 3, 1), "charges[1].tiers"),
+        "holdback": (date(2026, 3, 1), "charges[1].tiers"),
+    }
+    assert [line.charge for line in found.lines].count("fee") == 12
+
+
+def test_what_will_be_unknown_only_later_is_not_told_before():
+    escalator = {"index": "CPI", "first_on": "2026-06-01", "base_index": "100"}
+    contract = terms(
+        recurring(escalator=escalator),
+        ends_on="2026-12-31",
+        commitments=[{"key": "least", "amount": "10", "every": "month"}],
+    )
+    assert owed(contract, day("2026-05-31")).unknown == []
+    assert {one.charge for one in owed(contract, day("2026-06-01")).unknown} == {"fee", "least"}
+
+
+# -------------------------------------------------------------------------------------------------- the next day
+
+
+def test_the_next_day_is_never_later_than_the_next_line():
+    for after in (date(2025, 12, 1) + timedelta(days=3 * n) for n in range(260)):
+        later = [line.issue_on for line in WHOLE if line.issue_on > after]
+        due = next_due(everything(), FACTS, after)
+        if later:
+            assert due is not None
+            assert after < due <= min(later)
+
+
+@pytest.mark.parametrize(
+    ("after", "due"), [("2025-12-01", "2026-01-01"), ("2026-01-01", "2026-02-01"), ("2026-02-15", "2026-03-01")]
+)
+def test_the_next_day_of_a_plain_contract_is_the_next_period(after: str, due: str):
+    assert next_due(terms(), NO_FACTS, day(after)) == day(due)
+
+
+def test_the_next_day_knows_the_lead_of_advance_charges():
+    assert next_due(terms(issue_days_before=14), NO_FACTS, day("2026-01-20")) == date(2026, 2, 1)
+    assert next_due(terms(issue_days_before=14), NO_FACTS, day("2026-02-01")) == date(2026, 2, 15)
+
+
+def test_after_its_last_day_nothing_more_comes():
+    contract = terms(recurring(timing="arrears"), ends_on="2026-03-31")
+    assert next_due(contract, NO_FACTS, day("2026-03-31")) == date(2026, 4, 1)
+    assert next_due(contract, NO_FACTS, day("2026-04-01")) is None
+
+
+def test_a_milestone_brings_no_day_until_it_is_accepted():
+    build = {
+        "type": "fixed_price",
+        "key": "build",
+        "description": "Build",
+        "price": "1",
+        "instalments": [{"key": "a", "percent": "100"}],
+    }
+    assert next_due(terms(build), NO_FACTS, day("2026-03-31")) is None
+    facts = Facts(accepted=(Acceptance(charge="build", milestone="a", on=day("2026-04-05")),))
+    assert next_due(terms(build), facts, day("2026-03-31")) == date(2026, 4, 5)
+
+
+def test_changes_of_price_within_a_period_are_days_too():
+    steps = recurring(every="year", steps=[{"starts_on": "2026-05-20", "price": "1"}])
+    assert next_due(terms(steps), NO_FACTS, day("2026-03-31")) == date(2026, 5, 20)
+    rising = recurring(every="year", escalator={"percent": "3", "first_on": "2026-07-10"})
+    assert next_due(terms(rising), NO_FACTS, day("2026-03-31")) == date(2026, 7, 10)
+    free = recurring(every="year", discounts=[{"percent": "100", "ends_on": "2026-04-14"}])
+    assert next_due(terms(free), NO_FACTS, day("2026-03-31")) == date(2026, 4, 15)
+
+
+def test_a_change_that_becomes_known_later_is_a_day():
+    amendment = {"key": "A", "effective_on": "2026-06-01", "known_on": "2026-05-10", "ends_on": "2026-12-31"}
+    contract = terms(recurring(every="year"), amendments=[amendment])
+    assert next_due(contract, NO_FACTS, day("2026-03-31")) == date(2026, 5, 10)
+    assert next_due(contract, NO_FACTS, day("2026-05-10")) == date(2026, 6, 1)
+    assert next_due(contract, NO_FACTS, day("2026-06-01")) == date(2027, 1, 1)
+
+
+def test_the_next_day_reckons_with_the_amendments_known():
+    training = one_time(key="training", on="2026-08-20")
+    contract = terms(
+        recurring(every="year"), amendments=[{"key": "A", "effective_on": "2026-02-01", "add": [training]}]
+    )
+    assert next_due(contract, NO_FACTS, day("2026-01-31")) == date(2026, 2, 1)
+    assert next_due(contract, NO_FACTS, day("2026-02-01")) == date(2026, 8, 20)
+
+
+def test_an_interim_invoice_comes_on_the_day_of_the_usage():
+    calls = {
+        "type": "usage",
+        "key": "calls",
+        "description": "Calls",
+        "price": "1.00",
+        "every": "year",
+        "bill_over": "10",
+    }
+    facts = Facts(usage=(UsageRecord(id="1", meter="calls", day=day("2026-03-10"), quantity=Decimal(50)),))
+    assert next_due(terms(calls), facts, day("2026-02-01")) == date(2026, 3, 10)

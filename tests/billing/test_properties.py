@@ -1,200 +1,300 @@
-"""What must hold for all terms, not only for the worked ones."""
+"""What must hold for all contracts, not only for the worked ones. The calendar and money have theirs at the end."""
 
 from __future__ import annotations
 
 from calendar import monthrange
+from collections.abc import Callable, Iterable
 from datetime import date, timedelta
-from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
-from math import gcd
+from typing import Any, NamedTuple
 
 import msgspec
-from hypothesis import HealthCheck, given, settings
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from billing.invoicing import Rules, Settled
-from billing.money import allocate, exponent, round_half_away
+from billing.amendments import in_force
+from billing.explain import explain_text, recompute
+from billing.invoicing import Billing, Rules, Settled, bill, settle
+from billing.line import Line
+from billing.money import allocate, exponent
+from billing.next_due import next_due
 from billing.periods import Grid
-from billing.plan import Line, plan
+from billing.plan import plan
 from billing.tax import document_taxes, spread
-from billing.terms import Terms, parse_interval
-from tests.billing.build import bill_on, issue, one_time, recurring, signed, terms
+from billing.terms import Amendment, Change, Prepaid, Recurring, parse_interval
+from tests.billing.build import NO_TAX, recurring, terms
+from tests.billing.strategies import LATEST, START, Story, currencies, days, prices, quantities, stories
 
-quick = settings(derandomize=True, deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-
-START = date(2023, 12, 20)
-END = START + timedelta(days=900)
-days = st.integers(0, 800).map(lambda offset: START + timedelta(days=offset))
-prices = st.decimals(0, 5000, places=3)
-currencies = st.sampled_from(["JPY", "USD", "KWD"])
-discounts = st.lists(
-    st.one_of(
-        st.builds(lambda value: {"percent": str(value)}, st.decimals(0, 100, places=2)),
-        st.builds(lambda value: {"amount": str(value)}, st.decimals(0, 500, places=2)),
-    ),
-    max_size=2,
-)
-intervals = st.sampled_from(
-    [
-        ("week", None),
-        ("2 weeks", "week"),
-        ("30 days", None),
-        ("month", None),
-        ("month", "year"),
-        ("quarter", "month"),
-        ("4 months", "year"),
-        ("half_year", None),
-        ("year", "quarter"),
-        ("year", None),
-    ]
-)
+FAR = LATEST + timedelta(days=1200)  # everything has happened, is known and is due
+BEFORE = START - timedelta(days=40)
+_UNHURRIED = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+quick = settings(derandomize=True, deadline=None, suppress_health_check=_UNHURRIED)
+long = settings(quick, derandomize=False, max_examples=400)
+rates = st.decimals(0, 30, places=3)
 
 
-@st.composite
-def charges(draw, key: str):
-    if draw(st.integers(0, 4)) == 0:
-        return one_time(key=key, price=str(draw(prices)), on=draw(days).isoformat())
-    every, price_per = draw(intervals)
-    starts = draw(st.none() | days)
-    own_anchor = st.none() | st.integers(1, 31) | st.just("last")
-    return recurring(
-        key=key,
-        price=str(draw(prices)),
-        quantity=str(draw(st.decimals(0, 40, places=1))),
-        discounts=draw(discounts),
-        every=every,
-        price_per=price_per,
-        timing=draw(st.sampled_from(["advance", "arrears"])),
-        starts_on=starts and starts.isoformat(),
-        anchor_day=None if "week" in every or "day" in every else draw(own_anchor),
-        proration=draw(st.sampled_from([None, "actual", "thirty_360", "none"])),
-    )
+PROPERTIES: list[tuple[str, Callable[[], None]]] = []  # each with many more contracts, for the long run
 
 
-@st.composite
-def contracts(draw, currency=currencies) -> Terms:
-    ends = draw(st.none() | days)
-    starts = draw(days)
-    return terms(
-        *[draw(charges(key)) for key in draw(st.sampled_from(["a", "ab", "abc"]))],
-        starts_on=starts.isoformat(),
-        ends_on=max(starts, ends).isoformat() if ends else None,
-        anchor_day=draw(st.none() | st.integers(1, 31) | st.just("last")),
-        issue_days_before=draw(st.sampled_from([0, 0, 10])),
-        currency=draw(currency),
-    )
+def holds_for(*strategies: st.SearchStrategy[Any], examples: int = 40) -> Callable[[Callable[..., None]], Any]:
+    """Test a property on some random contracts, the same every time, and on many others in the long run."""
+
+    def both(check: Callable[..., None]) -> Any:
+        PROPERTIES.append((check.__name__, long(given(*strategies)(check))))
+        return settings(quick, max_examples=examples)(given(*strategies)(check))
+
+    return both
 
 
-@st.composite
-def amended(draw) -> tuple[Terms, Terms]:
-    """Terms and what a person might make of them: cut short, repriced, a charge less, or something else altogether."""
-    before = draw(contracts(st.just("USD")))
-    charge = before.charges[0]
-    price = Decimal(draw(prices))
-    after = {
-        "shorter": msgspec.structs.replace(before, ends_on=max(before.starts_on, draw(days))),
-        "repriced": msgspec.structs.replace(
-            before, charges=(msgspec.structs.replace(charge, price=price), *before.charges[1:])
-        ),
-        "a charge less": msgspec.structs.replace(before, charges=before.charges[1:] or before.charges),
-        "moved": msgspec.structs.replace(before, anchor_day=draw(st.integers(1, 31))),
-        "rewritten": draw(contracts(st.just("USD"))),
-    }
-    return before, after[draw(st.sampled_from([*after]))]
+class Run(NamedTuple):
+    """A day on which a contract was billed, what came of it, and what was settled before and after."""
+
+    today: date
+    before: list[Settled]
+    billing: Billing
+    after: list[Settled]
 
 
-def walk(contract: Terms, step: int, settled: list[Settled]) -> dict[str, int]:
+def walk(story: Story, on: Iterable[date], rules: Rules = NO_TAX) -> list[Run]:
+    """Bill and issue on one day after the other, with the facts and amendments known by then."""
+    settled: list[Settled] = []
+    runs = []
+    for today in on:
+        billing = bill(story.terms, settled, today=today, rules=rules, facts=story.facts(today))
+        after = settle(settled, billing)
+        runs.append(Run(today, settled, billing, after))
+        settled = after
+    return runs
+
+
+def every(step: int, until: date = LATEST) -> list[date]:
+    """Return run days ``step`` days apart, and a last one when all is over."""
+    count = (until - BEFORE).days // step
+    return [*(BEFORE + timedelta(days=step * number) for number in range(count + 1)), FAR]
+
+
+def by_charge(runs: Iterable[Run]) -> dict[str, int]:
+    """Return what each charge was billed in all, net of credits; nothing for a charge without."""
     sums: dict[str, int] = {}
-    day = START - timedelta(days=15)
-    while day < END + timedelta(days=step):
-        billing = bill_on(contract, settled, min(day, END))
-        settled[:] = issue(contract, settled, min(day, END))
-        for charge, amount in signed(billing).items():
-            sums[charge] = sums.get(charge, 0) + amount
-        day += timedelta(days=step)
-    return sums
-
-
-def nonzero(sums: dict[str, int]) -> dict[str, int]:
+    for run in runs:
+        for draft in run.billing.drafts:
+            for one in draft.lines:
+                sums[one.line.charge] = sums.get(one.line.charge, 0) + draft.sign * one.amount
     return {charge: amount for charge, amount in sums.items() if amount}
 
 
-@given(contracts(), st.integers(20, 45))
-@settings(quick, max_examples=25)
-def test_step_by_step_bills_the_same_per_charge_as_all_at_once(contract, step):
-    assert nonzero(walk(contract, step, [])) == nonzero(signed(bill_on(contract, [], END)))
+def owed(story: Story, through: date = FAR, since: date | None = None) -> list[Line]:
+    """Return what a contract owes when everything is known."""
+    return plan(in_force(story.terms, FAR), through, story.facts(FAR), since)
 
 
-@given(contracts())
-@settings(quick, max_examples=3)
-def test_day_by_day_bills_the_same_per_charge_as_all_at_once(contract):
-    assert nonzero(walk(contract, 1, [])) == nonzero(signed(bill_on(contract, [], END)))
+def worth(lines: Iterable[Line]) -> dict[str, int]:
+    sums: dict[str, int] = {}
+    for line in lines:
+        sums[line.charge] = sums.get(line.charge, 0) + line.amount
+    return {charge: amount for charge, amount in sums.items() if amount}
 
 
-@given(contracts(), days, days)
-@quick
-def test_a_rerun_on_the_same_or_any_earlier_day_bills_nothing(contract, one, other):
-    settled = issue(contract, [], max(one, other))
-    assert bill_on(contract, settled, max(one, other)).drafts == ()
-    assert bill_on(contract, settled, min(one, other)).drafts == ()
+# --------------------------------------------------------------------------------------------- when billing runs
 
 
-@given(contracts(), days, st.decimals(0, 30, places=3))
-@quick
-def test_lines_and_taxes_add_up_to_their_document(contract, today, rate):
-    for draft in bill_on(contract, [], today, Rules(tax_rates={"standard": rate})).drafts:
-        assert draft.subtotal == sum(one.amount for one in draft.lines) == sum(tax.base for tax in draft.taxes)
-        assert draft.tax == sum(tax.amount for tax in draft.taxes)
-        assert draft.total == draft.subtotal + draft.tax >= 0
-        assert sum(spread(draft.taxes[0], [one.amount for one in draft.lines])) == draft.tax
+@holds_for(stories(), st.integers(20, 45))
+def test_month_by_month_bills_the_same_per_charge_as_all_at_once(story, step):
+    assert by_charge(walk(story, every(step))) == by_charge(walk(story, [FAR]))
 
 
-@given(amended(), days, days)
-@settings(quick, max_examples=80)
-def test_after_any_change_a_slice_adds_up_to_what_is_owed_and_is_never_credited_below_nothing(pair, one, other):
-    before, after = pair
-    settled = issue(before, [], min(one, other))
-    settled = issue(after, settled, max(one, other))
-    owed = {line.slice: line.amount for line in plan(after, max(line_ends(settled, max(one, other))))}
-    for item in settled:
-        assert item.amount == owed.get(item.slice, 0)
-        assert item.amount >= 0
-    assert bill_on(after, settled, max(one, other)).drafts == ()
+@holds_for(stories(most_days=70), examples=4)
+def test_day_by_day_bills_the_same_per_charge_as_all_at_once(story):
+    first = story.terms.starts_on - timedelta(days=12)
+    on = [first + timedelta(days=offset) for offset in range(160)]
+    assert by_charge(walk(story, [*on, FAR])) == by_charge(walk(story, [FAR]))
 
 
-def line_ends(settled: list[Settled], today: date) -> list[date]:
-    return [today, *(max(item.line.issue_on, item.line.until) for item in settled if item.line)]
+@holds_for(stories(), days(), days())
+def test_billed_and_to_be_billed_is_the_contract_s_value(story, one, other):
+    billed, later = walk(story, sorted({one, other})), walk(story, sorted({one, other, FAR}))[-1]
+    sums = by_charge(billed)
+    for charge, amount in by_charge([later]).items():
+        sums[charge] = sums.get(charge, 0) + amount
+    assert {charge: amount for charge, amount in sums.items() if amount} == worth(owed(story))
 
 
-@given(contracts())
-@quick
-def test_an_explanation_recomputes_to_the_amount(contract):
-    for line in plan(contract, END):
-        assert recomputed(line) == line.amount
+@holds_for(stories(), days(), days())
+def test_a_rerun_on_the_same_day_bills_nothing(story, one, other):
+    for run in walk(story, sorted({one, other})):
+        again = bill(story.terms, run.after, today=run.today, rules=NO_TAX, facts=story.facts(run.today))
+        assert again.drafts == ()
 
 
-def recomputed(line: Line) -> int:
-    """Work the amount out from the explanation's operands alone."""
-    told = line.explain.operands
-    gross = Fraction(told["price"]) * Fraction(told["quantity"])
-    share = before = Fraction(1)
-    if line.explain.rule == "recurring":
-        every, per = parse_interval(told["every"]), parse_interval(told["price_per"])
-        size = Fraction(every.count, per.count)
-        step = 1 / Fraction(every.count, gcd(every.count, per.count))
-        gross *= size
-        share = sum((Fraction(part) for part in told["parts"].split(" + ")), Fraction(0)) * step
-    for percent in told.get("percent", "").split():
-        gross *= 1 - Fraction(percent) / 100
-    net = max(Fraction(0), gross - sum(Fraction(amount) for amount in told.get("off", "").split()))
-    net *= 10 ** exponent(told["currency"])
-    before = Fraction(told.get("before", "0"))
-    return round_half_away(net * (before + share)) - round_half_away(net * before)
+@holds_for(stories(amended=False), days(), days())
+def test_a_rerun_on_an_earlier_day_neither_bills_nor_credits(story, one, other):
+    facts = story.facts(FAR)
+    settled = settle([], bill(story.terms, [], today=max(one, other), rules=NO_TAX, facts=facts))
+    assert bill(story.terms, settled, today=min(one, other), rules=NO_TAX, facts=facts).drafts == ()
 
 
-@given(days, st.integers(1, 31), st.sampled_from([1, 2, 3, 6, 12]))
-@quick
+# ----------------------------------------------------------------------------------------- documents, credits, words
+
+
+@holds_for(stories(), days(), days(), rates, st.sampled_from(["per_document", "per_line"]))
+def test_lines_and_taxes_add_up_to_their_document(story, one, other, rate, rounding):
+    rules = Rules(tax_rates={"standard": rate}, tax_rounding=rounding)
+    for run in walk(story, sorted({one, other, FAR}), rules):
+        for draft in run.billing.drafts:
+            assert draft.subtotal == sum(line.amount for line in draft.lines) == sum(tax.base for tax in draft.taxes)
+            assert draft.tax == sum(tax.amount for tax in draft.taxes)
+            assert draft.total == draft.subtotal + draft.tax >= 0
+            if rounding == "per_document":
+                assert sum(spread(draft.taxes[0], [line.amount for line in draft.lines])) == draft.tax
+
+
+@holds_for(stories(), st.integers(15, 200))
+def test_a_slice_adds_up_to_what_is_owed_and_no_credit_exceeds_what_was_billed(story, step):
+    for run in walk(story, every(step)):
+        was = {item.slice: item.amount for item in run.before}
+        lines = plan(in_force(story.terms, run.today), FAR, story.facts(run.today))
+        due = {line.slice: line.amount for line in lines}
+        for item in run.after:
+            assert item.amount == due.get(item.slice, 0)
+        for draft in run.billing.drafts:
+            for one in draft.lines:
+                credited, billed = -draft.sign * one.amount, was.get(one.line.slice, 0)
+                assert credited <= max(billed, 0) - min(due.get(one.line.slice, 0), 0)
+        assert [item.slice for item in run.after] == list(dict.fromkeys(item.slice for item in run.after))
+
+
+@holds_for(stories(extra=False), st.integers(15, 200))
+def test_no_charge_is_ever_credited_below_nothing(story, step):
+    assume(not any(isinstance(charge, Prepaid) for charge in in_force(story.terms, FAR).charges))
+    for run in walk(story, every(step)):
+        sums: dict[str, int] = {}
+        for item in run.after:
+            charge = item.slice.split("/")[1]
+            sums[charge] = sums.get(charge, 0) + item.amount
+        assert all(amount >= 0 for amount in sums.values())
+
+
+@holds_for(stories())
+def test_an_explanation_recomputes_to_its_line_and_can_be_worded(story):
+    for line in owed(story):
+        assert recompute(line.explain) == line.amount
+        assert explain_text(line.explain)
+        assert line.explain.operands["currency"] == story.terms.currency
+
+
+# ----------------------------------------------------------------------------------------------- how far is planned
+
+
+@holds_for(stories(), days(), days())
+def test_lines_do_not_depend_on_how_far_is_planned(story, one, other):
+    short, further = owed(story, min(one, other)), owed(story, max(one, other))
+    assert short == [line for line in further if line.issue_on <= min(one, other)]
+    assert all(line.issue_on <= max(one, other) for line in further)
+    assert len({line.slice for line in further}) == len(further)
+
+
+@holds_for(stories(), days(), days())
+def test_since_leaves_out_lines_issued_by_that_day_and_changes_nothing_else(story, one, other):
+    since, through = min(one, other), max(one, other)
+    whole, rest = owed(story, through), owed(story, through, since)
+    assert [line for line in rest if line.issue_on > since] == [line for line in whole if line.issue_on > since]
+    assert {line.slice for line in rest} <= {line.slice for line in whole}
+
+
+@holds_for(stories(amended=False), days(), days())
+def test_a_run_that_starts_late_drafts_what_a_full_one_does(story, one, other):
+    since, today = min(one, other), max(one, other)
+    facts = story.facts(FAR)
+    settled = settle([], bill(story.terms, [], today=since, rules=NO_TAX, facts=facts))
+    full = bill(story.terms, settled, today=today, rules=NO_TAX, facts=facts)
+    billed = sum(item.amount for item in settled)
+    for kept in (settled, []):
+        late = bill(story.terms, kept, today=today, rules=NO_TAX, facts=facts, since=since, billed=billed)
+        assert late.drafts == full.drafts
+
+
+@holds_for(stories(amended=False), days())
+def test_nothing_is_issued_before_the_day_on_which_something_is_next_due(story, after):
+    facts = story.facts(FAR)
+    coming = [line.issue_on for line in plan(story.terms, FAR, facts) if line.issue_on > after]
+    soonest = next_due(story.terms, facts, after)
+    if coming:
+        assert soonest is not None
+        assert after < soonest <= min(coming)
+    # each day named brings one nearer to the end
+    assert soonest is None or soonest > after
+
+
+@holds_for(stories())
+def test_between_the_days_named_by_next_due_nothing_changes(story):
+    today = story.terms.starts_on
+    facts = story.facts(FAR)
+    for _ in range(4):
+        soonest = next_due(story.terms, facts, today)
+        if soonest is None:
+            break
+        quiet = soonest - timedelta(days=1)
+        now, then = (plan(in_force(story.terms, one), one, facts) for one in (today, quiet))
+        assert [(line.slice, line.amount) for line in now] == [(line.slice, line.amount) for line in then]
+        today = soonest
+
+
+# ------------------------------------------------------------------------------------------------------- amendments
+
+
+@st.composite
+def undone(draw) -> tuple[Story, Story, list[date]]:
+    """Return a contract as signed, the same with an amendment and another that takes it back, and the days of runs."""
+    story = draw(stories(amended=False))
+    first, last = story.terms.starts_on, story.terms.ends_on
+    on = first + timedelta(days=draw(st.integers(0, (last - first).days)))
+    known = [on + timedelta(days=draw(st.integers(-20, 100)))]
+    known.append(known[0] + timedelta(days=draw(st.integers(0, 100))))
+    plain = [one for one in story.terms.charges if isinstance(one, Recurring) and not one.steps and not one.tiers]
+    what = draw(st.sampled_from(["price", "quantity", "end"] if plain else ["end"]))
+    changes: tuple[dict[str, object], dict[str, object]]
+    if what == "end":
+        changes = {"ends_on": on}, {"ends_on": last}
+    else:
+        charge = msgspec.structs.replace(plain[0], escalates=False)
+        charges = tuple(charge if one.key == charge.key else one for one in story.terms.charges)
+        story = story._replace(terms=msgspec.structs.replace(story.terms, charges=charges))
+        new = draw(prices if what == "price" else quantities)
+        changes = tuple(
+            {"change": (Change(charge=charge.key, **{what: value}),)} for value in (new, getattr(charge, what))
+        )  # type: ignore[assignment]
+    amendments = tuple(
+        Amendment(key=f"A{number}", effective_on=on, known_on=day, **change)  # type: ignore[arg-type]
+        for number, (day, change) in enumerate(zip(known, changes, strict=True))
+    )
+    return story, story._replace(terms=msgspec.structs.replace(story.terms, amendments=amendments)), known
+
+
+@holds_for(undone())
+def test_an_amendment_that_is_undone_bills_nothing_in_sum(stories_and_days):
+    signed, amended, known = stories_and_days
+    runs = walk(amended, [*sorted({*known, known[-1] + timedelta(days=40)}), FAR])
+    assert by_charge(runs) == by_charge(walk(signed, [FAR]))
+    assert {(line.slice, line.amount) for line in owed(amended)} == {(line.slice, line.amount) for line in owed(signed)}
+
+
+@holds_for(stories(amended=False), stories(amended=False), days(), days())
+def test_whatever_a_person_makes_of_the_terms_the_next_run_bills_the_difference(before, after, one, other):
+    rewritten = msgspec.structs.replace(after.terms, currency=before.terms.currency)
+    first = bill(before.terms, [], today=min(one, other), rules=NO_TAX, facts=before.facts(FAR))
+    facts = after.facts(FAR)
+    settled = settle(settle([], first), bill(rewritten, settle([], first), today=FAR, rules=NO_TAX, facts=facts))
+    due = {line.slice: line.amount for line in plan(rewritten, FAR, facts)}
+    assert {item.slice: item.amount for item in settled if item.amount} == {key: due[key] for key in due if due[key]}
+    assert bill(rewritten, settled, today=FAR, rules=NO_TAX, facts=facts).drafts == ()
+
+
+# ------------------------------------------------------------------------------------------------- calendar and money
+
+
+@holds_for(days(), st.integers(1, 31), st.sampled_from([1, 2, 3, 6, 12]))
 def test_month_boundaries_never_drift_from_the_anchor(start, anchor, months):
     of = Grid(start, months, True, anchor)
     for index in range(-30, 30):
@@ -204,19 +304,20 @@ def test_month_boundaries_never_drift_from_the_anchor(start, anchor, months):
         assert of.index_of(boundary - timedelta(days=1)) == index - 1
 
 
-@given(days, st.integers(1, 400), st.integers(1, 31), st.sampled_from(["week", "10 days", "month", "quarter", "year"]))
+@given(
+    days(), st.integers(1, 400), st.integers(1, 31), st.sampled_from(["week", "10 days", "month", "quarter", "year"])
+)
 @quick
-def test_periods_cover_every_day_exactly_once(start, length, anchor, every):
+def test_periods_cover_every_day_exactly_once(start, length, anchor, interval):
     until = start + timedelta(days=length)
-    found = list(Grid.of(start, parse_interval(every), anchor).periods(start, until))
+    found = list(Grid.of(start, parse_interval(interval), anchor).periods(start, until))
     assert found[0].starts == start
     assert found[-1].until == until
     assert all(one.until == other.starts for one, other in pairwise(found))
     assert all(one.full_starts <= one.starts < one.until <= one.full_until for one in found)
 
 
-@given(st.integers(-(10**9), 10**9), st.lists(st.integers(0, 10**6), min_size=1, max_size=30))
-@quick
+@holds_for(st.integers(-(10**9), 10**9), st.lists(st.integers(0, 10**6), min_size=1, max_size=30))
 def test_shares_of_a_total_lose_nothing_and_stay_within_one_minor_unit(total, weights):
     shares = allocate(total, weights)
     assert sum(shares) == total
@@ -225,19 +326,19 @@ def test_shares_of_a_total_lose_nothing_and_stay_within_one_minor_unit(total, we
     assert all(abs(share - part) < 1 for share, part in zip(shares, exact, strict=True))
 
 
-@given(prices, currencies, st.integers(1, 28), st.sampled_from(["month", "quarter", "4 months", "half_year"]))
-@quick
-def test_a_yearly_price_billed_in_parts_loses_no_cent_in_any_year(price, currency, anchor, every):
-    contract = terms(recurring(price=str(price), price_per="year", every=every), currency=currency, anchor_day=anchor)
-    per_year = 12 // parse_interval(every).count
+@holds_for(prices, currencies, st.integers(1, 28), st.sampled_from(["month", "quarter", "4 months", "half_year"]))
+def test_a_yearly_price_billed_in_parts_loses_no_cent_in_any_year(price, currency, anchor, interval):
+    contract = terms(
+        recurring(price=str(price), price_per="year", every=interval), currency=currency, anchor_day=anchor
+    )
+    per_year = 12 // parse_interval(interval).count
     full = plan(contract, date(2029, 1, 1))[1:]  # the first may be a stub
     for first in range(len(full) - per_year):
         year = sum(line.amount for line in full[first : first + per_year])
         assert abs(year - price * 10 ** exponent(currency)) < 1
 
 
-@given(st.lists(st.integers(-(10**7), 10**7), min_size=1, max_size=12), st.decimals(0, 40, places=3))
-@quick
+@holds_for(st.lists(st.integers(-(10**7), 10**7), min_size=1, max_size=12), st.decimals(0, 40, places=3))
 def test_a_document_s_tax_spread_over_lines_stays_within_one_minor_unit_of_each_line_s_own(amounts, rate):
     (tax,) = document_taxes([("standard", amount) for amount in amounts], {"standard": rate})
     shares = spread(tax, amounts)
@@ -245,9 +346,10 @@ def test_a_document_s_tax_spread_over_lines_stays_within_one_minor_unit_of_each_
     assert all(abs(share - amount * Fraction(rate) / 100) <= 1 for share, amount in zip(shares, amounts, strict=True))
 
 
-@given(contracts(), days)
-@quick
-def test_amounts_depend_on_the_terms_only_and_not_on_how_far_is_planned(contract, through):
-    short = plan(contract, through)
-    assert short == [line for line in plan(contract, END) if line.issue_on <= through]
-    assert len({line.slice for line in plan(contract, END)}) == len(plan(contract, END))
+# ---------------------------------------------------------------------------------------------------- the long run
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("check", [check for _, check in PROPERTIES], ids=[name for name, _ in PROPERTIES])
+def test_hundreds_of_other_contracts(check):
+    check()

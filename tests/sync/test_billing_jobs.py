@@ -219,11 +219,12 @@ def test_terms_in_the_store_that_cannot_be_read_park_their_contract_alone(bench:
     assert [row.contract for row in bench.drafts()] == ["B"]
 
 
-def test_a_contract_of_an_entity_that_is_not_configured_is_parked(bench: Bench) -> None:
+def test_contracts_of_an_entity_that_is_not_configured_are_named_once(bench: Bench) -> None:
     bench.contract("A")
+    bench.contract("B")
     del bench.entities["uk"]
     assert bench.run("plan_invoices")["plan_invoices"].outcome == "done"
-    assert "'uk' is not configured" in bench.item("contract_parked").message
+    assert "'uk', which is not configured" in bench.item("entity_unknown").message
 
 
 def test_a_tax_class_without_a_rate_bills_nothing_and_says_which(bench: Bench) -> None:

@@ -248,7 +248,8 @@ def test_a_proposed_change_shows_both_sides_and_what_it_would_bill(walked_client
     page = words(walked_client, f"/contracts/{key}")
     assert re.search(r"Premium support: 100\.00 GBP per month, .{,60} Premium support: 150\.00 GBP per month", page)
     assert "Due now: invoice, to be paid by 5 Nov 2026 100.00 GBP" in page
-    assert "(correction 1) 1 Sep 2026 to 30 Sep 2026 1 month from 1 Sep 2026 at 150.00 50.00 GBP" in page
+    why = "1 month from 1 Sep 2026 at 150.00 = 150.00, less 100.00 billed before"
+    assert f"Correction: Premium support 1 Sep 2026 to 30 Sep 2026 {why} 50.00 GBP" in page
 
 
 def test_a_contract_that_cannot_be_planned_says_so_and_has_its_page(walked: Live, copied: Any) -> None:
