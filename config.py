@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 Approve = Literal["manual", "auto"]
+TaxRounding = Literal["per_document", "per_line"]
 PostPayments = Literal["netterms", "ledger"]
 Delivery = Literal["netterms", "ledger", "none"]
 Published = tuple[tuple[date, Decimal], ...]  # the values of a price index by the day each was published, oldest first
@@ -76,6 +77,8 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
     credit_prefix: str
     approve: Approve
     tax_rates: dict[str, Decimal]
+    tax_rounding: TaxRounding = "per_document"
+    catch_up_review: Decimal = Decimal(1000)
     delivery: Delivery = "none"
     deliver_from: date = date.min
     send_hour: int = 9
@@ -374,6 +377,8 @@ def _entity(name: str, table: _Section, approve: str) -> Entity:
         credit_prefix=table.text("credit_note_prefix", "what credit note numbers begin with", f"{prefix}CN-"),
         approve=cast(Approve, table.choice("approve", ("manual", "auto"), approve)),
         tax_rates=_tax_rates(table.table("tax")),
+        tax_rounding=cast(TaxRounding, table.choice("tax_rounding", ("per_document", "per_line"), "per_document")),
+        catch_up_review=_catch_up_review(table),
         delivery=cast(Delivery, table.choice("delivery", ("netterms", "ledger", "none"), "none")),
         deliver_from=table.value("deliver_from", date, "the first day of issue that is mailed", go_live),
         send_hour=table.value("send_hour", int, "an hour from 0 to 23", 9),
@@ -394,6 +399,14 @@ def _entity(name: str, table: _Section, approve: str) -> Entity:
         table.fault("credit_note_prefix", "equals number_prefix: invoices and credit notes are two series")
     table.close()
     return entity
+
+
+def _catch_up_review(table: _Section) -> Decimal:
+    wanted = "an amount in major units, such as 1000"
+    amount = Decimal(table.value("catch_up_review", (int, Decimal), wanted, 1000))
+    if not (amount.is_finite() and amount >= 0):
+        table.fault("catch_up_review", f"is {amount}: write {wanted}")
+    return amount
 
 
 def _reminder_days(table: _Section) -> tuple[int, ...]:

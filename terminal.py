@@ -149,6 +149,21 @@ def rows(columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
     out.print(table)
 
 
+def paper(facts: dict[str, str], document: dict[str, Any]) -> None:
+    """Print one document: what stands above its lines, the lines, and what they come to."""
+    for name, text in facts.items():
+        _say(f"[bold]{name}[/] {_safe(text)}" if text else f"[bold]{name}[/]")
+    table = _table("line", "service", "quantity", "price", "amount")
+    for line in document["lines"]:
+        period = line["from"] if line["from"] == line["to"] else f"{line['from']} to {line['to']}"
+        table.add_row(
+            _safe(_worded(line)), period, line["quantity"], _grouped(line["unit_price"]), _grouped(line["amount"])
+        )
+    for name in ("subtotal", "tax", "total"):
+        table.add_row("", name.capitalize(), "", "", _grouped(document[name]))
+    _show(table)
+
+
 # ---------------------------------------------------------------------------------------------------------------- plan
 
 

@@ -49,7 +49,7 @@ SHAPES = 5
 def terms(shape: int, months: int) -> Terms:
     """Return the terms of one shape of contract that has run for so many months by the day after ``DUE``."""
     starts = anchored(DUE.year * 12 + DUE.month - months, 1)
-    fee = {"type": "recurring", "key": "fee", "description": "Platform fee", "price": "1200.00"}
+    fee = {"type": "recurring", "key": "fee", "description": "Platform fee", "price": PRICE}
     care = {
         "type": "recurring",
         "key": "care",
@@ -82,6 +82,12 @@ def terms(shape: int, months: int) -> Terms:
 
 
 KEY = "K{:06d}"
+PRICE = "7777.77"  # of the platform fee in a pattern; each contract has a price of its own
+
+
+def price(number: int) -> str:
+    """Return the platform fee of a contract: no two near each other pay the same."""
+    return f"{800 + number % 991}.{number % 9 + 1}{number % 7 + 1}"
 
 
 def usage(contract: Terms, months: int) -> list[UsageRecord]:
@@ -150,11 +156,17 @@ class _Pattern:
             self.days.setdefault(line.issue_on, []).append((line.slice, line.amount, to_json(line)))
 
     def write(self, rows: dict[str, list[tuple[Any, ...]]], number: int, document: int) -> int:
-        key, old = KEY.format(number), KEY.format(0)
-        text = self.terms.replace(old, key)
+        key, fee = KEY.format(number), price(number)
+        minor, more = fee.replace(".", ""), int(fee.replace(".", "")) - int(PRICE.replace(".", ""))
+
+        def own(text: str) -> str:
+            return text.replace(KEY.format(0), key).replace(PRICE, fee).replace(PRICE.replace(".", ""), minor)
+
+        text = own(self.terms)
         rows["contracts"].append((key, "us", 1, "crm", key, key, 1, key, text))
         for day, lines in self.days.items():
             document += 1
+            lines = [(own(name), amount + more * ("/fee/" in name), own(data)) for name, amount, data in lines]
             total = sum(amount for _, amount, _ in lines)
             on = day.isoformat()
             rows["documents"].append(
@@ -177,10 +189,7 @@ class _Pattern:
                     "{}",
                 )
             )
-            rows["lines"] += [
-                (name.replace(old, key), 0, key, document, amount, data.replace(old, key))
-                for name, amount, data in lines
-            ]
+            rows["lines"] += [(name, 0, key, document, amount, data) for name, amount, data in lines]
         rows["usage"] += [
             (key, name, meter, day, "", quantity, "{}", "", "", "") for name, meter, day, quantity in self.usage
         ]
@@ -235,12 +244,11 @@ def floor(path: Path, contracts: int) -> dict[str, Any]:
     """Bill the simplest contracts: three prices times a quantity, less 5%, with tax; integers and executemany alone."""
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute(
-        "CREATE TABLE invoices (id INTEGER PRIMARY KEY, contract TEXT, issue_on TEXT, due_on TEXT, subtotal INTEGER, tax INTEGER, total INTEGER)"
-    )
-    connection.execute(
-        "CREATE TABLE lines (invoice INTEGER, charge TEXT, starts TEXT, until TEXT, quantity INTEGER, price INTEGER, amount INTEGER)"
-    )
+    for table in (
+        "invoices (id INTEGER PRIMARY KEY, contract TEXT, issue_on TEXT, due_on TEXT, net INTEGER, tax INTEGER, total INTEGER)",
+        "lines (invoice INTEGER, charge TEXT, starts TEXT, until TEXT, quantity INTEGER, price INTEGER, amount INTEGER)",
+    ):
+        connection.execute(f"CREATE TABLE {table}")
     began, cpu = perf_counter(), process_time()
     for start in range(0, contracts, BATCH):
         invoices, lines = [], []

@@ -31,7 +31,7 @@ class Left(NamedTuple):
 
     def covers(self, line: Line) -> bool:
         """Whether a line's slice is one of them."""
-        return (self.since is not None and line.issue_on <= self.since) or self.is_unknown(line)
+        return (self.since is not None and line.issue_on <= self.since) or bool(self.unknown and self.is_unknown(line))
 
     def is_unknown(self, line: Line) -> bool:
         """Whether what a line's slice owes cannot be worked out."""
@@ -52,7 +52,7 @@ def differences(
                 yield Difference(key, line, 0, line.amount, None)
         elif was.how == "issued" and was.amount != (due := was.due(line.amount)) and not left.is_unknown(line):
             yield Difference(key, line, was.revision + 1, due - was.amount, was)
-    for was in missing(owed, known.values(), left):
+    for was in missing(owed, known.values(), left) if known else ():
         due = was.due(0)
         if due != was.amount:
             yield Difference(was.slice, _no_longer_owed(was), was.revision + 1, due - was.amount, was)

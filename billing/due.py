@@ -33,8 +33,8 @@ class PaymentTerms(msgspec.Struct, frozen=True):
     """When an invoice falls due.
 
     ``net``: ``days`` after its date. ``eom``: ``days`` after the end of its month. ``day``: the first day-of-month
-    ``day`` strictly after its date. ``next_month``: that day of the month that follows. ``then_day``: the first such day
-    at least ``days`` after its date. Days of the month are clamped to the month's length.
+    ``day`` strictly after its date. ``next_month``: that day of the month that follows. ``then_day``: the first such
+    day at least ``days`` after its date. Days of the month are clamped to the month's length.
     """
 
     rule: Literal["net", "eom", "day", "next_month", "then_day"] = "net"

@@ -51,6 +51,8 @@ def explain_text(explanation: Explanation) -> str:
 def explain_drafted(drafted: DraftLine, draft: Draft) -> str:
     """Word how an amount on a draft came about; of a correction also what the slice comes to and what was billed."""
     text = explain_text(drafted.line.explain)
+    if draft.against:
+        return f"agreed credit on invoice {draft.against}, of: {text}"
     if not drafted.revision:
         return text
     owed = drafted.line.amount

@@ -43,7 +43,7 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
 class Overdue(msgspec.Struct, frozen=True, kw_only=True):
     """An issued invoice that is not paid, due or not yet, or was paid late; ``open`` is left of it, in minor units.
 
-    ``paid`` is what was paid of it after that date: (day, amount), oldest first. What was open on a day is ``open`` plus
+    ``paid`` is what was paid after its due date: (day, amount), oldest first. What was open on a day is ``open`` plus
     what was paid later, so that a fee for a time that has passed does not vanish with the payment.
     """
 
@@ -57,10 +57,10 @@ IndexSeries = tuple[tuple[date, Decimal], ...]  # (published on, value), oldest 
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything known of a contract beside its terms. ``assume`` lets a preview fill in what is not known yet.
+    """Everything known of a contract beside its terms. ``assume_from`` lets a preview fill in what is not known yet.
 
-    With ``assume``, estimates stand in for usage, expected days for acceptances, and an index's latest value for one that
-    is not published yet; the lines say so by ``estimated``.
+    From that day on estimates stand in for usage, expected days for acceptances, and an index's latest value for one
+    that is not published yet; the lines say so by ``estimated``.
     """
 
     usage: tuple[UsageRecord, ...] = ()

@@ -7,7 +7,8 @@ twice, late, or after a change of terms: a slice's drafted lines always add up t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import TypeVar
 
@@ -31,6 +32,7 @@ from billing.tax import TaxLine as TaxLine
 from billing.tax import document_taxes
 from billing.terms import Terms
 
+_DAY = timedelta(days=1)
 LATE = timedelta(days=31)  # what was due longer ago is not the ordinary run but catching up
 
 
@@ -70,16 +72,17 @@ def bill(
     elsewhere = _take_billed_before(owed, known, terms, today, rules)
     due = list(differences(owed, known, today, _left(unknown, since)))
     shown = _shown(due, today)
-    puzzles = list(dict.fromkeys(Note(one.code, one.message, one.path) for one in unknown))
+    puzzles = dict.fromkeys([Note(one.code, one.message, one.path) for one in unknown]) if unknown else ()
     notes = [*_tax_class_notes(terms, shown, rules), *_currency_notes(terms, settled)]
+    ahead = bool(known) and _is_ahead(known.values(), owed, today)
     if notes or not shown:
-        return Billing(settled_elsewhere=elsewhere, notes=(*notes, *puzzles))
+        return Billing(settled_elsewhere=elsewhere, notes=(*notes, *puzzles), ahead=ahead)
     check(shown)
     if billed is None and since is None:
         billed = sum(item.amount for item in settled if item.how == "issued")
     waiting = [*_po_notes(terms), *_bound_notes(terms, shown, billed, today, rules)]
-    draft = _draft(terms, shown, today, rules, tuple(note.code for note in waiting))
-    return Billing(drafts=(draft,), settled_elsewhere=elsewhere, notes=(*waiting, *puzzles))
+    draft = _draft(terms, shown, today, rules, tuple([note.code for note in waiting]))
+    return Billing(drafts=(draft,), settled_elsewhere=elsewhere, notes=(*waiting, *puzzles), ahead=ahead)
 
 
 def settle(settled: Iterable[Settled], billing: Billing) -> list[Settled]:
@@ -124,13 +127,11 @@ def _known_by(terms: Terms, settled: Sequence[Settled], today: date) -> date:
 _Sliced = TypeVar("_Sliced", Settled, Line)
 
 
-def _once(items: Iterable[_Sliced], what: str) -> dict[str, _Sliced]:
-    found: dict[str, _Sliced] = {}
-    for item in items:
-        key = item.slice
-        if key in found:
-            raise BrokenInvariant(f"slice {key} is {what} twice")
-        found[key] = item
+def _once(items: Collection[_Sliced], what: str) -> dict[str, _Sliced]:
+    found = {item.slice: item for item in items}
+    if len(found) < len(items):
+        uses = Counter(item.slice for item in items)
+        raise BrokenInvariant(f"slice {uses.most_common(1)[0][0]} is {what} twice")
     return found
 
 
@@ -140,7 +141,7 @@ def _owed(
     """Plan up to today; past everything issued when some of that is missing, for it may have been billed ahead."""
     lines, unknown = plan.owed(terms, today, facts, since)
     owed = _once(lines, "planned")
-    if next(missing(owed, known.values(), _left(unknown, since)), None) is None:
+    if not known or next(missing(owed, known.values(), _left(unknown, since)), None) is None:
         return owed, unknown
     issued = [item.line for item in known.values() if item.how == "issued" and item.line is not None]
     horizon = max([today, *(max(line.issue_on, line.until) for line in issued)])
@@ -148,8 +149,16 @@ def _owed(
     return _once(lines, "planned"), unknown
 
 
-def _shown(due: Sequence[Difference], today: date) -> list[Difference]:
+def _is_ahead(known: Iterable[Settled], owed: Mapping[str, Line], today: date) -> bool:
+    """Say whether something was issued that is not owed by today."""
+    issued = [owed.get(item.slice) for item in known if item.how == "issued"]
+    return any(line is None or line.issue_on > today for line in issued)
+
+
+def _shown(due: Sequence[Difference], today: date) -> Sequence[Difference]:
     """Return what stands on the document: what has an amount, and what is free beside it."""
+    if 0 not in [one.amount for one in due]:
+        return due
     charged_days = {one.line.issue_on for one in due if one.amount}
     return [one for one in due if one.amount or (one.line.issue_on in charged_days and not _is_past(one.line, today))]
 
@@ -158,7 +167,7 @@ def _is_past(line: Line, today: date) -> bool:
     return line.issue_on < line.until <= today
 
 
-def _left(unknown: Iterable[plan.Unknown], since: date | None) -> Left:
+def _left(unknown: Sequence[plan.Unknown], since: date | None) -> Left:
     days: dict[str, date] = {}
     for one in unknown:
         days[one.charge] = min(one.since, days.get(one.charge, one.since))
@@ -171,23 +180,18 @@ def _take_billed_before(
     """Take what was billed elsewhere before we began out of what is owed, and return what of it was due."""
     if rules.go_live is None and terms.billed_through is None:
         return ()
-    before = [line for key, line in owed.items() if key not in known and _billed_before(line, terms, rules)]
+    first = max([day for day in (rules.go_live, terms.billed_through and terms.billed_through + _DAY) if day])
+    before = [line for key, line in owed.items() if line.starts < first and key not in known]
     for line in before:
         del owed[line.slice]
     return tuple(Settled(slice=line.slice, how="elsewhere", line=line) for line in before if line.issue_on <= today)
 
 
-def _billed_before(line: Line, terms: Terms, rules: Rules) -> bool:
-    if rules.go_live is not None and line.starts < rules.go_live:
-        return True
-    return terms.billed_through is not None and line.starts <= terms.billed_through
-
-
 def _draft(terms: Terms, shown: Sequence[Difference], today: date, rules: Rules, waits: tuple[str, ...] = ()) -> Draft:
     rates = rules.tax_rates
-    subtotal = sum(one.amount for one in shown)
-    taxes = document_taxes(((one.line.tax_class, one.amount) for one in shown), rates, rules.tax_rounding)
-    tax = sum(line.amount for line in taxes)
+    subtotal = sum([one.amount for one in shown])
+    taxes = document_taxes([(one.line.tax_class, one.amount) for one in shown], rates, rules.tax_rounding)
+    tax = sum([line.amount for line in taxes])
     sign = -1 if subtotal + tax < 0 else 1  # what a credit note gives back is written as positive amounts
     if sign < 0:
         taxes = tuple(msgspec.structs.replace(one, base=-one.base, amount=-one.amount) for one in taxes)
@@ -199,7 +203,7 @@ def _draft(terms: Terms, shown: Sequence[Difference], today: date, rules: Rules,
         issue_on=today,
         due_on=today if sign < 0 else due_date(terms.payment_terms, today),
         po_number=terms.po_number,
-        lines=tuple(worded(one, sign, rates[one.line.tax_class]) for one in shown),
+        lines=tuple([worded(one, sign, rates[one.line.tax_class]) for one in shown]),
         taxes=taxes,
         subtotal=sign * subtotal,
         tax=sign * tax,
@@ -210,8 +214,8 @@ def _draft(terms: Terms, shown: Sequence[Difference], today: date, rules: Rules,
 
 def _tax_class_notes(terms: Terms, shown: Iterable[Difference], rules: Rules) -> list[Note]:
     """Name every tax class without a rate, those of charges that are not due yet too: better seen early."""
-    used = dict.fromkeys([charge.tax_class for charge in terms.charges])
-    used.update(dict.fromkeys(one.line.tax_class for one in shown))
+    used = {charge.tax_class: None for charge in terms.charges}
+    used.update((one.line.tax_class, None) for one in shown if one.line.tax_class not in used)
     if used.keys() <= rules.tax_rates.keys():
         return []
     paths = {charge.tax_class: f"charges[{index}].tax_class" for index, charge in reversed([*enumerate(terms.charges)])}
@@ -223,8 +227,10 @@ def _tax_class_notes(terms: Terms, shown: Iterable[Difference], rules: Rules) ->
     ]
 
 
-def _currency_notes(terms: Terms, settled: Iterable[Settled]) -> list[Note]:
+def _currency_notes(terms: Terms, settled: Sequence[Settled]) -> list[Note]:
     """Refuse to set amounts of one currency off against another's: that contract needs a person."""
+    if not settled:
+        return []
     lines = [item.line for item in settled if item.how == "issued" and item.line is not None]
     others = {line.explain.operands.get("currency", terms.currency) for line in lines} - {terms.currency}
     if not others:
@@ -248,9 +254,9 @@ def _bound_notes(
     """Name the bounds that a draft goes beyond; raises ``BrokenInvariant`` for an absurd number of lines."""
     if len(shown) > rules.most_lines:
         raise BrokenInvariant(f"a draft would have {len(shown)} lines: at most {rules.most_lines} are drafted at once")
-    notes = _total_notes(terms, sum(one.amount for one in shown), billed, today)
+    notes = [] if billed is None else _total_notes(terms, sum([one.amount for one in shown]), billed, today)
     long_ago = today - LATE
-    late = sum(one.amount for one in shown if _catches_up(one, long_ago))
+    late = sum([one.amount for one in shown if _catches_up(one, long_ago)])
     if late and abs(late) > to_minor(rules.catch_up_threshold, terms.currency):
         amount = display(late, terms.currency)
         message = f"{amount} of this draft was due more than {LATE.days} days ago, or corrects what was issued"
@@ -258,9 +264,7 @@ def _bound_notes(
     return notes
 
 
-def _total_notes(terms: Terms, net: int, billed: int | None, today: date) -> list[Note]:
-    if billed is None:
-        return []
+def _total_notes(terms: Terms, net: int, billed: int, today: date) -> list[Note]:
     notes, total = [], billed + net
     if total < 0 > net:
         message = (

@@ -52,6 +52,21 @@ _ISO_4217 = (
     "TRY TTD TWD TZS UAH UGX USD UYU UYW UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG"
 )
 CURRENCIES = frozenset(_ISO_4217.split())
+# What a person should know of and that bills as it is written: no contradiction, so invoices do not wait for an answer.
+ADVICE = frozenset(
+    {
+        "commitment_cut",
+        "cut_period_billed_in_full",
+        "escalator_never_rises",
+        "instalments_without_day",
+        "one_time_after_end",
+        "renewal_without_notice",
+        "seats_wait_for_renewal",
+        "tier_bounded",
+        "tier_cliff",
+        "unbilled_tail",
+    }
+)
 _MONEY_IN_WORDS = re.compile(r"\b([A-Z]{3}) ?\d|\d ?([A-Z]{3})\b")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 
 from billing.amendments import in_force
-from billing.charges import Charge, Escalator, FixedPrice, OneTime, Prepaid, Recurring, Retainer, Usage
+from billing.charges import Charge, Discount, Escalator, FixedPrice, OneTime, Prepaid, Recurring, Retainer, Usage
 from billing.commitments import commitment_grid
 from billing.facts import Facts
 from billing.fixed_price import due_day
@@ -32,6 +32,7 @@ from billing.termination import stopped
 from billing.terms import Terms
 
 _DAY = timedelta(days=1)
+_NO_LEAD = timedelta()
 
 
 def next_due(terms: Terms, facts: Facts, after: date) -> date | None:
@@ -42,74 +43,79 @@ def next_due(terms: Terms, facts: Facts, after: date) -> date | None:
     ask again with the fact. Raises ``ValueError`` as ``amendments.in_force`` does.
     """
     amendments, terms = terms.amendments, in_force(terms, after)
-    days = [day for charge in _different(terms) for day in _charge_days(terms, facts, charge, after) if day > after]
-    days += [day for day in _contract_days(terms, facts, after) if day > after]
-    days += [day for one in amendments for day in (one.known, one.effective_on) if day > after]
-    return min(days, default=None)
+    days = [day for charge in _different(terms) for day in _charge_days(terms, facts, charge, after)]
+    days += _contract_days(terms, facts, after)
+    days += [day for one in amendments for day in (one.known, one.effective_on)]
+    return min([day for day in days if day > after], default=None)
 
 
 def _different(terms: Terms) -> Iterable[Charge]:
     """Return the charges, but one for all that are billed on the same days: most of a contract's often are."""
     found: dict[object, Charge] = {}
     for charge in terms.charges:
-        if type(charge) is not Recurring or charge.steps or charge.discounts or charge.escalator:
+        if type(charge) is not Recurring or charge.steps or charge.escalator or any(map(_is_dated, charge.discounts)):
             found[charge.key] = charge
         else:
             found[charge.every, charge.timing, charge.starts_on, charge.ends_on, charge.anchor_day] = charge
     return found.values()
 
 
-def _charge_days(terms: Terms, facts: Facts, charge: Charge, after: date) -> Iterator[date]:
+def _is_dated(discount: Discount) -> bool:
+    return discount.starts_on is not None or discount.ends_on is not None or discount.periods is not None
+
+
+def _charge_days(terms: Terms, facts: Facts, charge: Charge, after: date) -> Iterable[date]:
     if isinstance(charge, Recurring | Usage | Retainer):
-        yield from _serving_days(terms, facts, charge, after)
-    elif isinstance(charge, OneTime):
-        yield charge.on or terms.starts_on
-    elif isinstance(charge, FixedPrice):
-        due = (due_day(terms, facts, charge, one) for one in charge.instalments)
-        yield from (one.on for one in due if one is not None)
-    else:
-        yield from _prepaid_days(terms, charge, after)
+        return _serving_days(terms, facts, charge, after)
+    if isinstance(charge, OneTime):
+        return [charge.on or terms.starts_on]
+    if isinstance(charge, FixedPrice):
+        due = [due_day(terms, facts, charge, one) for one in charge.instalments]
+        return [one.on for one in due if one is not None]
+    return _prepaid_days(terms, charge, after)
 
 
-def _serving_days(terms: Terms, facts: Facts, charge: Recurring | Usage | Retainer, after: date) -> Iterator[date]:
-    """Yield the days on which a period begins or ends, or a part of one at another price; and those less the lead."""
+def _serving_days(terms: Terms, facts: Facts, charge: Recurring | Usage | Retainer, after: date) -> list[date]:
+    """Return the days on which a period begins or ends, or a part of one at another price; and those less the lead."""
     start, end = service_start(terms, charge), service_end(terms, charge)
-    lead = timedelta(days=terms.issue_days_before) if charge.timing == "advance" else timedelta()
+    lead = timedelta(days=terms.issue_days_before) if charge.timing == "advance" else _NO_LEAD
     if end is not None and end <= after:
-        return
-    yield start - lead
-    yield from _boundaries(contract_grid(terms, charge), start, end, after, lead)
+        return []
+    days = [start - lead, *_boundaries(contract_grid(terms, charge), start, end, after, lead)]
+    if end is not None:
+        days.append(end)
     if isinstance(charge, Usage):
         for every in (charge.invoiced, charge.resets):
             if every is not None:
-                yield from _boundaries(contract_grid(terms, charge, every), start, end, after, lead)
+                days += _boundaries(contract_grid(terms, charge, every), start, end, after, lead)
         if charge.bill_over is not None:
-            yield from (record.day for record in facts.usage)
-    if end is not None:
-        yield end
+            days += [record.day for record in facts.usage]
     for day in _change_days(terms, charge, after):
-        yield day - lead
-        yield day
+        days += (day - lead, day)
+    return days
 
 
-def _boundaries(grid: Grid, start: date, end: date | None, after: date, lead: timedelta) -> Iterator[date]:
-    """Yield the next boundary within the service, for what is billed on it and for what is billed ``lead`` before."""
-    for margin in (timedelta(), lead) if lead else (lead,):
+def _boundaries(grid: Grid, start: date, end: date | None, after: date, lead: timedelta) -> list[date]:
+    """Return the next boundary within the service, for what is billed on it and for what is billed ``lead`` before."""
+    days = []
+    for margin in (_NO_LEAD, lead) if lead else (_NO_LEAD,):
         boundary = grid.boundary(grid.index_of(max(start, after + margin)) + 1)
-        yield (boundary if end is None else min(boundary, end)) - margin
+        days.append((boundary if end is None else min(boundary, end)) - margin)
+    return days
 
 
-def _change_days(terms: Terms, charge: Recurring | Usage | Retainer, after: date) -> Iterator[date]:
-    """Yield the days on which a charge's price, quantity or discounts may change."""
-    yield from (step.starts_on for step in charge.steps)
+def _change_days(terms: Terms, charge: Recurring | Usage | Retainer, after: date) -> list[date]:
+    """Return the days on which a charge's price, quantity or discounts may change."""
+    days = [step.starts_on for step in charge.steps]
     for one in discounts_of(terms, charge):
         if one.starts_on is not None:
-            yield one.starts_on
+            days.append(one.starts_on)
         if one.ends_on is not None:
-            yield one.ends_on + _DAY
+            days.append(one.ends_on + _DAY)
     escalator = charge.escalator if isinstance(charge, Usage) else charge.escalator or terms.escalator
     if escalator is not None:
-        yield from _rises(terms, escalator, after)
+        days += _rises(terms, escalator, after)
+    return days
 
 
 def _rises(terms: Terms, escalator: Escalator, after: date) -> Iterator[date]:

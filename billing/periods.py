@@ -9,7 +9,6 @@ from __future__ import annotations
 from calendar import monthrange
 from collections.abc import Iterator
 from datetime import date, timedelta
-from fractions import Fraction
 from functools import lru_cache
 from math import gcd
 from typing import Literal, NamedTuple
@@ -86,9 +85,12 @@ class Grid(NamedTuple):
         """Return the grid of periods of ``size``, a divisor of this one's: every boundary of this one is one of it."""
         return self._replace(size=size)
 
-    def periods(self, start: date, until: date | None) -> Iterator[Period]:
-        """Yield the periods from ``start`` to ``until`` (exclusive; None: without end), stubs included."""
-        index = self.index_of(start)
+    def periods(self, start: date, until: date | None, after: date | None = None) -> Iterator[Period]:
+        """Yield the periods from ``start`` to ``until`` (exclusive; None: without end), stubs included.
+
+        With ``after`` those are left out that end by this day.
+        """
+        index = self.index_of(start if after is None or after < start else after)
         period = self.whole(index)
         while until is None or max(start, period.starts) < until:
             if start <= period.starts and (until is None or period.until <= until):
@@ -173,11 +175,6 @@ def ratio(measured: tuple[Part, ...]) -> Ratio:
     for days, of in measured:
         numerator, denominator = numerator * of + days * denominator, denominator * of
     return numerator, denominator
-
-
-def total(measured: tuple[Part, ...]) -> Fraction:
-    """Return measured parts as an exact number of units."""
-    return Fraction(*ratio(measured))
 
 
 def _part(grid: Grid, index: int, start: date, until: date, thirty_360: bool) -> Part:

@@ -29,6 +29,7 @@ from billing.facts import NO_FACTS, Facts, Unpriceable
 from billing.line import Explanation as Explanation
 from billing.line import Line as Line
 from billing.line import Scope
+from billing.service import contract_grid
 from billing.terms import (
     Charge,
     FixedPrice,
@@ -206,6 +207,36 @@ def _widened(scope: Scope, settling: Sequence[commitments.Settling]) -> Scope:
         lead = timedelta(days=terms.issue_days_before + 1)
         since = min([since, *(period.starts - lead for _, periods in settling for period in periods)])
     return Scope(terms, facts, last, since)
+
+
+def usage_from(terms: Terms, through: date, since: date | None) -> date | None:
+    """Return the first day whose usage can matter to lines issued after ``since`` and by ``through``; None: all of it."""
+    if since is None or terms.amendments:
+        return None
+    if not _is_plain(terms):
+        scope = Scope(terms, NO_FACTS, through, since)
+        since = _widened(scope, commitments.settling(terms, since - _longest_wait(terms), through)).since
+    days = []
+    for charge in terms.charges:
+        if since is None or (isinstance(charge, Retainer) and charge.rollover != "none"):
+            return None
+        if isinstance(charge, Usage) and (charge.bill_over is not None or charge.cap_over == "contract"):
+            return None
+        if isinstance(charge, Usage | Retainer):
+            days.append(_metered_from(terms, charge, since))
+    return min(days, default=since)
+
+
+def _metered_from(terms: Terms, charge: Usage | Retainer, since: date) -> date:
+    """Return the first day of the period that is not billed by ``since``, and of what it continues."""
+    intervals = {charge.every}
+    if isinstance(charge, Usage):
+        intervals |= {charge.invoiced or charge.every}
+    first = min(grid.boundary(grid.index_of(since)) for grid in (contract_grid(terms, charge, one) for one in intervals))
+    if isinstance(charge, Usage) and charge.resets is not None:
+        whole = contract_grid(terms, charge, charge.resets)
+        return whole.boundary(whole.index_of(first))
+    return first
 
 
 def _longest_wait(terms: Terms) -> timedelta:

@@ -22,13 +22,14 @@ from billing.charges import Escalator, Recurring, Step, Usage
 from billing.facts import NO_FACTS, Facts, IndexSeries, Unpriceable
 from billing.intervals import parse_interval
 from billing.line import Scope
-from billing.money import exponent, plain, round_half_away
-from billing.periods import Grid, anchored
+from billing.money import exponent, plain, round_ratio
+from billing.periods import Grid, Ratio, anchored
 from billing.service import Serving, contract_start, renewal_after, service_start
 from billing.terms import Renewal, Terms
 from billing.words import date_text
 
 _Event = tuple[date, Step | Renewal | Escalator]
+_Raised = tuple[Ratio, str]  # a new price, exact, and its arithmetic
 _day = itemgetter(0)
 
 
@@ -64,16 +65,14 @@ class Prices:
     """The unit prices of one charge from ``start`` on, worked out as far as they are asked for."""
 
     def __init__(self, price: Decimal, start: date, steps: Sequence[Step] = (), rises: Rises = STILL) -> None:
-        self._steps = (
-            sorted({step.starts_on: step for step in steps if step.price is not None}.items()) if steps else []
-        )
+        self._steps = sorted({step.starts_on: step for step in steps if step.price is not None}.items())
         past = bisect_right(self._steps, start, key=_day)
         if past:
             price = self._steps[past - 1][1].price or Decimal(0)
         self._found = [UnitPrice(start, price)]
         self._rises = rises
         self._course = _Course(start, price, rises, original=not past)
-        self._next = self._upcoming(start) if steps or rises is not STILL else None
+        self._next = self._upcoming(start)
         self.steady = self._next is None  # the same price for ever
 
     def on(self, day: date) -> UnitPrice:
@@ -87,9 +86,8 @@ class Prices:
 
     def change_days(self, after: date, before: date) -> list[date]:
         """Return the days strictly between two on which the price may change, oldest first."""
-        coming, days = self._next, []
-        if coming is None or after < self._course.last_on:
-            coming = self._upcoming(after)
+        days = []
+        coming = self._upcoming(after) if after < self._course.last_on else self._next
         while coming is not None and coming[0] < before:
             if coming[0] > after:
                 days.append(coming[0])
@@ -171,14 +169,12 @@ class _Course:
 
     def rise(self, day: date, by: Escalator) -> None:
         """Raise the price as an escalator does."""
-        exact, why = self._raised(day, by)
-        if self.price:
-            exact, why = self._bounded(exact, why, by)
+        exact, why = self._bounded(*self._raised(day, by), by)
         self.price, self.why = self._rounded(exact, by.price_decimals), why
         self.last_on = day
         self._count += 1
 
-    def _uplifted(self, day: date, by: Renewal) -> tuple[Fraction, str]:
+    def _uplifted(self, day: date, by: Renewal) -> _Raised:
         """Return a renewal's price and its arithmetic; by years, the uplift is so many times the percentage.
 
         The years are those begun since the basis segment did (ServiceNow, renewal-pricing-ramped-products).
@@ -192,13 +188,15 @@ class _Course:
         bases = {"last_segment": (self.price, self.last_on), "first_segment": self._term}
         chosen = bases.values() if by.price_basis == "highest" else [bases[by.price_basis]]
         by_year = by.uplift_per == "year"
-        return max(
+        raised = [
             _plus(price, by.uplift_percent, _years_begun(began, day) if by_year else 1) for price, began in chosen
-        )
+        ]
+        return max(raised, key=lambda one: Fraction(*one[0]))
 
-    def _raised(self, day: date, by: Escalator) -> tuple[Fraction, str]:
+    def _raised(self, day: date, by: Escalator) -> _Raised:
         if by.amount is not None:
-            return Fraction(self.price) + Fraction(by.amount), f"{plain(self.price)} + {plain(by.amount)}"
+            exact = (Fraction(self.price) + Fraction(by.amount)).as_integer_ratio()
+            return exact, f"{plain(self.price)} + {plain(by.amount)}"
         if by.percent is not None and by.method == "simple":
             return _plus(self._stated, by.percent, self._count + 1)
         if by.percent is not None:
@@ -210,7 +208,7 @@ class _Course:
         if by.margin:
             growth += Fraction(by.margin) * times / 100
             grown = f"({grown} + {_percent(by.margin, times)})"
-        return Fraction(price) * growth, f"{plain(price)} × {grown}"
+        return (Fraction(price) * growth).as_integer_ratio(), f"{plain(price)} × {grown}"
 
     def _index_values(self, day: date, by: Escalator) -> tuple[Decimal, Decimal]:
         """Return an index's value on a day and the one it is measured against; a preview may assume what is missing."""
@@ -230,27 +228,29 @@ class _Course:
             self.estimated = True
         return latest, before
 
-    def _bounded(self, exact: Fraction, why: str, by: Escalator) -> tuple[Fraction, str]:
-        growth = exact / Fraction(self.price) - 1
-        if by.cap is not None and growth > Fraction(by.cap) / 100:
+    def _bounded(self, exact: Ratio, why: str, by: Escalator) -> _Raised:
+        if (by.cap is None and by.floor is None) or not self.price:
+            return exact, why
+        percent = (Fraction(*exact) / Fraction(self.price) - 1) * 100
+        if by.cap is not None and percent > Fraction(by.cap):
             exact, why = _plus(self.price, by.cap)
             return exact, f"{why} (cap)"
-        if by.floor is not None and growth < Fraction(by.floor) / 100:
+        if by.floor is not None and percent < Fraction(by.floor):
             exact, why = _plus(self.price, by.floor)
             return exact, f"{why} (floor)"
         return exact, why
 
-    def _rounded(self, exact: Fraction, decimals: int | None) -> Decimal:
+    def _rounded(self, exact: Ratio, decimals: int | None) -> Decimal:
         """Round a new price: by default to the currency's decimals, or the price's own where those are more."""
         if decimals is None:
             decimals = max(exponent(self._rises.currency), len(plain(self._stated).partition(".")[2]))
-        return Decimal(round_half_away(exact * 10**decimals)).scaleb(-decimals)
+        return Decimal(round_ratio(exact[0] * 10**decimals, exact[1])).scaleb(-decimals)
 
 
 def prices_of(scope: Scope, charge: Serving, stated: Decimal | None = None) -> Prices:
     """Return the unit prices of a charge, or with ``stated`` of another price of it, e.g. a tier's: no step sets that.
 
-    A price of zero never rises beside a step. The contract's escalator and renewals leave usage alone, and a recurring
+    Such a price of zero stays zero. The contract's escalator and renewals leave usage alone, and a recurring
     charge with ``escalates = false`` all of them.
     """
     start = service_start(scope.terms, charge)
@@ -312,9 +312,11 @@ def _published(series: IndexSeries, name: str, by: date, day: date) -> tuple[dat
     return series[at - 1]
 
 
-def _plus(price: Decimal, percent: Decimal, times: int = 1) -> tuple[Fraction, str]:
+def _plus(price: Decimal, percent: Decimal, times: int = 1) -> _Raised:
     """Return a price raised by so many times a percentage, exact, and its arithmetic: ``240 + 3 × 10%``."""
-    return Fraction(price) * (1 + Fraction(percent) * times / 100), f"{plain(price)} + {_percent(percent, times)}"
+    (units, of), (points, points_of) = price.as_integer_ratio(), percent.as_integer_ratio()
+    exact = units * (100 * points_of + points * times), of * 100 * points_of
+    return exact, f"{plain(price)} + {_percent(percent, times)}"
 
 
 def _percent(percent: Decimal, times: int) -> str:

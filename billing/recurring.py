@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from math import gcd
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
 from billing import seats
@@ -23,13 +23,15 @@ from billing.facts import Unpriceable
 from billing.line import Explanation, Line, Rule, Scope
 from billing.money import exponent, plain, round_half_away, round_ratio
 from billing.periods import Period, Ratio, measure, parts, ratio, unit_size
+from billing.prices import UnitPrice
 from billing.pricing import OutsideTiers, Piece, exact_total, pieces_words, read_pieces, tier_pieces, write_pieces
-from billing.segments import Agreed, Segment, Segments
-from billing.service import contract_grid, service_end, service_start
+from billing.segments import Agreed, Segment, Segments, agreed_on, is_fixed
+from billing.service import contract_grid, discounts_of, service_end, service_start
 from billing.terms import Interval, parse_interval
 from billing.words import date_text, price_text
 
 _day = itemgetter(0)
+_starts_on = attrgetter("starts_on")
 
 
 def lines(scope: Scope, charge: Recurring) -> Iterator[Line]:
@@ -68,30 +70,60 @@ class _Billed:
 
     def lines(self) -> Iterator[Line]:
         """Yield the lines wanted, in order of service."""
-        segments = Segments(self._scope, self._charge, self._grid)
-        always = segments.always if len(self._levels) == 1 else None
-        for period, issue_on in self._periods():
-            if always is not None:  # the same price and quantity on every day, as most charges have
-                cost = self._cost_of(always, self._charge.quantity, self._start)
+        steady = self._steady()
+        if steady is not None:
+            for period, issue_on in self._periods(issued_too=False):
+                cost = self._cost_of(*steady, period.starts)
                 yield self._line(cost, period, period.starts, period.until, issue_on)
-                continue
+            return
+        segments = Segments(self._scope, self._charge, self._grid)
+        for period, issue_on in self._periods(issued_too=len(self._levels) > 1):
             for segment in segments.of(period):
                 yield from self._by_level(period, segment, issue_on)
 
-    def _periods(self) -> Iterator[tuple[Period, date]]:
-        """Yield the periods wanted, each with the day on which it is issued."""
-        through, since, lead = self._scope.through, self._scope.since, self._lead
-        start, grid = self._start, self._grid
-        if since is not None:  # periods issued before are not even looked at
-            running = grid.index_of(since if lead is None else since + lead)
-            if lead is not None and len(self._levels) == 1:
-                running += 1  # its line was issued on its first day, and no seats come later
-            start = max(start, grid.boundary(running))
-        for period in grid.periods(start, service_end(self._scope.terms, self._charge)):
+    def _steady(self) -> tuple[Agreed, Decimal] | None:
+        """Return what holds in all of the periods wanted; None where it changes from their first on.
+
+        Nearly all that a run bills is one period at a price and a quantity that were set long ago.
+        """
+        terms, charge = self._scope.terms, self._charge
+        if charge.tiers or not is_fixed(terms, charge):
+            return None
+        price, quantity = charge.price, charge.quantity
+        if charge.steps:
+            found = self._stepped()
+            if found is None:
+                return None
+            price, quantity = found
+        return agreed_on([UnitPrice(self._start, price)], discounts_of(terms, charge)), quantity
+
+    def _stepped(self) -> tuple[Decimal, Decimal] | None:
+        """Return the price and quantity in force; None where a step lies in what is wanted, or is owed by itself."""
+        since, lead = self._scope.since, self._lead
+        periods = [] if since is None else [period for period, _ in self._periods(issued_too=False)]
+        if since is None or not periods:
+            return None
+        begins, until = periods[0].starts, periods[-1].until
+        settled = begins if lead is None else since + lead  # seats added later have a line of their own to come
+        if any(settled < day < until for day, _ in self._levels):
+            return None
+        if any(begins < step.starts_on < until for step in self._charge.steps if step.price is not None):
+            return None
+        stepped = [one for one in self._charge.steps if one.price is not None and one.starts_on <= begins]
+        price = sorted(stepped, key=_starts_on)[-1].price if stepped else None  # of two on one day the later one counts
+        quantity = [level for day, level in self._levels if day <= settled][-1]
+        return self._charge.price if price is None else price, quantity
+
+    def _periods(self, *, issued_too: bool) -> Iterator[tuple[Period, date]]:
+        """Yield the periods wanted, each with the day of its issue; with ``issued_too`` that running on ``since``."""
+        terms, _, through, since = self._scope
+        start, end, lead = self._start, service_end(terms, self._charge), self._lead
+        running = since if since is None or lead is None else since + lead
+        for period in self._grid.periods(start, end, running):  # those issued before are not even looked at
             issue_on = period.until if lead is None else period.starts - lead
             if issue_on > through:
                 return
-            if since is None or issue_on > since or len(self._levels) > 1:
+            if issued_too or since is None or issue_on > since:
                 yield period, issue_on
 
     def _by_level(self, period: Period, segment: Segment, issue_on: date) -> Iterator[Line]:

@@ -37,7 +37,9 @@ def levels(terms: Terms, charge: Recurring, grid: Grid, start: date) -> list[Lev
         on = _takes_effect(terms, charge, step, grid, added=wanted > found[-1][1])
         if on is not None and wanted != found[-1][1]:
             waiting = (on, wanted)
-    return [*found, waiting] if waiting is not None else found
+    if waiting is not None:
+        found.append(waiting)
+    return [*dict(found).items()]  # of one day the last
 
 
 def _takes_effect(terms: Terms, charge: Recurring, step: Step, grid: Grid, *, added: bool) -> date | None:

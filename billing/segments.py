@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from billing.charges import Discount, Recurring, Retainer
+from billing.charges import Discount, Recurring
 from billing.facts import Unpriceable
 from billing.line import Scope
 from billing.periods import Grid, Period
 from billing.prices import UnitPrice, moving, prices_of
-from billing.service import discounts_of, service_start
-
-_DAY = timedelta(days=1)
+from billing.service import discount_days, discounts_of, service_start
+from billing.terms import Terms
 
 
 class Agreed(NamedTuple):
@@ -36,17 +35,11 @@ Segment = tuple[date, date, Agreed]  # first day, day after the last, what holds
 class Segments:
     """The periods of one charge, cut where a price or a discount changes."""
 
-    def __init__(self, scope: Scope, charge: Recurring | Retainer, grid: Grid) -> None:
-        self._grid, self._start = grid, service_start(scope.terms, charge)
-        discounts = discounts_of(scope.terms, charge)
-        self.always: Agreed | None = None  # what holds on every day, if it is always the same
-        if not charge.steps and not moving(scope.terms, charge) and not any(map(_dated, discounts)):
-            self.always = _agreed([UnitPrice(self._start, price) for price in _stated(charge)], discounts)
-            return
-        self._windows = [self._window(one) for one in discounts]
-        self._prices = [prices_of(scope, charge)]
-        if isinstance(charge, Recurring) and charge.tiers:
-            self._prices = [prices_of(scope, charge, price) for price in _stated(charge)]
+    def __init__(self, scope: Scope, charge: Recurring, grid: Grid) -> None:
+        start = service_start(scope.terms, charge)
+        self._windows = [(*discount_days(one, grid, start), one) for one in discounts_of(scope.terms, charge)]
+        stated = [price for tier in charge.tiers for price in (tier.price, tier.flat)]
+        self._prices = [prices_of(scope, charge, price) for price in stated] or [prices_of(scope, charge)]
         self._cuts = (charge.proration or scope.terms.proration) != "none"
 
     def of(self, period: Period) -> Iterator[Segment]:
@@ -55,9 +48,6 @@ class Segments:
         Raises ``Unpriceable`` once it has yielded what lies before the first day without a price.
         """
         starts = period.starts
-        if self.always is not None:
-            yield starts, period.until, self.always
-            return
         now = self._on(starts)
         for day in self._cut_days(period) if self._cuts else ():
             try:
@@ -72,7 +62,7 @@ class Segments:
 
     def _on(self, day: date) -> Agreed:
         held = [discount for starts, until, discount in self._windows if starts <= day < until]
-        return _agreed([prices.on(day) for prices in self._prices], held)
+        return agreed_on([prices.on(day) for prices in self._prices], held)
 
     def _cut_days(self, period: Period) -> list[date]:
         """Return the days within a period on which something may change, oldest first."""
@@ -80,27 +70,18 @@ class Segments:
         days.update(day for window in self._windows for day in window[:2] if period.starts < day < period.until)
         return sorted(days)
 
-    def _window(self, discount: Discount) -> tuple[date, date, Discount]:
-        """Return the days ``[starts, until)`` on which a discount holds."""
-        starts = discount.starts_on or date.min
-        until = date.max if discount.ends_on is None else discount.ends_on + _DAY
-        if discount.periods is not None:
-            first = self._grid.index_of(max(starts, self._start))
-            until = min(until, self._grid.boundary(first + discount.periods))
-        return starts, until, discount
-
-
-def _stated(charge: Recurring | Retainer) -> list[Decimal]:
-    if isinstance(charge, Recurring) and charge.tiers:
-        return [price for tier in charge.tiers for price in (tier.price, tier.flat)]
-    return [charge.price]
-
 
 def _dated(discount: Discount) -> bool:
     return (discount.starts_on, discount.ends_on, discount.periods) != (None, None, None)
 
 
-def _agreed(prices: list[UnitPrice], held: list[Discount] | tuple[Discount, ...]) -> Agreed:
+def is_fixed(terms: Terms, charge: Recurring) -> bool:
+    """Whether nothing but its steps ever changes what a charge costs."""
+    return not moving(terms, charge) and not any(map(_dated, discounts_of(terms, charge)))
+
+
+def agreed_on(prices: Sequence[UnitPrice], held: Sequence[Discount]) -> Agreed:
+    """Return what unit prices and the discounts that hold come to."""
     if not held:
         return Agreed(tuple(prices))
     percents = [one.percent for one in held if one.percent is not None]

@@ -13,8 +13,8 @@ What the terms leave open is settled here as follows.
   else what the period's first day says. Tiers and rate cards rise with the charge's escalator like prices.
 - A total below zero (corrections) is a credit with ``per_unit``, nothing with ``package`` and ``percentage``, and no
   quantity at all for tiers.
-- With ``bill_over``, whenever so much is used and not yet billed, an interim line is owed on that day; after the period
-  the interim lines are taken off what it costs.
+- With ``bill_over`` an interim line is owed on the day on which a period has used so much (and on each further one, if
+  ``bill_over_repeats``); after the period one line takes the interim ones off what it costs.
 """
 
 from __future__ import annotations
@@ -68,10 +68,10 @@ def lines(scope: Scope, charge: Usage) -> Iterator[Line]:
         wanted = scope.since is None or issue_on > scope.since
         interims = rating.interims(period, billed) if wanted and charge.bill_over is not None else []
         yield from (line for line in interims if line.issue_on <= scope.through)
-        if issue_on <= scope.through:
+        if issue_on <= scope.through or charge.cap_over == "contract":
             rated = rating.rate(period, period.until, billed)
             billed += sum(one.amount for one in rated)
-            if wanted:
+            if wanted and issue_on <= scope.through:
                 yield from rating.finished(period, issue_on, rated, interims)
 
 

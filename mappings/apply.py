@@ -19,6 +19,13 @@ from mappings.tables import fold
 from mappings.transforms import Unreadable
 
 _EXACT = Context(prec=200)  # quantity x discount keeps every digit
+_AGREED: Mapping[str, Sequence[str]] = {  # tables of the contract, and the terms without which there is nothing to say
+    "billing_contact": ("name", "email"),
+    "renewal": ("auto",),
+    "escalator": ("percent",),
+    "commitment": ("amount",),
+}
+_LENGTHS = ("term_months", "free_months")  # of a line: what ends on a day, in months
 
 
 __all__ = ["DealFault", "KnownCharge", "Mapped", "NotMapped", "apply", "is_contract", "known_charges"]
@@ -118,7 +125,10 @@ class _Attempt:
         self.length(contract)
         customer = self.customer()
         charges = self.charges(contract)
-        terms = None if self.faults else self.terms(contract, rejoin(charges, contract["starts_on"].value, known))
+        agreed = self.agreed()
+        terms = None
+        if not self.faults:
+            terms = self.terms(contract, agreed, rejoin(charges, contract["starts_on"].value, known))
         if terms is None or customer is None:
             return NotMapped(deal_id=self.records["deal"].id, deal_name=name, faults=tuple(self.faults))
         return Mapped(
@@ -192,6 +202,17 @@ class _Attempt:
             self.fault(ends.where, ends.raw, problem, "correct the start or the end in the CRM")
             del terms["ends_on"]  # nothing else is held against it
 
+    def agreed(self) -> dict[str, Any]:
+        """Return what the contract says in tables of their own; one without what it is about (0, no) says nothing."""
+        found: dict[str, Any] = {}
+        for name, abouts in _AGREED.items():
+            fields = {term: reading.value for term, reading in self.section(f"contract.{name}", self.records).items()}
+            if any(fields.get(about) for about in abouts):
+                found[name] = fields
+        if commitment := found.pop("commitment", None):
+            found["commitments"] = [{"key": "commitment", **commitment}]
+        return found
+
     # ------------------------------------------------------------------------------------------------- the customer
 
     def customer(self) -> Customer | None:
@@ -226,11 +247,13 @@ class _Attempt:
     def fields(self, kind: str | None, records: Records, read: _Readings, contract: _Readings) -> dict[str, Any]:
         """Return a charge's fields from the readings of its line, adding those of its kind."""
         fields = {term: reading.value for term, reading in read.items() if term not in ("kind", "position")}
+        discounts = self.discounts(records, read)
         if kind is not None:
             own = self.section(f"line.{kind}", records)
             self.within(own, contract)
-            fields |= {term: reading.value for term, reading in own.items() if term != "term_months"}
-        return {**fields, "type": kind, "discounts": self.discounts(records, read)}
+            fields |= {term: reading.value for term, reading in own.items() if term not in _LENGTHS}
+            discounts += _free(own, contract)
+        return {**fields, "type": kind, "discounts": discounts}
 
     def same_kind(self, kind: _Reading | None, of_lines: set[str | None]) -> None:
         """Hold what the deal says of itself against its lines: recurring needs a line that recurs, one_time none."""
@@ -253,8 +276,9 @@ class _Attempt:
                 self.fault(day.where, day.raw, problem, "correct the line's dates or the contract's")
 
     def discounts(self, records: Records, line: _Readings) -> list[dict[str, Any]]:
-        """Return the line's discount: a percentage, an amount per unit, or an amount off each period."""
+        """Return the line's discount, and until when: a percentage, an amount per unit or an amount off each period."""
         read = {term: reading for term, reading in self.section("discounts", records).items() if reading.value}
+        until: dict[str, Any] = {term: read.pop(term).value for term in ("ends_on", "periods") if term in read}
         if len(read) > 1:
             one, other = list(read.values())[:2]
             problem = f"contradicts {other.where} ({other.raw}): both give a discount"
@@ -264,11 +288,11 @@ class _Attempt:
             if term == "amount_per_unit" and reading.value > _value(line, "price", reading.value):
                 self.fault(reading.where, reading.raw, "is more than the price", "write at most the price of one unit")
         if "percent" in read:
-            return [{"percent": read["percent"].value}]
+            return [{"percent": read["percent"].value, **until}]
         if "amount_per_unit" in read:
             quantity = _value(line, "quantity", Decimal(0))
-            return [{"amount": _EXACT.multiply(read["amount_per_unit"].value, quantity)}]
-        return [{"amount": read["amount"].value}] if "amount" in read else []
+            return [{"amount": _EXACT.multiply(read["amount_per_unit"].value, quantity), **until}]
+        return [{"amount": read["amount"].value, **until}] if "amount" in read else []
 
     # ------------------------------------------------------------------------------------------------------ building
 
@@ -281,14 +305,14 @@ class _Attempt:
             return None
         return charge
 
-    def terms(self, contract: _Readings, charges: Sequence[Charge]) -> Terms | None:
+    def terms(self, contract: _Readings, agreed: Mapping[str, Any], charges: Sequence[Charge]) -> Terms | None:
         """Return the terms; what billing refuses is a fault of the deal."""
         fields = {term: reading.value for term, reading in contract.items()}
         for ours in ("name", "entity", "kind", "term_months", "relation", "relates_to"):
             fields.pop(ours, None)
-        fields["contract"] = fields.pop("key")
+        fields |= {**agreed, "contract": fields.pop("key"), "customer": self.records["company"].id}
         try:
-            return msgspec.convert({**fields, "customer": self.records["company"].id, "charges": list(charges)}, Terms)
+            return msgspec.convert({**fields, "charges": list(charges)}, Terms)
         except ValueError as error:
             self.fault("deal", "", f"makes no contract: {error}", "correct the deal in the CRM, or the mapping")
             return None
@@ -296,6 +320,14 @@ class _Attempt:
 
 def _value(readings: _Readings, term: str, default: Any = None) -> Any:
     return readings[term].value if term in readings else default
+
+
+def _free(own: _Readings, contract: _Readings) -> list[dict[str, Any]]:
+    """Return the discount that makes a charge's first months free."""
+    months, starts = own.get("free_months"), own.get("starts_on") or contract.get("starts_on")
+    if months is None or starts is None:
+        return []
+    return [{"percent": 100, "ends_on": _last_day(starts.value, months.value)}]
 
 
 def _last_day(starts: date, months: int) -> date:

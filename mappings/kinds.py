@@ -125,6 +125,8 @@ PRICE = Kind(
 PERCENT = Kind("a percentage", (str, Decimal, int), _between(0, 100, "is not between 0 and 100", "write 10 for 10 %"))
 MONTHS = Kind("a number of months", (str, int), _whole(1, 600))
 DAYS = Kind("a number of days", (str, int), _whole(0, 180))
+NOTICE = Kind("a number of days", (str, int), _whole(0, 730))
+COUNT = Kind("a whole number", (str, int), _whole(1, 600))
 PLACE = Kind("a place in the order", (str, int), _whole(-1_000_000, 1_000_000))
 ANCHOR = Kind("a day of the month or 'last'", (str, int), _anchor_day)
 INTERVAL = Kind("a billing interval", (str,), transforms.interval())
@@ -135,6 +137,7 @@ PRORATION = _choice("actual", "thirty_360", "none")
 CHARGE_KIND = _choice("recurring", "one_time")
 RELATION = _choice("new", "amendment", "renewal")
 DELIVERY = _choice("netterms", "ledger", "none")
+GROUPING = _choice("contract", "customer")
 
 # What can be written back to the CRM, and the type its property must have there.
 WRITTEN_BACK: Mapping[str, str] = MappingProxyType(
@@ -166,9 +169,22 @@ TERMS: Mapping[str, Mapping[str, Term]] = MappingProxyType(
             "proration": Term(PRORATION),
             "issue_days_before": Term(DAYS),
             "billed_through": Term(DATE),
+            "trial_ends_on": Term(DATE),
+            "invoice_grouping": Term(GROUPING),
+            "value": Term(NUMBER),
             "po_number": Term(TEXT),
             "po_required": Term(TRUTH),
+            "po_budget": Term(NUMBER),
         },
+        "contract.billing_contact": {"name": Term(TEXT), "email": Term(EMAIL)},
+        "contract.renewal": {
+            "auto": Term(TRUTH),
+            "term": Term(INTERVAL),
+            "notice_days": Term(NOTICE),
+            "uplift_percent": Term(PERCENT),
+        },
+        "contract.escalator": {"percent": Term(PERCENT), "first_on": Term(DATE)},  # each year
+        "contract.commitment": {"amount": Term(NUMBER), "every": Term(INTERVAL)},
         "customer": {
             "name": Term(TEXT, required=True),
             "email": Term(EMAIL),
@@ -204,6 +220,7 @@ TERMS: Mapping[str, Mapping[str, Term]] = MappingProxyType(
             "starts_on": Term(DATE),
             "ends_on": Term(DATE),
             "term_months": Term(MONTHS),
+            "free_months": Term(MONTHS),  # from the charge's first day on
             "anchor_day": Term(ANCHOR),
             "proration": Term(PRORATION),
         },
@@ -212,6 +229,8 @@ TERMS: Mapping[str, Mapping[str, Term]] = MappingProxyType(
             "percent": Term(PERCENT),
             "amount_per_unit": Term(NUMBER),
             "amount": Term(NUMBER),
+            "ends_on": Term(DATE),
+            "periods": Term(COUNT),
         },
     }
 )

@@ -19,6 +19,7 @@ name = "Northwind Cloud, Inc."
 timezone = "America/New_York"
 currencies = ["USD"]
 go_live = {go_live}
+catch_up_review = 1000000 # these deals were won weeks ago and come in today: bill them without asking
 accounting = "quickbooks_us"
 delivery = "{delivery}"
 send_hour = 6 # with --today it is noon in London all day long, and early morning in New York
@@ -32,6 +33,7 @@ name = "Northwind Software UK Ltd"
 timezone = "Europe/London"
 currencies = ["GBP", "EUR"]
 go_live = {go_live}
+catch_up_review = 1000000 # these deals were won weeks ago and come in today: bill them without asking
 accounting = "xero_uk"
 delivery = "{delivery}"
 

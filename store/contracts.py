@@ -12,7 +12,7 @@ import msgspec
 
 from billing.invoicing import Settled
 from billing.plan import Line
-from billing.terms import Terms
+from billing.terms import BillingContact, Terms
 from store import audit, versions
 from store.audit import Actor
 from store.database import Store, to_json
@@ -85,6 +85,12 @@ def all_contracts(store: Store) -> list[ContractRow]:
 def get(store: Store, key: str) -> ContractRow | None:
     """Return one contract."""
     return store.first(ContractRow, "SELECT * FROM contracts WHERE key=?", key)
+
+
+def billing_contact(store: Store, key: str) -> BillingContact | None:
+    """Return who gets the invoices of a contract, where its terms say so."""
+    found = store.one("SELECT terms -> 'billing_contact' FROM contracts WHERE key=?", key)
+    return None if found is None else msgspec.json.decode(found, type=BillingContact)
 
 
 def keys(store: Store) -> list[str]:

@@ -14,21 +14,21 @@ from store.audit import Actor
 from store.database import Store
 
 
-def facts_of(store: Store, contract: str, indices: Mapping[str, IndexSeries], *, unpaid: bool = True) -> Facts:
-    """Return everything known of one contract; ``unpaid`` invoices are needed for terms with a late fee alone."""
-    known = facts_by_contract(store, [contract], indices, [contract] if unpaid else ())
-    return known.get(contract) or Facts(indices=indices)
+def facts_of(store: Store, contract: str, indices: Mapping[str, IndexSeries]) -> Facts:
+    """Return everything known of one contract."""
+    return facts_by_contract(store, [contract], indices, [contract]).get(contract) or Facts(indices=indices)
 
 
 def facts_by_contract(
-    store: Store, contracts: Sequence[str], indices: Mapping[str, IndexSeries], unpaid: Collection[str] = ()
-) -> dict[str, Facts]:
+    store: Store, contracts: Sequence[str], indices: Mapping[str, IndexSeries], unpaid: Collection[str] = (),
+    used_since: Mapping[str, date] = usage.NO_DAYS,
+) -> dict[str, Facts]:  # fmt: skip
     """Return what is known of contracts, of those alone of which anything is: for all others it is the indices.
 
-    ``unpaid`` holds the contracts whose unpaid invoices are wanted, as their terms have a late fee. At most 32,766
-    contracts at once.
+    ``unpaid`` holds the contracts whose unpaid invoices are wanted, as their terms have a late fee; ``used_since`` the
+    days before which a contract's usage is not wanted. At most 32,766 contracts at once.
     """
-    used = usage.of_contracts(store, contracts)
+    used = usage.of_contracts(store, contracts, used_since)
     accepted = _accepted(store, contracts)
     overdue = _unpaid(store, unpaid) if unpaid else {}
     return {

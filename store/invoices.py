@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Literal, NamedTuple
 
@@ -51,11 +52,15 @@ def drafts(store: Store) -> list[DocumentRow]:
 
 
 class Wanted(NamedTuple):
-    """The drafts that a contract should have, at most one of each type."""
+    """The drafts that a contract should have, at most one of each type.
+
+    ``beside`` are the other contracts with lines on its invoice, where a customer gets one for several.
+    """
 
     contract: str
     customer_id: int
     drafts: Sequence[Draft]
+    beside: Sequence[str] = ()
 
 
 def save_drafts(
@@ -74,7 +79,7 @@ def save_many_drafts(store: Store, actor: Actor, entity: str, wanted: Sequence[W
     existing = _drafts_of(store, [one.contract for one in wanted])
     deeds: list[Deed] = []
     new: list[tuple[Any, ...]] = []
-    for contract, customer_id, drafts in wanted:
+    for contract, customer_id, drafts, _ in wanted:
         for draft in drafts:
             row = existing.pop((contract, draft.type), None)
             content = digest(draft)
@@ -88,6 +93,9 @@ def save_many_drafts(store: Store, actor: Actor, entity: str, wanted: Sequence[W
         deeds.append(Deed("draft removed", f"contract:{row.contract}", before=row.draft))
     marks = ", ".join("?" * (3 + len(_DRAFT_COLUMNS)))
     store.many(f"INSERT INTO documents (contract, type, status, {', '.join(_DRAFT_COLUMNS)}) VALUES ({marks})", new)
+    for one in wanted:
+        if one.beside:
+            _share(store, one)
     audit.write_many(store, actor, deeds)
     return len(deeds)
 
@@ -96,6 +104,15 @@ def _drafts_of(store: Store, contracts: Sequence[str]) -> dict[tuple[str, str], 
     marks = ", ".join("?" * len(contracts))
     sql = f"SELECT * FROM documents WHERE contract IN ({marks}) AND number IS NULL"
     return {(row.contract, row.type): row for row in store.rows(DocumentRow, sql, *contracts)}
+
+
+def _share(store: Store, wanted: Wanted) -> None:
+    """Note which further contracts an invoice that is not issued yet has lines of."""
+    store.many(
+        "INSERT INTO shared_documents (document_id, contract) SELECT id, ? FROM documents"
+        " WHERE contract=? AND type='invoice' AND number IS NULL ON CONFLICT (document_id, contract) DO NOTHING",
+        [(key, wanted.contract) for key in wanted.beside],
+    )
 
 
 _DRAFT_COLUMNS = (
@@ -114,6 +131,7 @@ def _redraw(store: Store, row: DocumentRow, draft: Draft, values: tuple[Any, ...
     status = row.status if (row.digest, row.entity) == (content, entity) else "draft"
     columns = ", ".join(f"{column}=?" for column in _DRAFT_COLUMNS)
     store.execute(f"UPDATE documents SET status=?, {columns} WHERE id=?", status, *values, row.id)
+    store.execute("DELETE FROM shared_documents WHERE document_id=?", row.id)
     thing = f"contract:{row.contract}"
     return Deed("redrafted", thing, before={"total": row.total}, after={"total": draft.total})
 
@@ -143,14 +161,98 @@ def issue(store: Store, actor: Actor, row: DocumentRow, final: Draft, number: st
         opened,
         row.id,
     )
+    _write_lines(store, row.id, final)
+    audit.write(store, actor, "issued", f"document:{row.id}", after={"number": number, "total": final.total})
+
+
+def _write_lines(store: Store, document_id: int, final: Draft) -> None:
+    """Write the lines of what is issued; one of an invoice for several contracts belongs to its own."""
     store.many(
         "INSERT INTO lines (slice, revision, contract, document_id, amount, data) VALUES (?, ?, ?, ?, ?, ?)",
         [
-            (item.line.slice, item.revision, final.contract, row.id, item.amount, to_json(item.line))
+            (item.line.slice, item.revision, item.line.contract, document_id, item.amount, to_json(item.line))
             for item in final.lines
         ],
     )
-    audit.write(store, actor, "issued", f"document:{row.id}", after={"number": number, "total": final.total})
+
+
+def give_credit(store: Store, actor: Actor, row: DocumentRow, note: Draft, number: str, reason: str) -> int:
+    """Issue a person's credit note against an invoice and return its id. It was never a draft that a plan could remove.
+
+    Call inside the transaction that took ``number``. A slice's revision that was used before is refused by the primary
+    key of the lines.
+    """
+    values = dict(zip(_DRAFT_COLUMNS, _columns(note, digest(note), row.entity, row.customer_id), strict=True))
+    document_id = store.insert(
+        "documents", contract=row.contract, type=note.type, status="issued", number=number, against=note.against,
+        **values,
+    )  # fmt: skip
+    _write_lines(store, document_id, note)
+    store.many(
+        "INSERT INTO shared_documents (document_id, contract) VALUES (?, ?)",
+        [(document_id, key) for key in slices_of(note) if key != row.contract],
+    )
+    after = {"number": number, "total": note.total}
+    audit.write(store, actor, "issued", f"document:{document_id}", after=after, reason=reason)
+    audit.write(store, actor, "credited", f"document:{row.id}", after=after, reason=reason)
+    return document_id
+
+
+def credits_of(store: Store, entity: str, number: str) -> list[DocumentRow]:
+    """Return the credit notes that people gave against an invoice and that stand, in order of issue."""
+    return store.rows(
+        DocumentRow,
+        "SELECT * FROM documents WHERE entity=? AND against=? AND against<>'' AND status='issued' ORDER BY id",
+        entity,
+        number,
+    )
+
+
+def slices_of(draft: Draft) -> dict[str, list[str]]:
+    """Return the slices on a document, by contract."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for one in draft.lines:
+        found[one.line.contract].append(one.line.slice)
+    return found
+
+
+def withdraw(store: Store, actor: Actor, slices: Mapping[str, Collection[str]], reason: str) -> None:
+    """Remove the drafts that bill or credit any of some slices (by contract): what is settled of them has changed.
+
+    The next plan draws them up anew. Call inside a transaction.
+    """
+    marks = ", ".join("?" * len(slices))
+    rows = store.rows(
+        DocumentRow,
+        f"SELECT * FROM documents WHERE number IS NULL AND (contract IN ({marks}) OR id IN"
+        f" (SELECT document_id FROM shared_documents WHERE contract IN ({marks}))) ORDER BY id",
+        *slices,
+        *slices,
+    )
+    changed = {name for names in slices.values() for name in names}
+    for row in rows:
+        if any(one.line.slice in changed for one in row.draft.lines):
+            _remove(store, actor, row, reason)
+
+
+def remove_strays(store: Store, actor: Actor, contracts: Collection[str]) -> None:
+    """Remove the drafts of other contracts that have lines of one of ``contracts``: those are drafted elsewhere now."""
+    marks = ", ".join("?" * len(contracts))
+    rows = store.rows(
+        DocumentRow,
+        "SELECT * FROM documents WHERE number IS NULL AND id IN"
+        f" (SELECT document_id FROM shared_documents WHERE contract IN ({marks})) AND contract NOT IN ({marks})"
+        " ORDER BY id",
+        *contracts,
+        *contracts,
+    )
+    for row in rows:
+        _remove(store, actor, row, f"invoiced together without contract {row.contract}")
+
+
+def _remove(store: Store, actor: Actor, row: DocumentRow, reason: str) -> None:
+    store.execute("DELETE FROM documents WHERE id=?", row.id)
+    audit.write(store, actor, "draft removed", f"contract:{row.contract}", before=row.draft, reason=reason)
 
 
 def take_number(store: Store, entity: str, prefix: str, digits: int) -> str:
@@ -200,6 +302,11 @@ def by_number(store: Store, entity: str, number: str) -> DocumentRow | None:
     return store.first(DocumentRow, "SELECT * FROM documents WHERE entity=? AND number=?", entity, number)
 
 
+def numbered(store: Store, number: str) -> list[DocumentRow]:
+    """Return the issued documents with a number: several only where legal entities share a series."""
+    return store.rows(DocumentRow, "SELECT * FROM documents WHERE number=? ORDER BY id", number)
+
+
 def without_link(store: Store, entity: str, connection: str) -> list[DocumentRow]:
     """Return issued documents that the ledger is not known to hold and that are not on their way."""
     return store.rows(
@@ -220,8 +327,10 @@ def recompute_open(store: Store, document_id: int) -> None:
     )
 
 
-def void(store: Store, actor: Actor, row: DocumentRow, reason: str) -> list[str]:
-    """Mark a document as voided in the books; return its slices, which a person must decide on."""
+def void(store: Store, actor: Actor, row: DocumentRow, reason: str) -> dict[str, list[str]]:
+    """Mark a document as voided in the books; return its slices by contract, which a person must decide on."""
     store.execute("UPDATE documents SET status='voided', open=0 WHERE id=?", row.id)
     audit.write(store, actor, "voided", f"document:{row.id}", before={"open": row.open}, reason=reason)
-    return [name for (name,) in store.tuples("SELECT DISTINCT slice FROM lines WHERE document_id=?", row.id)]
+    slices = slices_of(row.draft)
+    withdraw(store, actor, slices, reason)
+    return slices

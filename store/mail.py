@@ -82,15 +82,15 @@ def rows_of(store: Store, document_ids: Iterable[int]) -> dict[int, list[MailRow
     return {key: store.rows(MailRow, sql, key) for key in document_ids}
 
 
-def reminded_since(store: Store, entity: str, moment: datetime) -> set[int]:
-    """Return the customers to whom a reminder of the entity went, or may have gone, since ``moment``."""
+def reminded_since(store: Store, entity: str, moment: datetime) -> set[tuple[int, str]]:
+    """Return (customer, address) to whom a reminder of the entity went, or may have gone, since ``moment``."""
     found = store.tuples(
-        "SELECT DISTINCT d.customer_id FROM mails m JOIN documents d ON d.id=m.document_id WHERE d.entity=?"
-        " AND m.step<>'invoice' AND m.state IN ('sending', 'sent', 'uncertain') AND m.at>=?",
+        "SELECT DISTINCT d.customer_id, m.recipient FROM mails m JOIN documents d ON d.id=m.document_id"
+        " WHERE d.entity=? AND m.step<>'invoice' AND m.state IN ('sending', 'sent', 'uncertain') AND m.at>=?",
         entity,
         moment.isoformat(),
     )
-    return {customer_id for (customer_id,) in found}
+    return set(found)
 
 
 def unsettled(store: Store, steps: Sequence[str]) -> list[tuple[MailRow, DocumentRow]]:

@@ -17,17 +17,22 @@ from billing.invoicing import Note
 from store.database import Store
 
 BATCH = 1000  # contracts that are read, worked out and written together
+NOTHING = "[]"  # how no notes at all are kept
 
-_NEEDED = (
-    "p.contract IS NULL OR p.version<>c.version OR p.rules<>?2 OR p.next_on<=?3"  # nothing next: NULL, not needed
+_DUE = (
+    "c.key, c.name, c.customer_id, c.version, c.terms, c.billed_through,"
+    " CASE WHEN p.version=c.version AND p.rules=?2 THEN p.settled_through END,"
+    " CASE WHEN p.version=c.version AND p.rules=?2 THEN p.lint END"
 )
+_NEEDED = "p.contract IS NULL OR p.version<>c.version OR p.rules<>?2 OR p.next_on<=?3"  # nothing next: NULL, not needed
 _MINE = "FROM contracts c LEFT JOIN planned p ON p.contract=c.key WHERE c.entity=?1 AND c.state='active'"
 
 
 class Due(NamedTuple):
     """A contract to plan. Up to ``since`` everything is settled as it is owed; None: that is not known.
 
-    ``terms`` is their JSON, ``billed_through`` the last day billed elsewhere; both may be decoded late.
+    ``terms`` is their JSON, ``billed_through`` the last day billed elsewhere; both may be decoded late. ``lint`` is
+    what was found contradictory in the terms as they stand (see ``notes_in``); None: they were not looked at.
     """
 
     key: str
@@ -37,6 +42,7 @@ class Due(NamedTuple):
     terms: str
     billed_through: str | None
     since: str | None
+    lint: str | None
 
 
 class Planned(NamedTuple):
@@ -52,6 +58,17 @@ class Planned(NamedTuple):
     settled: bool
     complete: bool
     notes: tuple[Note, ...] = ()
+    lint: str = NOTHING
+
+
+def to_text(notes: Sequence[Note]) -> str:
+    """Return notes as they are kept."""
+    return msgspec.json.encode(notes).decode() if notes else NOTHING
+
+
+def notes_in(text: str) -> list[Note]:
+    """Return the notes in a kept text."""
+    return [] if text == NOTHING else msgspec.json.decode(text, type=list[Note])
 
 
 def entities(store: Store) -> list[str]:
@@ -70,33 +87,43 @@ def due(store: Store, entity: str, rules: str, today: date) -> Iterator[list[Due
 
     ``rules`` is a digest of what the entity adds to the terms; contracts planned with others are planned again.
     """
-    sql = (
-        "SELECT c.key, c.name, c.customer_id, c.version, c.terms, c.billed_through,"
-        " CASE WHEN p.version=c.version AND p.rules=?2 THEN p.settled_through END"
-        f" {_MINE} AND c.key>?4 AND ({_NEEDED}) ORDER BY c.key LIMIT {BATCH}"
-    )
+    sql = f"SELECT {_DUE} {_MINE} AND c.key>?4 AND ({_NEEDED}) ORDER BY c.key LIMIT {BATCH}"
     last = ""
     while batch := [Due(*row) for row in store.tuples(sql, entity, rules, today.isoformat(), last)]:
         yield batch
         last = batch[-1].key
 
 
+def grouped(store: Store, entity: str, rules: str, customers: Sequence[int]) -> list[Due]:
+    """Return an entity's active contracts of customers that are invoiced together, due or not, by key.
+
+    At most 32,764 customers at once.
+    """
+    sql = (
+        f"SELECT {_DUE} {_MINE} AND c.terms ->> 'invoice_grouping' = 'customer'"
+        f" AND c.customer_id IN ({', '.join('?' * len(customers))}) ORDER BY c.key"
+    )
+    return [Due(*row) for row in store.tuples(sql, entity, rules, *customers)]
+
+
 def standing_notes(store: Store, entity: str, rules: str, today: date) -> list[tuple[str, str, Note]]:
     """Return (contract, its name, note) of what planning said of the contracts that need not be planned again."""
-    sql = f"SELECT c.key, c.name, p.notes {_MINE} AND p.notes<>'[]' AND NOT ({_NEEDED}) ORDER BY c.key"
+    told = f"(p.notes<>'{NOTHING}' OR p.lint<>'{NOTHING}')"
+    sql = f"SELECT c.key, c.name, p.notes, p.lint {_MINE} AND {told} AND NOT ({_NEEDED}) ORDER BY c.key"
     return [
         (key, name, note)
-        for key, name, notes in store.tuples(sql, entity, rules, today.isoformat())
-        for note in msgspec.json.decode(notes, type=list[Note])
+        for key, name, notes, lint in store.tuples(sql, entity, rules, today.isoformat())
+        for note in (*notes_in(notes), *notes_in(lint))
     ]
 
 
 def remember(store: Store, rules: str, found: Sequence[Planned]) -> None:
     """Keep what planning found. Call in the transaction that writes the drafts."""
     store.many(
-        "INSERT INTO planned (contract, version, rules, through, settled_through, next_on, notes)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (contract) DO UPDATE SET version=excluded.version,"
+        "INSERT INTO planned (contract, version, rules, through, settled_through, next_on, notes, lint)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (contract) DO UPDATE SET version=excluded.version,"
         " rules=excluded.rules, through=excluded.through, next_on=excluded.next_on, notes=excluded.notes,"
+        " lint=excluded.lint,"
         " settled_through=CASE WHEN excluded.settled_through IS NOT NULL THEN excluded.settled_through"
         " WHEN planned.version=excluded.version AND planned.rules=excluded.rules THEN planned.settled_through END",
         [
@@ -107,7 +134,8 @@ def remember(store: Store, rules: str, found: Sequence[Planned]) -> None:
                 one.through.isoformat() if one.complete else None,
                 one.through.isoformat() if one.settled and one.complete else None,
                 one.next_on and one.next_on.isoformat(),
-                msgspec.json.encode(one.notes).decode() if one.notes else "[]",
+                to_text(one.notes),
+                one.lint,
             )
             for one in found
         ],

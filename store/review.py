@@ -97,6 +97,15 @@ def open_items(store: Store) -> list[Item]:
     return store.rows(Item, "SELECT * FROM reviews WHERE state='open' ORDER BY id")
 
 
+def about_contracts(store: Store, job: str) -> dict[str, dict[str, Literal["open", "dismissed"]]]:
+    """Return what a job found about contracts: by their key the codes, and whether one is open or all are dismissed."""
+    found: dict[str, dict[str, Literal["open", "dismissed"]]] = {}
+    sql = "SELECT substr(subject, 10), code, state FROM reviews WHERE job=? AND state<>'closed' AND subject LIKE ?"
+    for key, code, state in store.tuples(f"{sql} ORDER BY state", job, "contract:%"):
+        found.setdefault(key, {})[code] = state  # what is open comes last, and counts
+    return found
+
+
 def get(store: Store, item_id: int) -> Item | None:
     """Return one item."""
     return store.first(Item, "SELECT * FROM reviews WHERE id=?", item_id)

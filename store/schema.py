@@ -335,11 +335,20 @@ CREATE TABLE planned (
     through TEXT, -- the day through which it was worked out, where everything owed by then is settled or drafted
     settled_through TEXT, -- the day through which everything owed is settled as it is owed
     next_on TEXT, -- the day on which something more may be owed, NULL: never
-    notes TEXT NOT NULL -- what a person was told
+    notes TEXT NOT NULL, -- what a person was told
+    lint TEXT NOT NULL DEFAULT '[]' -- what contradicts itself in the terms
 ) STRICT;
 ALTER TABLE lines ADD COLUMN issue_on TEXT GENERATED ALWAYS AS (data ->> 'issue_on') VIRTUAL;
 CREATE INDEX lines_due ON lines (contract, issue_on);
 ALTER TABLE documents ADD COLUMN against TEXT NOT NULL DEFAULT ''; -- the invoice that a person's credit note takes back
+CREATE INDEX documents_against ON documents (entity, against) WHERE against <> '';
+CREATE TABLE shared_documents ( -- a document for several contracts: those beside its own
+    document_id INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+    contract TEXT NOT NULL REFERENCES contracts (key),
+    PRIMARY KEY (document_id, contract)
+) STRICT;
+CREATE INDEX shared_documents_contract ON shared_documents (contract);
+CREATE INDEX contracts_grouped ON contracts (customer_id) WHERE terms ->> 'invoice_grouping' = 'customer';
 """
 
 
@@ -355,11 +364,15 @@ _VOIDED = "SELECT contract FROM lines WHERE document_id=NEW.id AND NEW.status='v
 _MAY_COST_A_LATE_FEE = (  # an invoice of a contract with such a fee that is issued, or open again
     "SELECT key FROM contracts WHERE key=NEW.contract AND NEW.open > OLD.open AND terms ->> 'late_fee' IS NOT NULL"
 )
+_GROUPED = (  # contracts on one invoice with the one that changed, before or after
+    "SELECT key FROM contracts WHERE terms ->> 'invoice_grouping' = 'customer'"
+    " AND customer_id IN (OLD.customer_id, NEW.customer_id)"
+)
 _ENDS_PLANNED = (
     *((table, event, "NEW.contract") for table in ("usage", "acceptances", "slices") for event in ("INSERT", "UPDATE")),
     *((table, "DELETE", "OLD.contract") for table in ("usage", "acceptances", "slices")),
     ("documents", "UPDATE OF status, open", f"{_VOIDED} UNION {_MAY_COST_A_LATE_FEE}"),
-    ("contracts", "UPDATE OF entity, customer_id, billed_through, state, terms", "NEW.key"),
+    ("contracts", "UPDATE OF entity, customer_id, billed_through, state, terms", f"SELECT NEW.key UNION {_GROUPED}"),
 )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, Literal
 
 import msgspec
@@ -16,6 +18,7 @@ from store.audit import Actor
 from store.database import Store, to_json
 
 _AT_ONCE = 1000  # rows per query: each is two of the 32,766 values that SQLite takes
+NO_DAYS: Mapping[str, date] = MappingProxyType({})
 _COLUMNS = "contract, id, meter, day, at, quantity, dimensions, value"
 _DIMENSIONS = msgspec.json.Decoder(dict[str, str])
 _NONE: dict[str, str] = {}  # most records have no dimensions: all of those share one
@@ -99,20 +102,26 @@ def _row(contract: str, record: UsageRecord) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def of_contracts(store: Store, contracts: Sequence[str]) -> dict[str, tuple[UsageRecord, ...]]:
-    """Return the records of the contracts that have any, in order of time."""
-    marks = ", ".join("?" * len(contracts))
-    sql = f"SELECT {_COLUMNS} FROM usage WHERE contract IN ({marks}) ORDER BY contract, day, at, id"
+def of_contracts(
+    store: Store, contracts: Sequence[str], since: Mapping[str, date] = NO_DAYS
+) -> dict[str, tuple[UsageRecord, ...]]:
+    """Return the records of the contracts that have any, in order of time; ``since`` leaves out what lies before."""
     found: dict[str, list[UsageRecord]] = {}
     days: dict[str, date] = {}
-    for contract, name, meter, day, at, quantity, dimensions, value in store.tuples(sql, *contracts):
-        if day not in days:
-            days[day] = date.fromisoformat(day)
-        record = UsageRecord(
-            id=name, meter=meter, day=days[day], quantity=Decimal(quantity), at=at, value=value,
-            dimensions=_NONE if dimensions == "{}" else _DIMENSIONS.decode(dimensions),
-        )  # fmt: skip
-        found.setdefault(contract, []).append(record)
+    by_day: dict[str, list[str]] = defaultdict(list)
+    for contract in contracts:
+        by_day[since[contract].isoformat() if contract in since else ""].append(contract)
+    for first, keys in by_day.items():
+        marks = ", ".join("?" * len(keys))
+        sql = f"SELECT {_COLUMNS} FROM usage WHERE contract IN ({marks}) AND day>=? ORDER BY contract, day, at, id"
+        for contract, name, meter, day, at, quantity, dimensions, value in store.tuples(sql, *keys, first):
+            if day not in days:
+                days[day] = date.fromisoformat(day)
+            record = UsageRecord(
+                id=name, meter=meter, day=days[day], quantity=Decimal(quantity), at=at, value=value,
+                dimensions=_NONE if dimensions == "{}" else _DIMENSIONS.decode(dimensions),
+            )  # fmt: skip
+            found.setdefault(contract, []).append(record)
     return {contract: tuple(records) for contract, records in found.items()}
 
 

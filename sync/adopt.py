@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date
 
-from billing.invoicing import BrokenInvariant, Rules, Settled, bill
+from billing.invoicing import BrokenInvariant, Settled, bill
 from billing.money import display
 from connectors.base import LedgerSetup
 from store import contracts, receivables

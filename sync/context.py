@@ -15,6 +15,7 @@ import msgspec
 from billing.dunning import LADDER
 from billing.facts import IndexSeries
 from billing.invoicing import Rules
+from billing.tax import Rounding
 from connectors.errors import AuthExpired, ConnectorError
 from mappings.spec import CrmMapping, LedgerMapping, PaymentsMapping
 from store import runs
@@ -39,6 +40,8 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
     credit_prefix: str
     approve: Literal["manual", "auto"]
     tax_rates: dict[str, Decimal]
+    tax_rounding: Rounding = "per_document"
+    catch_up_review: Decimal = Decimal(1000)  # major units; a draft that catches up more waits for a person
     delivery: Delivery = "none"
     deliver_from: date = date.min  # documents issued earlier are not mailed
     send_hour: int = 9  # reminders go out from this hour of the entity's day on
@@ -49,7 +52,12 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def rules(self) -> Rules:
         """Return what the entity adds to the terms of every contract."""
-        return Rules(tax_rates=self.tax_rates, go_live=self.go_live)
+        return Rules(
+            tax_rates=self.tax_rates,
+            go_live=self.go_live,
+            tax_rounding=self.tax_rounding,
+            catch_up_threshold=self.catch_up_review,
+        )
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):

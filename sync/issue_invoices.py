@@ -2,48 +2,64 @@
 
 from __future__ import annotations
 
-from datetime import date
-
-import msgspec
+from collections.abc import Iterable, Mapping
+from typing import Literal
 
 from billing.amendments import in_force
-from billing.due import due_date
-from store import contracts, invoices
-from store.contracts import ContractRow
+from billing.draft import Draft
+from billing.lint import ADVICE
+from store import contracts, invoices, planned, review
 from store.invoices import DocumentRow
 from sync.context import Context, Entity
+from sync.paper import dated
+
+Told = Mapping[str, Mapping[str, Literal["open", "dismissed"]]]  # by contract: the codes of what planning found
 
 
 def run(context: Context) -> None:
     """Issue every draft that may leave: approved by a person, or of an entity that approves by itself."""
     rows = invoices.drafts(context.store)
+    told = review.about_contracts(context.store, "plan_invoices") if rows else {}
     for done, row in enumerate(rows, 1):
-        entity = context.world.entities[row.entity]
-        contract = contracts.get(context.store, row.contract)
-        assert contract is not None
-        today = context.today(entity.key)
-        if (row.status == "approved" or entity.approve == "auto") and _may_leave(row, contract, today):
-            _issue(context, entity, row, in_force(contract.current, today).payment_terms)
+        entity = context.world.entities.get(row.entity)
+        if entity is not None and (row.status == "approved" or entity.approve == "auto"):
+            _leave(context, entity, row, told)
         context.progress(done, len(rows))
 
 
-def _may_leave(row: DocumentRow, contract: ContractRow, today: date) -> bool:
-    """Say whether nothing holds the draft back: its deal, a missing PO number, or what a person must look at first."""
-    if contract.state != "active" or not row.draft.may_leave(approved=row.status == "approved"):
-        return False
-    terms = in_force(contract.current, today)
-    return bool(terms.po_number) or not terms.po_required
+def _leave(context: Context, entity: Entity, row: DocumentRow, told: Told) -> None:
+    """Issue a draft that nothing holds back: a deal, a missing PO number, or what a person must look at first."""
+    draft, today = row.draft, context.today(entity.key)
+    keys = dict.fromkeys([row.contract, *(one.line.contract for one in draft.lines)])
+    if not draft.may_leave(approved=True) or not (row.status == "approved" or _is_decided(draft, keys, told)):
+        return
+    agreed = []
+    for key in keys:
+        contract = contracts.get(context.store, key)
+        assert contract is not None
+        if contract.state != "active":
+            return
+        agreed.append(in_force(contract.current, today))
+    if all(terms.po_number or not terms.po_required for terms in agreed):
+        _issue(context, entity, row, draft, agreed[0].payment_terms)
 
 
-def _issue(context: Context, entity: Entity, row: DocumentRow, payment_terms: str) -> None:
-    """Date the draft today, whenever it was drawn up: an invoice is never backdated."""
-    today = context.today(entity.key)
-    due_on = due_date(payment_terms, today) if row.type == "invoice" else today
-    final = msgspec.structs.replace(row.draft, issue_on=today, due_on=due_on)
+def _is_decided(draft: Draft, keys: Iterable[str], told: Told) -> bool:
+    """Say whether a draft may be issued without approval: nothing is open about its contracts but advice, and what it
+    waits for was put aside by a person.
+    """
+    found = [(code, state) for key in keys for code, state in told.get(key, {}).items()]
+    put_aside = {code for code, state in found if state == "dismissed"}
+    return put_aside.issuperset(draft.waits) and all(code in ADVICE for code, state in found if state == "open")
+
+
+def _issue(context: Context, entity: Entity, row: DocumentRow, draft: Draft, payment_terms: str) -> None:
+    final = dated(draft, payment_terms, context.today(entity.key))
     prefix = entity.number_prefix if row.type == "invoice" else entity.credit_prefix
     with context.store.transaction():
         if invoices.get(context.store, row.id) != row:
             return  # drawn up anew meanwhile: what was not looked at is not issued
         number = invoices.take_number(context.store, entity.key, prefix, entity.number_digits)
         invoices.issue(context.store, context.actor, row, final, number)
+        planned.issued(context.store, list(invoices.slices_of(final)))
     context.count("invoices issued" if row.type == "invoice" else "credit notes issued")

@@ -11,10 +11,13 @@ import hashlib
 from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
+import msgspec
+
 from billing.customer import Customer
 from connectors.base import Accounting, Ref
 from connectors.errors import ConnectorError, OutcomeUnknown, Refused
-from store import mail
+from store import contracts, mail
+from store.database import Store
 from store.invoices import DocumentRow
 from store.links import CustomerRow
 from store.mail import Booked, MailRow, Via
@@ -27,6 +30,19 @@ Part = tuple[DocumentRow, str]  # a document and the step of it that a mail is
 def delivery(entity: Entity, customer: Customer) -> Delivery:
     """Return how a customer gets what the entity issues: as the CRM says, else as the entity does it."""
     return customer.delivery or entity.delivery
+
+
+def addressee(store: Store, row: DocumentRow, customer: Customer) -> Customer:
+    """Return the customer with the name and address that mail about a document goes to: its contract's contact, if any.
+
+    Read anew each time, so that an address that was mended in the contract counts at once.
+    """
+    contact = contracts.billing_contact(store, row.contract)
+    if contact is None:
+        return customer
+    if contact.email:
+        return msgspec.structs.replace(customer, email=contact.email, contact_name=contact.name)
+    return msgspec.structs.replace(customer, contact_name=contact.name or customer.contact_name)
 
 
 def mailer(context: Context, entity: Entity) -> Source | None:

@@ -1,13 +1,14 @@
 """Contracts -> drafts: what the terms owe today less what is settled.
 
 Contracts are read, worked out and written in batches. One for which nothing is due and nothing has changed since it was
-planned last is not read at all; one that was planned before is worked out only from where all is settled.
+planned last is not read at all; one that was planned before is worked out only from where all is settled. Contracts of
+which a customer wants one invoice are planned after the others, all of a customer's when one is due.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -15,15 +16,18 @@ import msgspec
 
 from billing.facts import Facts
 from billing.invoicing import Billing, BrokenInvariant, Note, Settled, bill
+from billing.lint import lint
 from billing.next_due import next_due
-from billing.plan import ENGINE
+from billing.plan import ENGINE, usage_from
 from billing.terms import Terms
 from store import contracts, facts, invoices, planned
 from store.database import to_json
 from store.invoices import Wanted
 from store.planned import Due, Planned
 from store.review import Finding
+from sync import grouped
 from sync.context import Context, Entity
+from sync.grouped import Member
 
 _TERMS = msgspec.json.Decoder(Terms)
 _OURS = (BrokenInvariant, ArithmeticError, ValueError, LookupError)  # what parks one contract and lets the others go on
@@ -57,6 +61,7 @@ class _Run:
         self.today = context.today(entity.key)
         self.rules = entity.rules
         self.no_facts = Facts(indices=context.world.indices)
+        self.grouped: set[int] = set()  # customers with a contract due of those that are invoiced together
         self.digest = hashlib.sha256(f"{ENGINE} {to_json([self.rules, context.world.indices])}".encode()).hexdigest()
 
     def run(self) -> None:
@@ -67,9 +72,12 @@ class _Run:
         total = planned.how_many_due(*scope)
         done = 0
         for batch in planned.due(*scope):
-            self._plan(self._read(batch))
+            self._plan(self._alone(self._read(batch)))
             done += len(batch)
             self.context.progress(done, total)
+        for customers in grouped.batches(self.grouped):
+            rows = planned.grouped(self.store, self.entity.key, self.digest, customers)
+            self._plan(self._read(rows), together=True)
 
     def _read(self, batch: list[Due]) -> list[_Work]:
         """Read the terms of a batch; those that cannot be read are parked."""
@@ -83,7 +91,14 @@ class _Run:
                 found.append(_Work(row, terms, _since(row, terms, self.today)))
         return found
 
-    def _plan(self, batch: list[_Work]) -> None:
+    def _alone(self, batch: list[_Work]) -> list[_Work]:
+        """Return the contracts with invoices of their own; of the others the customer is noted."""
+        alone = [one for one in batch if one.terms.invoice_grouping == "contract"]
+        if len(alone) < len(batch):
+            self.grouped.update(one.row.customer_id for one in batch if one.terms.invoice_grouping == "customer")
+        return alone
+
+    def _plan(self, batch: list[_Work], *, together: bool = False) -> None:
         """Work out a batch of contracts and write what was found in one transaction."""
         settled = contracts.settled_of(self.store, {one.row.key: one.since for one in batch})
         known = self._facts(batch)
@@ -100,11 +115,15 @@ class _Run:
                 continue
             billed.append((one, billing))
             found.append(state)
-        self._write(billed, found)
+        self._write(billed, found, batch if together else ())
 
     def _facts(self, batch: list[_Work]) -> Mapping[str, Facts]:
         late = [one.row.key for one in batch if one.terms.late_fee is not None]
-        return facts.facts_by_contract(self.store, [one.row.key for one in batch], self.no_facts.indices, late)
+        days = {one.row.key: usage_from(one.terms, self.today, one.since) for one in batch if one.since is not None}
+        used_since = {key: day for key, day in days.items() if day is not None}
+        return facts.facts_by_contract(
+            self.store, [one.row.key for one in batch], self.no_facts.indices, late, used_since
+        )
 
     def _bill(self, one: _Work, settled: list[Settled], known: Facts, billed: int | None) -> tuple[Billing, Planned]:
         """Work out one contract, from where all is settled if that is known."""
@@ -117,23 +136,37 @@ class _Run:
             through=self.today,
             next_on=next_due(terms, known, self.today),
             settled=not billing.drafts,
-            complete=all(note.code in waits for note in billing.notes),
+            complete=not billing.ahead and all(note.code in waits for note in billing.notes),
             notes=billing.notes,
+            lint=planned.to_text(lint(terms, known)) if row.lint is None else row.lint,
         )
 
-    def _write(self, billed: list[tuple[_Work, Billing]], found: list[Planned]) -> None:
+    def _write(self, billed: list[tuple[_Work, Billing]], found: list[Planned], group: Sequence[_Work]) -> None:
         store, actor = self.store, self.context.actor
         with store.transaction():
             for one, billing in billed:
                 contracts.settle(store, actor, one.row.key, billing.settled_elsewhere, "starts before go-live")
-            wanted = [Wanted(one.row.key, one.row.customer_id, billing.drafts) for one, billing in billed]
+            if group:
+                wanted = self._wanted_together(group, billed)
+            else:
+                wanted = [Wanted(one.row.key, one.row.customer_id, billing.drafts) for one, billing in billed]
             changed = invoices.save_many_drafts(store, actor, self.entity.key, wanted)
             planned.remember(store, self.digest, found)
         self.context.count("slices billed elsewhere", sum(len(billing.settled_elsewhere) for _, billing in billed))
         self.context.count("drafts new or changed", changed)
-        for one, billing in billed:
-            for note in billing.notes:
+        for (one, billing), state in zip(billed, found, strict=True):
+            for note in (*billing.notes, *planned.notes_in(state.lint)):
                 self._tell(one.row.key, one.row.name, note)
+
+    def _wanted_together(self, group: Sequence[_Work], billed: list[tuple[_Work, Billing]]) -> list[Wanted]:
+        """Return the drafts of contracts that are invoiced together; one that cannot be billed has none meanwhile."""
+        drafts = {one.row.key: billing.drafts for one, billing in billed}
+        for one in group:
+            if one.row.key not in drafts:
+                planned.forget(self.store, one.row.key)
+        invoices.remove_strays(self.store, self.context.actor, [one.row.key for one in group])
+        members = [Member(one.row.customer_id, one.terms, drafts.get(one.row.key, ())) for one in group]
+        return grouped.wanted(members, self.today, self.rules.tax_rounding)
 
     def _park(self, row: Due, error: Exception) -> None:
         self.context.find(
@@ -170,6 +203,8 @@ def _since(row: Due, terms: Terms, today: date) -> date | None:
     """Return the day until which all is settled; what became known since then may have changed it after all."""
     if row.since is None:
         return None
+    if terms.late_fee is not None:
+        return None  # what was paid late meanwhile may cost a fee of any day
     since = date.fromisoformat(row.since)
     return None if any(since < one.known <= today for one in terms.amendments) else since
 

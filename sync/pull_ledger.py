@@ -143,8 +143,8 @@ def _foreign_differs(context: Context, row: ForeignRow, there: int, here: int) -
 
 def _void(context: Context, row: DocumentRow, reason: str) -> None:
     with context.store.transaction():
-        slices = invoices.void(context.store, context.actor, row, reason)
-        contracts.hold(context.store, context.actor, row.contract, slices, reason)
+        for contract, slices in invoices.void(context.store, context.actor, row, reason).items():
+            contracts.hold(context.store, context.actor, contract, slices, reason)
     context.count("documents voided in the books")
 
 

@@ -14,7 +14,7 @@ from store import invoices, links, outbox
 from store.invoices import DocumentRow
 from store.links import CustomerRow, Link
 from store.review import Finding
-from sync import books, identity
+from sync import books, identity, mailing
 from sync.context import Context, Entity
 from sync.outbox import Kind, push
 
@@ -153,7 +153,7 @@ def _document(
         total=row.total,
         po_number=content.po_number,
         mark=f"Netterms {entity.key} {row.contract} {row.number}",
-        email=customer.customer.email,
+        email=mailing.addressee(context.store, row, customer.customer).email,
     )
 
 

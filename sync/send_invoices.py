@@ -39,7 +39,7 @@ class _Round:
         without_mailer = 0
         waiting = mail.undelivered(store, self.entity.key, self.ledger.name, self.entity.deliver_from)
         for done, row in enumerate(waiting, 1):
-            customer = customers[row.customer_id].customer
+            customer = mailing.addressee(store, row, customers[row.customer_id].customer)
             how = mailing.delivery(self.entity, customer)
             if how == "none":
                 continue

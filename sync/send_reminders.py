@@ -1,14 +1,16 @@
-"""Overdue invoices -> reminders: each step once, to nobody who may not owe, one mail per customer and day."""
+"""Overdue invoices -> reminders: each step once, to nobody who may not owe, one mail per customer, address and day."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from billing import dunning
+from billing.customer import Customer
 from billing.dunning import STEPS, Reason, Standing, Step
 from billing.money import display
 from connectors.base import LedgerDocument, Mail, ReceivedPayment
@@ -30,6 +32,13 @@ class Due(msgspec.Struct, frozen=True, kw_only=True):
     row: Booked
     step: Step
     owed: int
+
+
+class _To(NamedTuple):
+    """Whom a reminder goes to: a customer, and the address for the contract concerned."""
+
+    customer_id: int
+    email: str
 
 
 def run(context: Context) -> None:
@@ -59,12 +68,13 @@ class _Round:
 
     def run(self) -> None:
         """Decide on every overdue invoice, then send when the hour has come."""
-        due: dict[int, list[Due]] = defaultdict(list)
+        due: dict[_To, list[Due]] = defaultdict(list)
         stale = 0
         for row, standing in self._standings():
             step, reason = dunning.due_step(standing, self.today, self.entity.reminder_days)
             if step is not None:
-                due[row.customer_id].append(Due(row=row, step=step, owed=dunning.owed(standing)))
+                to = _To(row.customer_id, self._addressee(row).email)
+                due[to].append(Due(row=row, step=step, owed=dunning.owed(standing)))
             elif reason is not None:
                 stale += reason == "stale"
                 self._report(row, standing, reason)
@@ -87,7 +97,7 @@ class _Round:
         return [(row, self._standing(row, balances, waiting, mailed[row.id])) for row in rows]
 
     def _standing(self, row: Booked, balances: dict[str, int], waiting: Money, mailed: list[MailRow]) -> Standing:
-        customer = self.customers[row.customer_id].customer
+        customer = self._addressee(row)
         return Standing(
             due_on=row.due_on,
             open=row.open,
@@ -100,6 +110,9 @@ class _Round:
             cash=waiting[row.customer_id, row.currency],
             sent=frozenset(one.step for one in mailed if _counts(one, customer.email)),
         )
+
+    def _addressee(self, row: Booked) -> Customer:
+        return mailing.addressee(self.context.store, row, self.customers[row.customer_id].customer)
 
     def _delivered_on(self, mailed: list[MailRow]) -> date | None:
         """Return the day, in the entity's zone, on which an invoice was mailed."""
@@ -159,14 +172,14 @@ class _Round:
 
     # ------------------------------------------------------------------------------------------------------- sending
 
-    def _send(self, due: dict[int, list[Due]]) -> None:
+    def _send(self, due: dict[_To, list[Due]]) -> None:
         reachable = {}
-        for customer_id, items in due.items():
-            if self.customers[customer_id].customer.email:
-                reachable[customer_id] = items
+        for to, items in due.items():
+            if to.email:
+                reachable[to] = items
             else:
                 mailing.report_no_address(
-                    self.context, self.customers[customer_id], [f"a reminder of {item.row.name}" for item in items]
+                    self.context, self.customers[to.customer_id], [f"a reminder of {item.row.name}" for item in items]
                 )
         server = mailing.mailer(self.context, self.entity)
         if reachable and server is None:
@@ -176,14 +189,14 @@ class _Round:
             return
         midnight = datetime.combine(self.today, time(), zone).astimezone(UTC)
         reminded = mail.reminded_since(self.context.store, self.entity.key, midnight)
-        for done, (customer_id, items) in enumerate(reachable.items(), 1):
-            if customer_id not in reminded and not {self.ledger.name, server.name} & self.context.failures.keys():
-                self._remind(customer_id, items, server)
+        for done, (to, items) in enumerate(reachable.items(), 1):
+            if to not in reminded and not {self.ledger.name, server.name} & self.context.failures.keys():
+                self._remind(items, server)
             self.context.progress(done, len(reachable))
 
-    def _remind(self, customer_id: int, items: list[Due], server: Source) -> None:
-        """Send one mail about everything of a customer that is due, in the tone of the firmest."""
-        customer = self.customers[customer_id].customer
+    def _remind(self, items: list[Due], server: Source) -> None:
+        """Send one mail about everything that is due of a customer at an address, in the tone of the firmest."""
+        customer = self._addressee(items[0].row)
         paid_at: list[str] | None = None
         with self.context.using(self.ledger.name) as books:
             paid_at = [mailing.pay_link(self.entity, books, item.row) for item in items]

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import calendar
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
 from billing.facts import Facts
-from billing.terms import Commitment, Discount, FixedPrice, OneTime, Recurring, Terms, Usage
+from billing.terms import Commitment, Discount, FixedPrice, OneTime, Recurring, Step, Terms, Usage
 
 DAY = timedelta(days=1)
 DECIMALS = {"JPY": 0, "USD": 2, "KWD": 3}
@@ -155,13 +155,11 @@ def course(
     return found
 
 
-def asked(charge: Recurring, day: date) -> tuple[Fraction, str | None]:
-    """Return the quantity a ramp asks for on a day, and what its step says of removed seats."""
-    found, removed = Fraction(charge.quantity), None
-    for step in sorted(charge.steps, key=lambda step: step.starts_on):
-        if step.quantity is not None and step.starts_on <= day:
-            found, removed = Fraction(step.quantity), step.seats_removed
-    return found, removed
+def asked(charge: Recurring, day: date) -> tuple[Fraction, Step | None]:
+    """Return the quantity a ramp asks for on a day, and the step that does."""
+    steps = [step for step in charge.steps if step.quantity is not None and step.starts_on <= day]
+    last = max(steps, key=lambda step: step.starts_on, default=None)
+    return Fraction(charge.quantity if last is None or last.quantity is None else last.quantity), last
 
 
 def active_discounts(charge: Recurring, day: date, number: int) -> tuple[Discount, ...]:
@@ -208,6 +206,13 @@ def in_brackets(
 # ------------------------------------------------------------------------------------------------------ kinds of charge
 
 
+class Piece:
+    """A slice on its way: what a full period of it costs, its share of one, and the periods served before it."""
+
+    def __init__(self, starts: date, cost: Fraction, before: Fraction) -> None:
+        self.starts, self.cost, self.before, self.share = starts, cost, before, Fraction(0)
+
+
 def recurring(terms: Terms, charge: Recurring, until: date) -> Slices:
     """Return what each slice costs that starts before ``until``.
 
@@ -219,50 +224,54 @@ def recurring(terms: Terms, charge: Recurring, until: date) -> Slices:
         return {}
     proration = charge.proration or terms.proration
     whole, price_of = calendar_of(terms, charge, charge.every), prices(terms, charge, served)
-    exact: dict[tuple[str, date], Fraction] = defaultdict(Fraction)
-    period, number, count = (date.min, date.min), -1, Fraction(0)
+    period, number, count, elapsed = (date.min, date.min), -1, Fraction(0), Fraction(0)
     told: tuple[tuple[Fraction, ...], tuple[Discount, ...]] = ((), ())
-    pieces: list[tuple[date, Fraction]] = []  # the slices a day belongs to, with what a full period of each costs
+    found: list[Piece] = []
+    running: list[Piece] = []  # the slices that a day belongs to
     for day in served:
         before, opens = count, day == served[0] or day >= period[1]
         if opens:
-            period, number = whole.period(day), number + 1
+            period, number = (day, whole.period(day)[1]), number + 1
         count = counted(terms, charge, day, before, opens=opens, first=day == served[0])
         was = told
         if opens or proration != "none":
             told = (price_of[day], active_discounts(charge, day, number))
+        new = []
         if opens or was != told:
-            pieces = [(day, costs(charge, count, *told))]
+            running, new = [], [Piece(day, costs(charge, count, *told), elapsed)]
         elif count != before:
-            pieces.append((day, costs(charge, count, *told) - costs(charge, before, *told)))
-        for start, amount in pieces:
-            exact[charge.key, start] += amount * share(charge, proration, whole, start, day)
-    if interval(charge.every)[1] < interval(charge.price_per or charge.every)[1]:
-        return running(exact, terms.currency, until)
-    return {slice_: minor(amount, terms.currency) for slice_, amount in exact.items() if slice_[1] < until}
+            new = [Piece(day, costs(charge, count, *told) - costs(charge, before, *told), elapsed)]
+        running, found = running + new, found + new
+        for piece in running:
+            piece.share += share(charge, proration, whole, period, piece.starts, day)
+        elapsed += share(charge, proration, whole, period, period[0], day)
+    splits = interval(charge.every)[1] < interval(charge.price_per or charge.every)[1]
+    return {
+        (charge.key, piece.starts): rounded(piece, terms.currency, splits=splits)
+        for piece in found
+        if piece.starts < until
+    }
+
+
+def rounded(piece: Piece, currency: str, *, splits: bool) -> int:
+    """Return a slice in minor units; parts of a longer price are rounded on the running total, so that they add up."""
+    before = piece.before if splits else Fraction(0)
+    return minor(piece.cost * (before + piece.share), currency) - minor(piece.cost * before, currency)
 
 
 def counted(terms: Terms, charge: Recurring, day: date, before: Fraction, *, opens: bool, first: bool) -> Fraction:
     """Return how many units cost something on a day, given how many did the day before."""
-    wanted, told = asked(charge, day)
-    removed = told or charge.seats_removed or terms.seats_removed
+    wanted, step = asked(charge, day)
     if first:
         return wanted
     if wanted >= before:
         return wanted if opens or (charge.seats_added or terms.seats_added) == "prorate" else before
-    if removed == "renewal" and told:
+    removed = (step and step.seats_removed) or charge.seats_removed or terms.seats_removed
+    if removed == "renewal" and step is not None and (step.amendment or step.seats_removed) and terms.ends_on:
         return before
-    at_once = removed in ("renewal", "credit") and (charge.proration or terms.proration) != "none"
+    signed_so = removed == "renewal" and not (step and step.amendment)
+    at_once = (removed == "credit" or signed_so) and (charge.proration or terms.proration) != "none"
     return wanted if opens or at_once else before
-
-
-def running(exact: dict[tuple[str, date], Fraction], currency: str, until: date) -> Slices:
-    """Round the parts of a longer price on the running total, so that they add up to it."""
-    found, total = {}, Fraction(0)
-    for slice_, amount in exact.items():
-        found[slice_] = minor(total + amount, currency) - minor(total, currency)
-        total += amount
-    return {slice_: amount for slice_, amount in found.items() if slice_[1] < until}
 
 
 def costs(charge: Recurring, quantity: Fraction, agreed: tuple[Fraction, ...], less: tuple[Discount, ...]) -> Fraction:
@@ -276,12 +285,15 @@ def costs(charge: Recurring, quantity: Fraction, agreed: tuple[Fraction, ...], l
     return net_of(unit * Fraction(every, per), less)
 
 
-def share(charge: Recurring, proration: str, whole: Calendar, start: date, day: date) -> Fraction:
-    """Return a day's share of its full billing period."""
+def share(charge: Recurring, proration: str, whole: Calendar, served: Span, start: date, day: date) -> Fraction:
+    """Return a day's share of its full billing period; ``served`` is the part of that period which is served."""
     if proration == "none":
         return Fraction(1) if day == start else Fraction(0)
-    step = whole._replace(size=shortest(interval(charge.every)[1], interval(charge.price_per or charge.every)[1]))
+    size = shortest(interval(charge.every)[1], interval(charge.price_per or charge.every)[1])
+    step = whole._replace(size=1 if proration == "by_months" and whole.unit == "months" else size)
     part = Fraction(step.size, whole.size)
+    if proration == "months_then_days" and served[0] > whole.period(day)[0]:
+        step = Calendar(served[0], step.unit, step.size, served[0].day)
     if proration == "thirty_360" and step.unit == "months":
         return part * Fraction(thirty(day + DAY, step.anchor) - thirty(day, step.anchor), 30 * step.size)
     first, until = step.period(day)
@@ -345,44 +357,48 @@ def one_time(terms: Terms, charge: OneTime) -> Slices:
     return {(charge.key, charge.on or begins(terms)): minor(exact, terms.currency)}
 
 
-def fixed_price(terms: Terms, charge: FixedPrice) -> int:
-    """Return the whole of a fixed price whose instalments are percentages of a hundred in all."""
-    assert sum(one.percent or Decimal(0) for one in charge.instalments) == 100
-    return minor(net_of(Fraction(charge.price) * Fraction(charge.quantity), charge.discounts), terms.currency)
+def fixed_price(terms: Terms, charge: FixedPrice) -> list[Fraction]:
+    """Return what each instalment is of the whole, exact, in minor units."""
+    whole = Fraction(charge.price) * Fraction(charge.quantity)
+    assert not charge.discounts
+    parts = [whole * Fraction(one.percent or 0) / 100 for one in charge.instalments]
+    return [part * 10 ** DECIMALS[terms.currency] for part in parts]
 
 
-def true_ups(terms: Terms, commitment: Commitment, slices: Slices, until: date) -> int:
-    """Return the shortfall (and the surcharge for overage) of a commitment over the contract, in minor units."""
+def commitment(terms: Terms, one: Commitment, slices: Slices, until: date) -> Slices:
+    """Return what each commitment period falls short of what was committed, or costs beyond it.
+
+    A period counts with the days that are served in it. What counts are the slices of recurring and usage charges that
+    begin in it.
+    """
     start = begins(terms)
     number = 31 if terms.anchor_day == "last" else start.day if terms.anchor_day is None else terms.anchor_day
-    windows = Calendar(start, *interval(commitment.every), number)
-    days: dict[Span, int] = defaultdict(int)
-    for day in served_days(terms, commitment.starts_on, commitment.ends_on, until):
-        days[windows.period(day)] += 1
-    found = 0
+    windows = Calendar(start, *interval(one.every), number)
+    names = set(one.charges) or {charge.key for charge in terms.charges if isinstance(charge, Recurring | Usage)}
+    days: dict[Span, list[date]] = defaultdict(list)
+    for day in served_days(terms, one.starts_on, one.ends_on, until):
+        days[windows.period(day)].append(day)
+    found: Slices = {}
     for window, served in days.items():
-        least = minor(Fraction(commitment.amount) * served / (window[1] - window[0]).days, terms.currency)
-        counted = sum(
-            amount
-            for (key, on), amount in slices.items()
-            if window[0] <= on < window[1] and (not commitment.charges or key in commitment.charges)
-        )
-        if counted < least and commitment.true_up:
-            found += least - counted
+        share = Fraction(len(served), (window[1] - window[0]).days)
+        least = minor(Fraction(one.amount) * share, terms.currency)
+        counted = sum(amount for (key, on), amount in slices.items() if key in names and on in set(served))
+        if counted < least and one.true_up:
+            found[one.key, served[0]] = least - counted
         if counted > least:
-            found += half_away((counted - least) * (Fraction(commitment.overage_factor) - 1))
+            found[one.key, served[0]] = half_away((counted - least) * (Fraction(one.overage_factor) - 1))
     return found
 
 
 def owed(terms: Terms, facts: Facts, until: date) -> Slices:
-    """Return every slice of recurring, usage and one-time charges that starts before ``until``."""
+    """Return every slice of recurring, usage and one-time charges and of commitments that starts before ``until``."""
     found: Slices = {}
-    kinds: dict[type, Callable[..., Slices]] = {
-        Recurring: lambda charge: recurring(terms, charge, until),
-        Usage: lambda charge: usage(terms, charge, facts, until),
-        OneTime: lambda charge: one_time(terms, charge),
-    }
     for charge in terms.charges:
-        if type(charge) in kinds:
-            found.update(kinds[type(charge)](charge))
-    return found
+        if isinstance(charge, Recurring):
+            found.update(recurring(terms, charge, until))
+        elif isinstance(charge, Usage):
+            found.update(usage(terms, charge, facts, until))
+        elif isinstance(charge, OneTime):
+            found.update(one_time(terms, charge))
+    shortfalls = [commitment(terms, one, found, until) for one in terms.commitments]
+    return {slice_: amount for part in (found, *shortfalls) for slice_, amount in part.items()}

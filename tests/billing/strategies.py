@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from billing.amendments import faults
+from billing.amendments import faults, in_force
 from billing.facts import Acceptance, Facts, UsageRecord
-from billing.terms import Terms
+from billing.terms import Terms, Usage
 from tests.billing.build import terms
 
 START = date(2023, 12, 20)
@@ -71,6 +71,9 @@ brackets = st.sampled_from(
 )
 
 
+OTHER_PRORATIONS = ("thirty_360", "months_then_days", "by_months", "none")
+
+
 @st.composite
 def discounts(draw: st.DrawFn, *, dated: bool = True) -> list[Fields]:
     """Return up to two reductions, a percentage or an amount; one of them at most within dates of its own."""
@@ -116,7 +119,7 @@ def recurring(draw: st.DrawFn, key: str, *, plain: bool = False) -> Fields:
     charge: Fields = {"type": "recurring", "key": key, "description": "Fee", "price": str(draw(prices))}
     charge["quantity"] = str(draw(quantities))
     charge["timing"] = draw(timings)
-    charge["proration"] = draw(st.sampled_from([None, None, "actual", "thirty_360", "none"]))
+    charge["proration"] = draw(st.sampled_from([None, None, "actual", *OTHER_PRORATIONS]))
     starts = draw(st.none() | days())
     charge["starts_on"] = starts and starts.isoformat()
     if not plain and draw(st.integers(0, 3)) == 0:  # a price for another interval stays as it is signed
@@ -153,7 +156,8 @@ def usage(draw: st.DrawFn, key: str, *, simple: bool = False) -> Fields:
         charge["per"] = str(draw(st.sampled_from([Decimal(1), Decimal(10), Decimal(1000)])))
     charge["discounts"] = [{"percent": str(draw(st.integers(0, 50)))}] if draw(st.booleans()) else []
     if simple:
-        return charge
+        rare: Fields = draw(st.sampled_from([{}, {}, {"cap": "350"}, {"every": "month", "resets": "quarter"}]))
+        return charge | rare
     charge["aggregation"] = draw(st.sampled_from(["sum", "sum", "max", "last"]))
     more = draw(st.sampled_from(["", "", "cap", "minimum", "resets", "invoiced", "over"]))
     charge |= {
@@ -249,16 +253,22 @@ def heads(draw: st.DrawFn, *, ends: bool = True, least: int = 0) -> Fields:
 
 
 @st.composite
+def commitments(draw: st.DrawFn) -> Fields:
+    """Return a commitment over the whole contract or some days of it, with or without true-up and overage."""
+    one: Fields = {"key": "minimum", "amount": str(draw(prices)), "every": draw(st.sampled_from(["month", "year"]))}
+    one |= {"overage_factor": draw(st.sampled_from(["1", "1.5"])), "true_up": draw(st.booleans())}
+    if draw(st.integers(0, 3)) == 0:
+        first, last = sorted((draw(days()), draw(days())))
+        one |= {"starts_on": first.isoformat(), "ends_on": last.isoformat()}
+    return {"commitments": [one]}
+
+
+@st.composite
 def extras(draw: st.DrawFn) -> Fields:
     """Return what stands around the charges: commitments, a discount on the whole, a holdback, a fee for leaving."""
     found: Fields = {}
     if draw(st.integers(0, 3)) == 0:
-        found["commitments"] = [
-            {
-                "key": "minimum", "amount": str(draw(prices)), "every": draw(st.sampled_from(["month", "year"])),
-                "overage_factor": draw(st.sampled_from(["1", "2"])), "true_up": draw(st.booleans()),
-            }
-        ]  # fmt: skip
+        found |= draw(commitments())
     if draw(st.integers(0, 4)) == 0:
         found["discounts"] = draw(discounts(dated=False))
     if draw(st.integers(0, 4)) == 0:
@@ -349,10 +359,18 @@ def stories(draw: st.DrawFn, *, most_days: int = 800, amended: bool = True, extr
 
 
 @st.composite
-def plain_stories(draw: st.DrawFn) -> Story:
-    """Return a contract that the plain calculation understands: recurring, usage, one-time; no amendments."""
+def plain_stories(draw: st.DrawFn, *, amended: bool = False) -> Story:
+    """Return a contract that the plain calculation understands: recurring, usage, one-time charges, a commitment."""
     head = draw(heads(least=5))
     kinds = [recurring, recurring, recurring, lambda key: usage(key, simple=True), one_time]
-    given = [draw(draw(st.sampled_from(kinds))(key)) for key in draw(st.sampled_from(["a", "a", "ab"]))]
+    keys = draw(st.sampled_from([["a"], ["a"], ["a", "b"]]))
+    given = [draw(draw(st.sampled_from(kinds))(key)) for key in keys]
+    head |= draw(commitments()) if draw(st.integers(0, 3)) == 0 else {}
+    if amended:
+        changes = [draw(amendments(head, keys, number)) for number in range(draw(st.integers(1, 3)))]
+        head["amendments"] = [one for one in changes if "add" not in one and "terminates" not in one]
     records, _ = draw(happenings(head, []))
-    return Story(terms(*given, **head), records)
+    contract = terms(*given, **head)
+    assume(not faults(contract))
+    assume(not any(isinstance(one, Usage) and one.steps for one in in_force(contract, date.max).charges))
+    return Story(contract, records)

@@ -6,7 +6,7 @@ from itertools import islice
 
 import pytest
 
-from billing.periods import Grid, Period, anchor_number, anchored, common_size, parts, total
+from billing.periods import Grid, Period, anchor_number, anchored, common_size, measure, parts, ratio, unit_size
 from billing.terms import Interval, parse_interval
 
 
@@ -96,7 +96,8 @@ def test_parts_are_a_part_of_a_period_whole_ones_and_a_part_of_the_last():
     assert parts(months, date(2022, 1, 5), date(2022, 7, 1)) == ((5, 31), (5, 1), (21, 30))
     assert parts(months, date(2022, 1, 12), date(2022, 1, 20)) == ((8, 31),)
     assert parts(months, date(2022, 1, 10), date(2022, 3, 10)) == ((2, 1),)
-    assert total(((5, 31), (5, 1), (21, 30))) == Fraction(5, 31) + 5 + Fraction(7, 10)
+    assert Fraction(*ratio(((5, 31), (5, 1), (21, 30)))) == Fraction(5, 31) + 5 + Fraction(7, 10)
+    assert ratio(()) == (0, 1)
 
 
 @pytest.mark.parametrize("anchor", [28, 29, 30, 31])
@@ -126,3 +127,59 @@ def test_the_common_size_divides_both_intervals():
 def test_a_finer_grid_keeps_every_boundary_of_the_coarser():
     of = grid("2026-01-31", "half_year")
     assert {of.boundary(index) for index in range(4)} <= {of.finer(1).boundary(index) for index in range(24)}
+
+
+@pytest.mark.parametrize(
+    ("proration", "unit", "expected"),
+    [
+        ("actual", 3, ((52, 90),)),  # of 1 December to 1 March
+        ("actual", 1, ((18, 31), (1, 1), (3, 28))),
+        ("thirty_360", 3, ((50, 90),)),
+        ("thirty_360", 1, ((17, 30), (1, 1), (3, 30))),
+        ("months_then_days", 3, ((52, 90),)),  # of 14 December to 14 March
+        ("months_then_days", 1, ((1, 1), (21, 31))),  # to 14 January; of that to 14 February
+        ("by_months", 1, ((18, 31), (1, 1), (3, 28))),
+        ("none", 3, ((1, 1),)),
+        ("none", 1, ((3, 1),)),
+    ],
+)
+def test_a_stub_is_measured_as_the_contract_says(proration, unit, expected):
+    of = Grid(date(2025, 12, 1), 3, True, 1)
+    period = next(of.periods(date(2025, 12, 14), None))
+    found = measure(of, unit, proration, period, period.starts, date(2026, 2, 4))
+    assert [Fraction(*one) for one in found] == [Fraction(*one) for one in expected]
+
+
+@pytest.mark.parametrize("proration", ["actual", "thirty_360", "months_then_days", "by_months", "none"])
+def test_a_full_period_is_a_whole_number_of_units_however_stubs_are_measured(proration):
+    of = Grid(date(2026, 1, 31), 3, True, 31)
+    period = of.whole(0)
+    assert measure(of, 1, proration, period, period.starts, period.until) == ((3, 1),)
+
+
+@pytest.mark.parametrize("proration", ["actual", "thirty_360", "months_then_days", "by_months"])
+@pytest.mark.parametrize("start", ["2026-01-31", "2026-02-11"])
+def test_the_parts_of_a_period_come_to_the_same_as_all_of_it(proration, start):
+    of = Grid(date(2026, 1, 31), 3, True, 31)
+    period = next(of.periods(date.fromisoformat(start), date(2026, 4, 20)))
+    whole = Fraction(*ratio(measure(of, 1, proration, period, period.starts, period.until)))
+    for offset in range(1, (period.until - period.starts).days):
+        middle = period.starts + timedelta(days=offset)
+        cut = [measure(of, 1, proration, period, *days) for days in ((period.starts, middle), (middle, period.until))]
+        assert sum(Fraction(*ratio(one)) for one in cut) == whole
+
+
+def test_stubs_by_months_are_measured_in_months_where_the_period_is_of_months():
+    year, week = parse_interval("year"), parse_interval("2 weeks")
+    assert unit_size(year, year, "by_months") == 1
+    assert unit_size(year, parse_interval("month"), "actual") == 1
+    assert unit_size(year, year, "actual") == 12
+    assert unit_size(week, week, "by_months") == 14
+
+
+def test_periods_that_end_by_a_day_may_be_left_out():
+    of = grid("2026-01-15")
+    everything = list(of.periods(date(2026, 1, 20), date(2026, 9, 1)))
+    for after in (date(2025, 1, 1), date(2026, 1, 20), date(2026, 4, 14), date(2026, 4, 15), date(2026, 9, 30)):
+        rest = list(of.periods(date(2026, 1, 20), date(2026, 9, 1), after))
+        assert rest == [period for period in everything if period.until > after]

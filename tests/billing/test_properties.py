@@ -21,7 +21,7 @@ from billing.line import Line
 from billing.money import allocate, exponent
 from billing.next_due import next_due
 from billing.periods import Grid
-from billing.plan import plan
+from billing.plan import plan, usage_from
 from billing.tax import document_taxes, spread
 from billing.terms import Amendment, Change, Prepaid, Recurring, parse_interval
 from tests.billing.build import NO_TAX, recurring, terms
@@ -201,6 +201,17 @@ def test_since_leaves_out_lines_issued_by_that_day_and_changes_nothing_else(stor
     whole, rest = owed(story, through), owed(story, through, since)
     assert [line for line in rest if line.issue_on > since] == [line for line in whole if line.issue_on > since]
     assert {line.slice for line in rest} <= {line.slice for line in whole}
+
+
+@holds_for(stories(amended=False), days(), days())
+def test_usage_before_the_day_named_by_usage_from_changes_no_line_to_come(story, one, other):
+    since, through = min(one, other), max(one, other)
+    facts = story.facts(FAR)
+    first = usage_from(story.terms, through, since) or date.min
+    recent = msgspec.structs.replace(facts, usage=tuple(record for record in facts.usage if record.day >= first))
+    lines = [plan(story.terms, through, known, since) for known in (facts, recent)]
+    coming = [[line for line in found if line.issue_on > since] for found in lines]
+    assert coming[0] == coming[1]
 
 
 @holds_for(stories(amended=False), days(), days())

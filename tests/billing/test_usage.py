@@ -521,6 +521,14 @@ def test_interim_lines_keep_to_a_cap_over_the_contract():
     assert [line.amount for line in found] == [7000, 7000, -7000, 3000]
 
 
+def test_a_cap_over_the_contract_counts_what_is_used_and_not_invoiced_yet():
+    contract = terms(usage(price="1", invoiced="quarter", bill_over="50", cap="100", cap_over="contract"))
+    records = [used("2026-01-05", 40), used("2026-02-05", 90)]
+    early = lines(contract, *records, through="2026-02-20")
+    assert [(line.at, line.amount) for line in early] == [("2026-02-01:interim-1", 6000)]
+    assert early[0] in lines(contract, *records, through="2026-04-01")
+
+
 def test_an_estimate_stands_in_for_usage_where_a_preview_may_assume():
     contract = terms(usage(price="1", estimate="50"), ends_on="2026-03-31")
     records = [used("2026-01-05", 20)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
 from functools import cache
 from typing import Any
@@ -89,6 +90,13 @@ _DEAL: Deal = {
 def shipped() -> CrmMapping:
     """Return the mapping that comes with Netterms."""
     return load_crm_mapping((SHIPPED / "hubspot.toml").read_text(encoding="utf-8"), "hubspot.toml")
+
+
+@cache
+def uncommented() -> CrmMapping:
+    """Return the mapping that comes with Netterms, with all that it has in comments."""
+    text = (SHIPPED / "hubspot.toml").read_text(encoding="utf-8")
+    return load_crm_mapping(re.sub(r"(?m)^# (?=\[contract\.|\w+ = \{)", "", text), "hubspot.toml")
 
 
 def deal(**properties: str | None) -> Deal:

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing.customer import Address, Customer
-from billing.terms import Discount, OneTime, Recurring, Terms
+from billing.terms import BillingContact, Commitment, Discount, Escalator, OneTime, Recurring, Renewal, Terms
 from mappings.apply import KnownCharge, Mapped, NotMapped, apply, is_contract, known_charges
-from tests.mappings.deals import changed, deal, faults, mapped, shipped, with_line
+from tests.mappings.deals import changed, deal, faults, mapped, shipped, uncommented, with_line
 
 # -------------------------------------------------------------------------------------------------------- good deals
 
@@ -120,6 +120,61 @@ def test_a_line_with_a_start_of_its_own_runs_its_own_term_from_there():
     charge = mapped(made).terms.charges[1]
     assert isinstance(charge, Recurring)
     assert (charge.starts_on, charge.ends_on) == (date(2026, 4, 15), date(2026, 10, 14))
+
+
+def test_what_a_contract_says_beside_dates_and_prices_can_be_mapped():
+    terms = mapped(
+        deal(
+            trial_end="2026-04-14",
+            po_budget="5000",
+            hs_tcv="12000.50",
+            invoice_contact="Bo Lee",
+            invoice_email="bo@northwind.example",
+            auto_renew="true",
+            renewal_term="half_year",
+            notice_days="90",
+            renewal_uplift="4.5",
+            annual_increase="3",
+            minimum_commitment="9000",
+        ),
+        uncommented(),
+    ).terms
+    assert terms.trial_ends_on == date(2026, 4, 14)
+    assert (terms.po_budget, terms.value) == (Decimal(5000), Decimal("12000.50"))
+    assert terms.billing_contact == BillingContact(name="Bo Lee", email="bo@northwind.example")
+    assert terms.renewal == Renewal(auto=True, term="half_year", notice_days=90, uplift_percent=Decimal("4.5"))
+    assert terms.escalator == Escalator(percent=Decimal(3))
+    assert terms.commitments == (Commitment(key="commitment", amount=Decimal(9000), every="year"),)
+    assert terms.invoice_grouping == "contract"
+
+
+def test_a_company_may_want_one_invoice_for_all_its_contracts():
+    made = deal()
+    made["companies"][0]["properties"]["one_invoice"] = "true"
+    assert mapped(made, uncommented()).terms.invoice_grouping == "customer"
+
+
+@pytest.mark.parametrize("nothing", ["0", "", None])
+def test_a_rise_or_commitment_of_nothing_and_a_renewal_that_is_not_automatic_are_none(nothing):
+    made = deal(annual_increase=nothing, minimum_commitment=nothing, auto_renew="false", notice_days="90")
+    terms = mapped(made, uncommented()).terms
+    assert (terms.escalator, terms.commitments, terms.renewal, terms.billing_contact) == (None, (), None, None)
+
+
+def test_free_months_are_the_first_of_what_recurs_and_leave_what_is_paid_once_alone():
+    once, seats = mapped(deal(free_months="2"), uncommented()).terms.charges
+    assert once.discounts == ()
+    assert seats.discounts == (Discount(percent=Decimal(10)), Discount(percent=Decimal(100), ends_on=date(2026, 5, 14)))
+    made = with_line(hs_recurring_billing_start_date="2026-04-15", hs_recurring_billing_period="P6M")
+    made["properties"]["free_months"] = "1"
+    assert mapped(made, uncommented()).terms.charges[1].discounts[1].ends_on == date(2026, 5, 14)
+
+
+def test_a_discount_may_end_before_its_line_does():
+    _, seats = mapped(deal(discount_ends="2026-09-14"), uncommented()).terms.charges
+    assert seats.discounts == (Discount(percent=Decimal(10), ends_on=date(2026, 9, 14)),)
+    once, _ = mapped(deal(discount_ends="2026-09-14"), uncommented()).terms.charges
+    assert once.discounts == ()  # it has no discount that could end
 
 
 def test_a_line_without_frequency_but_with_a_term_recurs_at_the_deals():

@@ -16,7 +16,7 @@ from mappings.spec import (
     properties_used,
     won_stages,
 )
-from tests.mappings.deals import changed, shipped
+from tests.mappings.deals import changed, shipped, uncommented
 
 SHIPPED_TEXT = (SHIPPED / "hubspot.toml").read_text(encoding="utf-8")
 
@@ -251,6 +251,16 @@ def test_the_readme_names_every_term():
         (SHIPPED / "README.md").read_text(encoding="utf-8").partition("### The terms")[2].partition("### Transforms")[0]
     )
     assert [name for terms in TERMS.values() for name in terms if f"`{name}`" not in text] == []
+
+
+def test_what_the_shipped_mapping_has_in_comments_loads_once_its_mark_is_taken_away():
+    sections = uncommented().sections
+    assert {"renewal", "escalator", "commitment", "billing_contact"} == {
+        name.removeprefix("contract.") for name, rules in sections.items() if rules and name.startswith("contract.")
+    }
+    assert {"po_budget", "value", "trial_ends_on", "invoice_grouping"} <= sections["contract"].keys()
+    assert "free_months" in sections["line.recurring"]
+    assert "ends_on" in sections["discounts"]
 
 
 def test_the_recipes_in_the_readme_load():

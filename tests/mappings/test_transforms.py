@@ -203,6 +203,11 @@ def test_interval_refuses_ambiguous_words(text):
         ("end of month+10 days", "eom + 10"),
         ("net 30 EOM", "eom + 30"),
         ("15 days after end of month", "eom + 15"),
+        ("Due on the 15th of the following month", "day 15 of next month"),
+        ("day 5 of next month", "day 5 of next month"),
+        ("31 days then day 15", "31 days then day 15"),
+        ("2/10 net 30", "2/10 net 30"),
+        ("2% / 10, 1.5%/20, n/30", "2/10 1.5/20 net 30"),
     ],
 )
 def test_payment_terms_reads_what_people_write(text, term):
@@ -210,7 +215,18 @@ def test_payment_terms_reads_what_people_write(text, term):
 
 
 @pytest.mark.parametrize(
-    "text", ["as discussed", "2/10 net 30", "net thirty", "30 or 60 days", "EOM 15", "net 3000", "/30"]
+    "text",
+    [
+        "as discussed",
+        "2/10",
+        "2/10 soon",
+        "32nd of next month",
+        "net thirty",
+        "30 or 60 days",
+        "EOM 15",
+        "net 3000",
+        "/30",
+    ],
 )
 def test_payment_terms_refuses_what_it_cannot_say_exactly(text):
     assert refused(transforms.payment_terms(), text) == "is no payment term"

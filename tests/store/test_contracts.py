@@ -150,7 +150,7 @@ def decided(store: Store, how: HeldDecision) -> dict[str, Settled]:
     contract(store)
     contract(store, "C-2")
     document = issue(store, draft(100_00))
-    contracts.hold(store, ADA, "C-1", invoices.void(store, ADA, document, "voided"), "voided")
+    contracts.hold(store, ADA, "C-1", invoices.void(store, ADA, document, "voided")["C-1"], "voided")
     contracts.hold(store, ADA, "C-2", ["C-2/fee/2026-01-01"], "voided")
     contracts.decide_held(store, ADA, "C-1", how, "as agreed")
     assert contracts.held_by_contract(store) == {"C-2": 1}  # another contract's wait for their own decision

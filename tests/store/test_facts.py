@@ -91,9 +91,9 @@ def test_an_open_invoice_is_told_with_the_day_from_which_it_is_overdue(store: St
     assert overdue(store) == (Overdue(number=str(row.number), due_on=TODAY, open=100_00),)
 
 
-def test_open_invoices_are_not_looked_for_where_nobody_wants_them(store: Store) -> None:
+def test_open_invoices_are_looked_for_only_of_contracts_whose_terms_need_them(store: Store) -> None:
     issue(store, draft())
-    assert facts.facts_of(store, "C-1", {}, unpaid=False).overdue == ()
+    assert facts.facts_by_contract(store, ["C-1"], {}) == {}
 
 
 def test_what_was_paid_late_is_told_with_its_day_so_that_a_fee_of_before_stays_owed(store: Store) -> None:

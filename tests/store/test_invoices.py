@@ -107,7 +107,7 @@ def test_a_contract_has_one_draft_of_a_kind(store: Store) -> None:
     with pytest.raises(IntegrityError):
         store.execute(
             "INSERT INTO documents SELECT id+1, entity, contract, customer_id, type, status, number, currency,"
-            " issue_on, due_on, subtotal, tax, total, open, digest, data FROM documents"
+            " issue_on, due_on, subtotal, tax, total, open, digest, data, against FROM documents"
         )
 
 
@@ -277,7 +277,8 @@ def test_unpaid_invoices_stand_in_order_of_their_due_date(store: Store) -> None:
 def test_a_voided_invoice_is_owed_no_more_and_names_its_slices(store: Store) -> None:
     contract(store)
     row = issue(store, draft(lines=[line(100_00), line(100_00, "2026-02-01")]))
-    assert sorted(invoices.void(store, ADA, row, "voided in the books")) == ["C-1/fee/2026-01-01", "C-1/fee/2026-02-01"]
+    slices = ["C-1/fee/2026-01-01", "C-1/fee/2026-02-01"]
+    assert invoices.void(store, ADA, row, "voided in the books") == {"C-1": slices}
     found = invoices.get(store, row.id)
     assert (found.status, found.open, found.total, found.number) == ("voided", 0, 200_00, "US-00001")
     invoices.recompute_open(store, row.id)

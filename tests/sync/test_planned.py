@@ -1,0 +1,296 @@
+"""Planning skips by stored facts what cannot have changed, and finds the same as planning everything anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+
+from billing.facts import Acceptance, UsageRecord
+from billing.terms import Amendment, Change, Charge, Terms
+from store import contracts, facts, invoices, planned, usage
+from store.dialect import connect
+from sync import credits, plan_invoices, set_terms
+from sync.credits import Wish
+from tests.worlds import NOBODY, TODAY, Bench
+
+STEPS = ("plan_invoices", "issue_invoices")
+DAY = timedelta(days=1)
+FEE = {"type": "recurring", "key": "fee", "description": "Fee", "price": 100, "tax_class": "services"}
+LATER = {**FEE, "key": "later", "description": "In arrears", "timing": "arrears"}
+CALLS = {"type": "usage", "key": "calls", "description": "Calls", "price": "0.10", "tax_class": "services"}
+HOURS = {"type": "retainer", "key": "hours", "description": "Hours", "price": 500, "included": 10, "overage_price": 60,
+         "tax_class": "services"}  # fmt: skip
+BUILD = {"type": "fixed_price", "key": "build", "description": "Build", "price": 1000, "tax_class": "services",
+         "instalments": [{"key": "design", "percent": 40}, {"key": "live", "percent": 60}]}  # fmt: skip
+
+
+def agree(bench: Bench, key: str, *charges: dict[str, Any], **terms: Any) -> None:
+    bench.contract(key, charges=tuple(msgspec.convert(one, Charge, strict=False) for one in charges), **terms)
+
+
+def how_many_due(bench: Bench, day: date | None = None) -> int:
+    """Return how many contracts the next run would plan, by the rules of the last one."""
+    with bench.store() as store:
+        rules = store.one("SELECT max(rules) FROM planned WHERE rules<>''") or ""
+        return planned.how_many_due(store, "uk", rules, day or bench.today)
+
+
+def bill(bench: Bench, day: date | None = None, *, anew: bool = False) -> list[tuple[str, int]]:
+    """Run the jobs; return the total of each document that this issued. ``anew``: as if nothing was planned before."""
+    before = set(bench.issued())
+    bench.today = day or bench.today
+    if anew:
+        forget_all(bench)
+    results = bench.run(*STEPS)
+    assert {result.outcome for result in results.values()} == {"done"}, results
+    return [(number, row.total) for number, row in bench.issued().items() if number not in before]
+
+
+def forget_all(bench: Bench) -> None:
+    with bench.store() as store, store.transaction():
+        store.execute("DELETE FROM planned")
+
+
+def documents(bench: Bench) -> list[tuple[Any, ...]]:
+    """Return every document and line."""
+    return [*bench.rows("SELECT * FROM documents ORDER BY id"), *bench.rows("SELECT * FROM lines ORDER BY 1, 2")]
+
+
+def change(bench: Bench, key: str, act: Callable[[Terms], Terms]) -> None:
+    with bench.store() as store:
+        row = contracts.get(store, key)
+        assert row is not None
+        set_terms.put(store, NOBODY, row, act(row.agreed), "a test wants it")
+
+
+def amend(bench: Bench, key: str, name: str, effective_on: date, **fields: Any) -> None:
+    one = Amendment(key=name, effective_on=effective_on, **fields)
+    change(bench, key, lambda terms: msgspec.structs.replace(terms, amendments=(*terms.amendments, one)))
+
+
+def use(bench: Bench, key: str, name: str, day: date, quantity: int, meter: str = "calls") -> None:
+    record = UsageRecord(id=name, meter=meter, day=day, quantity=Decimal(quantity))
+    with bench.store() as store, store.transaction():
+        usage.save(store, NOBODY, [(key, record)], "a test")
+
+
+def accept(bench: Bench, key: str, milestone: str, on: date | None) -> None:
+    with bench.store() as store, store.transaction():
+        if on is None:
+            facts.withdraw(store, NOBODY, key, "build", milestone)
+        else:
+            facts.accept(store, NOBODY, key, Acceptance(charge="build", milestone=milestone, on=on))
+
+
+def void(bench: Bench, number: str) -> None:
+    with bench.store() as store, store.transaction():
+        for contract, slices in invoices.void(store, NOBODY, bench.issued()[number], "voided").items():
+            contracts.hold(store, NOBODY, contract, slices, "voided")
+
+
+def decide(bench: Bench, key: str, how: contracts.HeldDecision) -> None:
+    with bench.store() as store, store.transaction():
+        contracts.decide_held(store, NOBODY, key, how, "a test wants it")
+
+
+# --------------------------------------------------------------------------------------------------- nothing to plan
+
+
+def test_a_second_run_plans_nothing_until_the_next_day_on_which_something_is_due(bench: Bench) -> None:
+    agree(bench, "A", FEE)
+    agree(bench, "B", LATER, CALLS)
+    assert bill(bench) == [("UK-00001", 100_00)]
+    assert how_many_due(bench) == 0
+    assert [how_many_due(bench, date(2026, 9, 30)), how_many_due(bench, date(2026, 10, 1))] == [0, 2]
+    before = bench.contents()
+    assert bill(bench) == []
+    assert bench.contents() == before
+
+
+def test_what_is_drafted_and_not_issued_is_not_settled_and_is_not_planned_again(bench: Bench) -> None:
+    bench.entities["uk"] = msgspec.structs.replace(bench.entities["uk"], approve="manual")
+    agree(bench, "A", FEE)
+    assert bill(bench) == []
+    assert bench.rows("SELECT through, settled_through FROM planned") == [("2026-09-01", None)]
+    assert how_many_due(bench) == 0
+    bench.approve_all()
+    assert bill(bench, date(2026, 9, 5)) == [("UK-00001", 100_00)]
+    assert bench.rows("SELECT through, settled_through FROM planned") == [("2026-09-01", "2026-09-01")]
+
+
+def test_what_was_issued_after_its_terms_changed_is_planned_again(bench: Bench) -> None:
+    agree(bench, "A", FEE)
+    bench.run("plan_invoices")
+    change(bench, "A", lambda terms: msgspec.structs.replace(terms, ends_on=date(2026, 9, 15)))
+    bench.run("issue_invoices")
+    assert bench.rows("SELECT * FROM planned") == []
+    assert bill(bench) == [("UK-CN-00001", 50_00)]
+
+
+def test_a_contract_without_anything_to_come_is_never_planned_again(bench: Bench) -> None:
+    agree(bench, "A", {"type": "one_time", "key": "x", "description": "X", "price": 5, "tax_class": "services"})
+    bill(bench)
+    assert bench.rows("SELECT next_on FROM planned") == [(None,)]
+    assert how_many_due(bench, date(2099, 1, 1)) == 0
+
+
+def test_a_parked_contract_is_planned_again_by_every_run(bench: Bench) -> None:
+    agree(bench, "A", FEE)
+    with bench.store() as store, store.transaction():
+        store.execute("UPDATE contracts SET terms='{}' WHERE key='A'")
+    bill(bench)
+    assert how_many_due(bench) == 1
+
+
+def test_nobody_changes_what_a_batch_is_worked_out_from_meanwhile(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agree(bench, "A", CALLS)
+    refused = []
+
+    def bill_meanwhile(*args: Any, **options: Any) -> Any:
+        with pytest.raises(Exception, match="locked") as caught:
+            other = connect(bench.database)
+            other.execute("PRAGMA busy_timeout=0")
+            other.execute("DELETE FROM usage")
+        refused.append(caught.value)
+        return real(*args, **options)
+
+    real = plan_invoices.bill
+    monkeypatch.setattr(plan_invoices, "bill", bill_meanwhile)
+    bill(bench)
+    assert len(refused) == 1
+
+
+# ------------------------------------------------------------------------------------------------------- due again
+
+
+def reprice(terms: Terms) -> Terms:
+    return msgspec.structs.replace(terms, charges=(msgspec.structs.replace(terms.charges[0], price=Decimal(70)),))
+
+
+def taxed(bench: Bench) -> None:
+    entity = bench.entities["uk"]
+    bench.entities["uk"] = msgspec.structs.replace(entity, tax_rates={**entity.tax_rates, "services": Decimal(20)})
+
+
+def set_billed_through(bench: Bench, day: date) -> None:
+    with bench.store() as store, store.transaction():
+        contracts.bill_elsewhere_through(store, NOBODY, "uk", day)
+
+
+def set_state(bench: Bench, state: contracts.State) -> None:
+    with bench.store() as store, store.transaction():
+        row = contracts.get(store, "A")
+        assert row is not None
+        contracts.set_state(store, NOBODY, row, state, "a test wants it")
+
+
+EVENTS: dict[str, Callable[[Bench], object]] = {
+    "late usage": lambda bench: use(bench, "A", "late", date(2026, 9, 12), 50),
+    "replaced usage": lambda bench: use(bench, "A", "r-1", date(2026, 9, 10), 1),
+    "a milestone": lambda bench: accept(bench, "A", "live", bench.today),
+    "a milestone taken back": lambda bench: accept(bench, "A", "design", None),
+    "other terms": lambda bench: change(bench, "A", reprice),
+    "an amendment": lambda bench: amend(bench, "A", "end", bench.today, ends_on=date(2026, 9, 20)),
+    "a voided document": lambda bench: void(bench, "UK-00001"),
+    "a voided document billed again": lambda bench: (void(bench, "UK-00001"), decide(bench, "A", "bill_again")),
+    "a voided document waived": lambda bench: (void(bench, "UK-00001"), decide(bench, "A", "waived")),
+    "another tax rate": taxed,
+    "billed elsewhere": lambda bench: set_billed_through(bench, date(2026, 10, 31)),
+    "parked and won again": lambda bench: (set_state(bench, "parked"), set_state(bench, "active")),
+    "a person's credit": lambda bench: give(bench, "UK-00001"),
+}
+
+
+def give(bench: Bench, number: str, wish: Wish = Wish(net=Decimal(30))) -> None:  # noqa: B008  # a value
+    with bench.store() as store:
+        credits.give(store, bench, NOBODY, credits.find(store, number), wish, "agreed")
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_what_changes_a_contract_makes_it_due_again_and_bills_as_planning_anew_does(tmp_path: Path, name: str) -> None:
+    worlds = []
+    for anew in (False, True):
+        (tmp_path / str(anew)).mkdir()
+        bench = Bench(tmp_path / str(anew))
+        agree(bench, "A", FEE, LATER, CALLS, BUILD)
+        use(bench, "A", "r-1", date(2026, 9, 10), 200)
+        accept(bench, "A", "design", TODAY)
+        bill(bench, TODAY, anew=anew)
+        bill(bench, date(2026, 10, 1), anew=anew)
+        assert (len(bench.issued()), how_many_due(bench, date(2026, 10, 2))) == (2, 0)
+        bench.today = date(2026, 10, 2)
+        EVENTS[name](bench)
+        if not anew and name != "another tax rate":  # which is another digest of the rules
+            assert how_many_due(bench) == 1
+        for day in (date(2026, 10, 2), date(2026, 10, 3), date(2026, 11, 1), date(2026, 12, 1)):
+            bill(bench, day, anew=anew)
+        worlds.append(bench)
+    skipping, whole = worlds
+    assert documents(skipping) == documents(whole)
+
+
+def test_an_amendment_that_becomes_known_later_is_billed_on_that_day(tmp_path: Path) -> None:
+    found = []
+    for anew in (False, True):
+        (tmp_path / str(anew)).mkdir()
+        bench = Bench(tmp_path / str(anew))
+        agree(bench, "A", FEE)
+        dearer = (Change(charge="fee", price=Decimal(130)),)
+        amend(bench, "A", "dearer", TODAY, known_on=date(2026, 9, 20), change=dearer)
+        bill(bench, TODAY, anew=anew)
+        assert how_many_due(bench, date(2026, 9, 19)) == 0
+        found.append([bill(bench, day, anew=anew) for day in (date(2026, 9, 19), date(2026, 9, 20), date(2026, 10, 1))])
+    assert found[0] == found[1] == [[], [("UK-00002", 30_00)], [("UK-00003", 130_00)]]
+
+
+# ------------------------------------------------------------------------ what was billed for a day that moved away
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_usage_billed_at_an_end_that_was_taken_back_is_not_billed_again(bench: Bench, anew: bool) -> None:
+    agree(bench, "A", CALLS, ends_on=date(2026, 12, 31))
+    use(bench, "A", "r-1", date(2026, 9, 10), 500)
+    amend(bench, "A", "end", TODAY, ends_on=date(2026, 9, 15))
+    assert bill(bench, date(2026, 9, 16), anew=anew) == [("UK-00001", 50_00)]
+    bench.today = date(2026, 9, 20)
+    amend(bench, "A", "on", date(2026, 9, 20), ends_on=date(2026, 12, 31))
+    for day in (date(2026, 9, 20), date(2026, 9, 21), date(2026, 10, 1), date(2026, 10, 2)):
+        bill(bench, day, anew=anew)
+    with bench.store() as store:
+        assert contracts.billed_net(store, ["A"]) == {"A": 50_00}
+    use(bench, "A", "r-2", date(2026, 10, 10), 300)
+    assert [total for _, total in bill(bench, date(2026, 11, 1), anew=anew)] == [30_00]
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_an_arrears_period_cut_short_and_gone_on_with_adds_up(bench: Bench, anew: bool) -> None:
+    agree(bench, "A", LATER, ends_on=date(2026, 12, 31))
+    amend(bench, "A", "end", TODAY, ends_on=date(2026, 9, 15))
+    assert bill(bench, date(2026, 9, 16), anew=anew) == [("UK-00001", 50_00)]
+    bench.today = date(2026, 9, 20)
+    amend(bench, "A", "on", date(2026, 9, 20), ends_on=date(2026, 12, 31))
+    for day in (date(2026, 9, 20), date(2026, 9, 21), date(2026, 10, 1), date(2026, 10, 2)):
+        bill(bench, day, anew=anew)
+    with bench.store() as store:
+        assert contracts.billed_net(store, ["A"]) == {"A": 100_00}
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_milestone_accepted_anew_for_a_later_day_is_billed_then(bench: Bench, anew: bool) -> None:
+    agree(bench, "A", BUILD)
+    accept(bench, "A", "design", TODAY)
+    assert bill(bench, TODAY, anew=anew) == [("UK-00001", 400_00)]
+    accept(bench, "A", "design", date(2026, 9, 20))
+    assert bill(bench, date(2026, 9, 2), anew=anew) == [("UK-CN-00001", 400_00)]
+    assert bill(bench, date(2026, 9, 3), anew=anew) == []
+    assert bill(bench, date(2026, 9, 20), anew=anew) == [("UK-00002", 400_00)]
+    assert bill(bench, date(2026, 9, 21), anew=anew) == []
