@@ -199,6 +199,11 @@ def ended(terms: Terms, last_day: date) -> Terms:
     return msgspec.structs.replace(terms, ends_on=last_day, renewal=None, amendments=amendments)
 
 
+def touch(store: Store, key: str) -> None:
+    """Let a contract be planned anew from its beginning, whatever the last planning found."""
+    store.execute("UPDATE contracts SET changes=changes+1 WHERE key=?", key)
+
+
 def answers(store: Store) -> dict[str, str]:
     """Return what people answered to questions about contracts and customers, by question."""
     return dict(store.tuples("SELECT question, answer FROM answers"))

@@ -87,8 +87,8 @@ WHEN OLD.number IS NOT NULL
 BEGIN SELECT RAISE(ABORT, 'an issued document is never deleted'); END;
 """
 
-# What the last planning of a contract found holds until something that it was derived from changes.
+# What the last planning of a contract found holds until something that it was derived from changes: this counts.
 ENDS_PLANNED = """
 CREATE TRIGGER {table}_{name}_ends_planned AFTER {event} ON {table}
-BEGIN DELETE FROM planned WHERE contract IN ({contracts}); END;
+BEGIN UPDATE contracts SET changes=changes+1 WHERE key IN ({contracts}); END;
 """

@@ -51,6 +51,27 @@ def drafts(store: Store) -> list[DocumentRow]:
     return store.rows(DocumentRow, "SELECT * FROM documents WHERE number IS NULL ORDER BY id")
 
 
+class Drawn(NamedTuple):
+    """A draft as it is kept: what is looked up of it, its digest, and all of it as text."""
+
+    type: str
+    currency: str
+    issue_on: str
+    due_on: str
+    subtotal: int
+    tax: int
+    total: int
+    digest: str
+    data: str
+
+
+def drawn(draft: Draft) -> Drawn:
+    """Return a draft as it is kept."""
+    issue_on, due_on = draft.issue_on.isoformat(), draft.due_on.isoformat()
+    amounts = (draft.subtotal, draft.tax, draft.total)
+    return Drawn(draft.type, draft.currency, issue_on, due_on, *amounts, digest(draft), to_json(draft))
+
+
 class Wanted(NamedTuple):
     """The drafts that a contract should have, at most one of each type.
 
@@ -59,7 +80,7 @@ class Wanted(NamedTuple):
 
     contract: str
     customer_id: int
-    drafts: Sequence[Draft]
+    drafts: Sequence[Drawn]
     beside: Sequence[str] = ()
 
 
@@ -67,7 +88,7 @@ def save_drafts(
     store: Store, actor: Actor, *, entity: str, contract: str, customer_id: int, wanted: Sequence[Draft]
 ) -> int:
     """Do ``save_many_drafts`` for one contract."""
-    return save_many_drafts(store, actor, entity, [Wanted(contract, customer_id, wanted)])
+    return save_many_drafts(store, actor, entity, [Wanted(contract, customer_id, [*map(drawn, wanted)])])
 
 
 def save_many_drafts(store: Store, actor: Actor, entity: str, wanted: Sequence[Wanted]) -> int:
@@ -82,12 +103,13 @@ def save_many_drafts(store: Store, actor: Actor, entity: str, wanted: Sequence[W
     for contract, customer_id, drafts, _ in wanted:
         for draft in drafts:
             row = existing.pop((contract, draft.type), None)
-            content = digest(draft)
+            values = (entity, customer_id, *draft[1:])
             if row is None:
-                new.append((contract, draft.type, "draft", *_columns(draft, content, entity, customer_id)))
-                deeds.append(Deed("drafted", f"contract:{contract}", after={"total": draft.total, "digest": content}))
-            elif (row.digest, row.customer_id, row.entity) != (content, customer_id, entity):
-                deeds.append(_redraw(store, row, draft, _columns(draft, content, entity, customer_id)))
+                new.append((contract, draft.type, "draft", *values))
+                after = {"total": draft.total, "digest": draft.digest}
+                deeds.append(Deed("drafted", f"contract:{contract}", after=after))
+            elif (row.digest, row.customer_id, row.entity) != (draft.digest, customer_id, entity):
+                deeds.append(_redraw(store, row, draft, values))
     for row in existing.values():
         store.execute("DELETE FROM documents WHERE id=?", row.id)
         deeds.append(Deed("draft removed", f"contract:{row.contract}", before=row.draft))
@@ -115,20 +137,11 @@ def _share(store: Store, wanted: Wanted) -> None:
     )
 
 
-_DRAFT_COLUMNS = (
-    "entity", "customer_id", "currency", "issue_on", "due_on", "subtotal", "tax", "total", "digest", "data",
-)  # fmt: skip
+_DRAFT_COLUMNS = ("entity", "customer_id", *Drawn._fields[1:])
 
 
-def _columns(draft: Draft, content: str, entity: str, customer_id: int) -> tuple[Any, ...]:
-    issue_on, due_on = draft.issue_on.isoformat(), draft.due_on.isoformat()
-    amounts = (draft.subtotal, draft.tax, draft.total)
-    return (entity, customer_id, draft.currency, issue_on, due_on, *amounts, content, to_json(draft))
-
-
-def _redraw(store: Store, row: DocumentRow, draft: Draft, values: tuple[Any, ...]) -> Deed:
-    entity, _, _, _, _, _, _, _, content, _ = values
-    status = row.status if (row.digest, row.entity) == (content, entity) else "draft"
+def _redraw(store: Store, row: DocumentRow, draft: Drawn, values: tuple[Any, ...]) -> Deed:
+    status = row.status if (row.digest, row.entity) == (draft.digest, values[0]) else "draft"
     columns = ", ".join(f"{column}=?" for column in _DRAFT_COLUMNS)
     store.execute(f"UPDATE documents SET status=?, {columns} WHERE id=?", status, *values, row.id)
     store.execute("DELETE FROM shared_documents WHERE document_id=?", row.id)
@@ -182,7 +195,7 @@ def give_credit(store: Store, actor: Actor, row: DocumentRow, note: Draft, numbe
     Call inside the transaction that took ``number``. A slice's revision that was used before is refused by the primary
     key of the lines.
     """
-    values = dict(zip(_DRAFT_COLUMNS, _columns(note, digest(note), row.entity, row.customer_id), strict=True))
+    values = dict(zip(_DRAFT_COLUMNS, (row.entity, row.customer_id, *drawn(note)[1:]), strict=True))
     document_id = store.insert(
         "documents", contract=row.contract, type=note.type, status="issued", number=number, against=note.against,
         **values,

@@ -205,6 +205,11 @@ def disputed(store: Store) -> set[int]:
     return {document_id for (document_id,) in (*by_person, *by_payer)}
 
 
-def parked(store: Store) -> set[str]:
-    """Return the contracts about which a person must decide before anybody is reminded of their invoices."""
-    return {key for (key,) in store.tuples("SELECT key FROM contracts WHERE state IN ('held', 'parked')")}
+def parked(store: Store) -> set[int]:
+    """Return the documents about whose contracts a person must decide before anybody is reminded of them."""
+    waiting = "WHERE c.state IN ('held', 'parked')"
+    found = store.tuples(
+        f"SELECT d.id FROM contracts c JOIN documents d ON d.contract=c.key {waiting}"
+        f" UNION SELECT s.document_id FROM contracts c JOIN shared_documents s ON s.contract=c.key {waiting}"
+    )
+    return {document_id for (document_id,) in found}

@@ -294,14 +294,18 @@ def documents(
 ) -> list[DocumentLine]:
     """Return documents, the newest first; what is open by due date instead. ``days``: today in each entity's zone.
 
+    Those of a ``contract`` are all that have lines of it.
+
     ``state`` is one of ``DOCUMENT_STATES``; ``search`` a part of the number or of the customer's name.
     """
     part = Part()
     _document_state(part, state, days)
     # An expression, so that the entity's own index is not used: the few open ones, or the newest first, are quicker.
-    for column, value in (("entity || ''", entity), ("customer_id", customer_id), ("contract", contract)):
+    for column, value in (("entity || ''", entity), ("customer_id", customer_id)):
         if value:
             part.add(f"{column}=?", value)
+    if contract:
+        part.add("(contract=? OR id IN (SELECT document_id FROM shared_documents WHERE contract=?))", contract, contract)
     if search:
         _named(part, search)
     order = "d.due_on, d.id" if state in ("open", "overdue") else "d.id DESC"

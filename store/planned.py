@@ -1,8 +1,9 @@
 """What the last planning of each contract found: until when all is settled, and when something comes next.
 
-A row is a stored fact: it holds for the terms' version and the rules it was worked out with, and triggers in
-``schema.py`` remove it when anything else it was derived from changes (usage, acceptances, what is settled, held or
-voided, whose contract it is). ``selfcheck`` recomputes without it.
+A row is a stored fact: it holds for what it was derived from, which is the terms' version, the rules, and the number of
+``changes`` that triggers in ``schema.py`` count in anything else (usage, acceptances, what is held, voided or settled
+elsewhere, whose contract it is). What changes while a contract is worked out is counted later than what was read, so
+it is planned again. ``selfcheck`` recomputes without it.
 """
 
 from __future__ import annotations
@@ -20,11 +21,14 @@ BATCH = 1000  # contracts that are read, worked out and written together
 NOTHING = "[]"  # how no notes at all are kept
 
 _DUE = (
-    "c.key, c.name, c.customer_id, c.version, c.terms, c.billed_through,"
-    " CASE WHEN p.version=c.version AND p.rules=?2 THEN p.settled_through END,"
-    " CASE WHEN p.version=c.version AND p.rules=?2 THEN p.lint END"
+    "c.key, c.name, c.customer_id, c.version, c.changes, c.terms, c.billed_through,"
+    " CASE WHEN p.version=c.version AND p.changes=c.changes AND p.rules=?2 THEN p.settled_through END,"
+    " CASE WHEN p.version=c.version AND p.changes=c.changes AND p.rules=?2 THEN p.lint END"
 )
-_NEEDED = "p.contract IS NULL OR p.version<>c.version OR p.rules<>?2 OR p.next_on<=?3"  # nothing next: NULL, not needed
+_NEEDED = (
+    "p.contract IS NULL OR p.version<>c.version OR p.changes<>c.changes OR p.rules<>?2"
+    " OR p.next_on IS NOT NULL AND p.next_on<=?3"
+)
 _MINE = "FROM contracts c LEFT JOIN planned p ON p.contract=c.key WHERE c.entity=?1 AND c.state='active'"
 
 
@@ -39,6 +43,7 @@ class Due(NamedTuple):
     name: str
     customer_id: int
     version: int
+    changes: int
     terms: str
     billed_through: str | None
     since: str | None
@@ -53,6 +58,7 @@ class Planned(NamedTuple):
 
     contract: str
     version: int
+    changes: int
     through: date
     next_on: date | None
     settled: bool
@@ -120,16 +126,18 @@ def standing_notes(store: Store, entity: str, rules: str, today: date) -> list[t
 def remember(store: Store, rules: str, found: Sequence[Planned]) -> None:
     """Keep what planning found. Call in the transaction that writes the drafts."""
     store.many(
-        "INSERT INTO planned (contract, version, rules, through, settled_through, next_on, notes, lint)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (contract) DO UPDATE SET version=excluded.version,"
-        " rules=excluded.rules, through=excluded.through, next_on=excluded.next_on, notes=excluded.notes,"
-        " lint=excluded.lint,"
+        "INSERT INTO planned (contract, version, changes, rules, through, settled_through, next_on, notes, lint)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (contract) DO UPDATE SET version=excluded.version,"
+        " changes=excluded.changes, rules=excluded.rules, through=excluded.through, next_on=excluded.next_on,"
+        " notes=excluded.notes, lint=excluded.lint,"
         " settled_through=CASE WHEN excluded.settled_through IS NOT NULL THEN excluded.settled_through"
-        " WHEN planned.version=excluded.version AND planned.rules=excluded.rules THEN planned.settled_through END",
+        " WHEN planned.version=excluded.version AND planned.changes=excluded.changes AND planned.rules=excluded.rules"
+        " THEN planned.settled_through END",
         [
             (
                 one.contract,
                 one.version,
+                one.changes,
                 rules,
                 one.through.isoformat() if one.complete else None,
                 one.through.isoformat() if one.settled and one.complete else None,
@@ -145,8 +153,3 @@ def remember(store: Store, rules: str, found: Sequence[Planned]) -> None:
 def issued(store: Store, contracts: Sequence[str]) -> None:
     """Note that the drafts of contracts, as planned last, were issued: everything up to then is settled."""
     store.many("UPDATE planned SET settled_through=through WHERE contract=?", [(key,) for key in contracts])
-
-
-def forget(store: Store, contract: str) -> None:
-    """Let a contract be planned anew, from its beginning."""
-    store.execute("DELETE FROM planned WHERE contract=?", contract)

@@ -331,7 +331,7 @@ def m0070_facts_and_versions(db: Any) -> None:
 
 _PLANNED = """
 CREATE TABLE planned (
-    contract TEXT PRIMARY KEY, version INTEGER NOT NULL, rules TEXT NOT NULL, -- what it was worked out with
+    contract TEXT PRIMARY KEY, version INTEGER NOT NULL, changes INTEGER NOT NULL, rules TEXT NOT NULL, -- derived from
     through TEXT, -- the day through which it was worked out, where everything owed by then is settled or drafted
     settled_through TEXT, -- the day through which everything owed is settled as it is owed
     next_on TEXT, -- the day on which something more may be owed, NULL: never
@@ -340,6 +340,7 @@ CREATE TABLE planned (
 ) STRICT;
 ALTER TABLE lines ADD COLUMN issue_on TEXT GENERATED ALWAYS AS (data ->> 'issue_on') VIRTUAL;
 CREATE INDEX lines_due ON lines (contract, issue_on);
+ALTER TABLE contracts ADD COLUMN changes INTEGER NOT NULL DEFAULT 0; -- of what billing knows beside the terms
 ALTER TABLE documents ADD COLUMN against TEXT NOT NULL DEFAULT ''; -- the invoice that a person's credit note takes back
 CREATE INDEX documents_against ON documents (entity, against) WHERE against <> '';
 CREATE TABLE shared_documents ( -- a document for several contracts: those beside its own

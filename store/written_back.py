@@ -11,7 +11,10 @@ from store.database import Store
 
 
 class InvoiceRow(msgspec.Struct, frozen=True, kw_only=True):
-    """An issued invoice with the deal of its contract and the company of its customer, as the CRM has them now."""
+    """An issued invoice with the deal of its contract and the company of its customer, as the CRM has them now.
+
+    One for several contracts comes once for each of their deals.
+    """
 
     id: int
     deal_id: str
@@ -31,9 +34,11 @@ def invoices(store: Store, crm: str) -> list[InvoiceRow]:
         InvoiceRow,
         "SELECT d.id, c.deal_id, d.entity, d.currency, d.number, d.issue_on, d.due_on, d.open,"
         " coalesce((SELECT a.crm_id FROM customer_aliases a WHERE a.customer_id=r.id AND a.current=1), r.crm_id)"
-        " AS company_id FROM documents d JOIN contracts c ON c.key=d.contract"
+        " AS company_id FROM documents d JOIN (SELECT id AS document_id, contract FROM documents"
+        " UNION ALL SELECT document_id, contract FROM shared_documents) s ON s.document_id=d.id"
+        " JOIN contracts c ON c.key=s.contract"
         f" JOIN customers u ON u.id=d.customer_id JOIN customers r ON r.id={root}"
-        " WHERE c.crm=? AND d.type='invoice' AND d.status='issued' ORDER BY d.issue_on, d.id",
+        " WHERE c.crm=? AND d.type='invoice' AND d.status='issued' ORDER BY d.issue_on, d.id, c.key",
         crm,
     )
 

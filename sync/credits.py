@@ -14,7 +14,7 @@ from billing.credits import Billed, credit_gross, credit_in_full, credit_lines, 
 from billing.draft import Draft
 from billing.invoicing import digest
 from billing.money import display, exact_minor
-from store import contracts, invoices, planned
+from store import contracts, invoices
 from store.audit import Actor
 from store.database import Store
 from store.invoices import DocumentRow
@@ -85,7 +85,7 @@ def give(
         slices = invoices.slices_of(found)
         invoices.withdraw(store, actor, slices, f"credited by {number}")
         for contract in slices:
-            planned.forget(store, contract)
+            contracts.touch(store, contract)
         return invoices.get(store, invoices.give_credit(store, actor, row, found, number, reason))
 
 

@@ -14,7 +14,7 @@ from billing.draft import Draft
 from billing.grouping import Together, merge, together
 from billing.tax import Rounding
 from billing.terms import BillingContact, LateFee, Terms
-from store.invoices import Wanted
+from store.invoices import Wanted, drawn
 
 CUSTOMERS = 200  # that are planned at once, with all their contracts of this kind
 
@@ -53,7 +53,7 @@ def wanted(members: Iterable[Member], today: date, rounding: Rounding) -> list[W
     groups: dict[_Alike, list[Draft]] = defaultdict(list)
     for one in members:
         notes = [draft for draft in one.drafts if draft.type == "credit_note"]
-        kept[one.terms.contract] = Wanted(one.terms.contract, one.customer_id, notes)
+        kept[one.terms.contract] = Wanted(one.terms.contract, one.customer_id, [*map(drawn, notes)])
         for draft in one.drafts:
             if draft.type == "invoice":
                 groups[_alike(one, draft, today)].append(draft)
@@ -61,7 +61,7 @@ def wanted(members: Iterable[Member], today: date, rounding: Rounding) -> list[W
         first, *others = (draft.contract for draft in parts)
         name = parts[0].customer  # the same customer, whatever its deals called it
         invoice = merge([msgspec.structs.replace(draft, customer=name) for draft in parts], rounding)
-        kept[first] = kept[first]._replace(drafts=[*kept[first].drafts, invoice], beside=others)
+        kept[first] = kept[first]._replace(drafts=[*kept[first].drafts, drawn(invoice)], beside=others)
     return list(kept.values())
 
 

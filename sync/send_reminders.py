@@ -106,7 +106,7 @@ class _Round:
             delivered_on=self._delivered_on(mailed),
             wanted=mailing.delivery(self.entity, customer) != "none",
             disputed=row.id in self.disputed,
-            parked=row.contract in self.parked,
+            parked=row.id in self.parked,
             cash=waiting[row.customer_id, row.currency],
             sent=frozenset(one.step for one in mailed if _counts(one, customer.email)),
         )

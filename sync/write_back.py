@@ -49,12 +49,12 @@ def _wanted(
 ) -> dict[ObjectType, dict[str, Values]]:
     """Return what must be written: type -> id -> values, of the records for which it is not what was written last."""
     fates = deals.fates(context.store, connection)
-    of_deals: dict[str, list[InvoiceRow]] = defaultdict(list)
-    of_companies: dict[str, list[InvoiceRow]] = defaultdict(list)
+    of_deals: dict[str, dict[int, InvoiceRow]] = defaultdict(dict)
+    of_companies: dict[str, dict[int, InvoiceRow]] = defaultdict(dict)
     for row in written_back.invoices(context.store, connection):
-        of_deals[deals.survivor(fates, row.deal_id)].append(row)
-        of_companies[row.company_id].append(row)
-    groups: dict[ObjectType, dict[str, list[InvoiceRow]]] = {"deals": of_deals, "companies": of_companies}
+        of_deals[deals.survivor(fates, row.deal_id)][row.id] = row
+        of_companies[row.company_id][row.id] = row  # once, for however many deals it is
+    groups: dict[ObjectType, dict[str, dict[int, InvoiceRow]]] = {"deals": of_deals, "companies": of_companies}
     wanted = {
         object_type: _changed(context, connection, object_type, rows, mapping[object_type])
         for object_type, rows in groups.items()
@@ -70,14 +70,14 @@ def _changed(
     context: Context,
     connection: str,
     object_type: ObjectType,
-    rows: Mapping[str, list[InvoiceRow]],
+    rows: Mapping[str, Mapping[int, InvoiceRow]],
     properties: Mapping[str, str],
 ) -> dict[str, Values]:
     """Return the values that differ; what has no invoice any more is emptied, if it was ever written."""
     known = written_back.digests(context.store, connection, object_type)
     wanted = {}
     for one in {**dict.fromkeys(known), **rows}:
-        found = _figures(context, rows.get(one, []))
+        found = _figures(context, list(rows.get(one, {}).values()))
         values = {name: found[figure] for figure, name in properties.items()}
         if known.get(one) != _digest(values):
             wanted[one] = values

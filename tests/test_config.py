@@ -358,6 +358,10 @@ BAD_VALUES = [
     ("[entities.uk]", "[entities.uk]\nreminder_days = [0]", "entities.uk.reminder_days", "growing numbers"),
     ("[entities.uk]", "[entities.uk]\nreminder_days = [1, 2, 3, 4]", "entities.uk.reminder_days", "up to three"),
     ("[entities.uk]", "[entities.uk]\nreminder_days = [1, true]", "entities.uk.reminder_days", "growing numbers"),
+    ("[entities.uk]", '[entities.uk]\ntax_rounding = "per_lines"', "entities.uk.tax_rounding", "'per_line'"),
+    ("[entities.uk]", "[entities.uk]\ncatch_up_review = -1", "entities.uk.catch_up_review", "such as 1000"),
+    ("[entities.uk]", "[entities.uk]\ncatch_up_review = nan", "entities.uk.catch_up_review", "such as 1000"),
+    ("[entities.uk]", '[entities.uk]\ncatch_up_review = "1000"', "entities.uk.catch_up_review", "such as 1000"),
     ("[entities.uk]", '[entities.uk]\ndelivery = "netterm"', "entities.uk.delivery", "did you mean 'netterms'"),
     ("[entities.uk]", '[entities.uk]\ndelivery = "netterms"', "entities.uk.delivery", "no mail server is configured"),
     ("[entities.uk]", '[entities.uk]\ndeliver_from = "now"', "entities.uk.deliver_from", "the first day of issue"),
@@ -443,6 +447,15 @@ def test_delivery_is_off_and_reminders_follow_the_plan_unless_the_file_says_othe
     assert (entity.reminder_days, entity.payment_link) == ((1, 7, 14), "")
     found = load(GOOD, ("[entities.uk.tax]", "reminder_days = []\n[entities.uk.tax]"))
     assert found.entities["uk"].reminder_days == ()
+
+
+def test_tax_is_rounded_per_document_and_catching_up_1000_waits_unless_the_file_says_otherwise(load: Load) -> None:
+    entity = load().entities["uk"]
+    assert (entity.tax_rounding, entity.catch_up_review) == ("per_document", Decimal(1000))
+    text = '[entities.uk]\ntax_rounding = "per_line"\ncatch_up_review = 250.50\n'
+    entity = load(GOOD, ("[entities.uk]\n", text)).entities["uk"]
+    assert (entity.tax_rounding, entity.catch_up_review) == ("per_line", Decimal("250.50"))
+    assert load(GOOD, ("[entities.uk]\n", "[entities.uk]\ncatch_up_review = 0\n")).entities["uk"].catch_up_review == 0
 
 
 def test_a_mail_server_has_a_sender_and_perhaps_a_user_with_a_secret(load: Load) -> None:

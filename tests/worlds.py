@@ -405,16 +405,18 @@ class Bench(Desk):
         with self.store() as store:
             return {job.name: run_job(job, store, self, lambda done, total: None) for job in select(jobs)}
 
-    def contract(self, key: str, price: str = "100", *, entity: str = "uk", **changes: Any) -> None:
-        """Agree a contract: a price per month from today on, for a customer of its own."""
-        customer = Customer(name=f"Customer {key}", email=f"ap@{key.lower()}.example", domain=f"{key.lower()}.example")
+    def contract(self, key: str, price: str = "100", *, entity: str = "uk", buyer: str = "", **changes: Any) -> None:
+        """Agree a contract: a price per month from today on, for a customer of its own or for ``buyer``."""
+        buyer = buyer or key
+        domain = f"{buyer.lower()}.example"
+        customer = Customer(name=f"Customer {buyer}", email=f"ap@{domain}", domain=domain)
         charge = Recurring(key="support", description="Support", price=Decimal(price), tax_class="services")
         fields: dict[str, Any] = {
-            "contract": key, "customer": key, "currency": {"uk": "GBP", "us": "USD"}[entity], "starts_on": TODAY,
+            "contract": key, "customer": buyer, "currency": {"uk": "GBP", "us": "USD"}[entity], "starts_on": TODAY,
             "charges": (charge,),
         }  # fmt: skip
         with self.store() as store, store.transaction():
-            customer_id = links.save_customer(store, NOBODY, "crm", key, customer)
+            customer_id = links.save_customer(store, NOBODY, "crm", buyer, customer)
             terms = Terms(**{**fields, **changes})
             contracts.create(
                 store, NOBODY, terms, entity=entity, customer_id=customer_id, crm="crm", deal_id=key, name=f"Deal {key}"

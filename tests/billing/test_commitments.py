@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from billing.commitments import commitment_periods
 from billing.explain import explain_text, recompute
 from billing.facts import Facts, UsageRecord
 from billing.plan import Line, plan
@@ -334,3 +335,11 @@ def test_a_true_up_of_estimates_is_an_estimate():
         ("usage", 30_00, True),
         ("true_up", 70_00, True),
     ]
+
+
+def test_commitment_periods_that_ended_before_a_day_are_not_even_looked_at():
+    contract = terms(base(), commitments=[minimum()], ends_on="2026-12-31")
+    (one,) = contract.commitments
+    for since, first in ((None, "2026-01-01"), ("2025-06-05", "2026-01-01"), ("2026-05-07", "2026-05-01")):
+        found = next(commitment_periods(contract, one, since and day(since)))
+        assert found.starts == day(first)

@@ -473,3 +473,43 @@ def test_an_agreed_reduction_is_not_billed_again():
     assert signed(bill_on(terms(recurring(price="40")), settled, "2026-01-31")) == {"fee": -6000}
     assert signed(bill_on(terms(recurring(price="20")), settled, "2026-01-31")) == {"fee": -7000}
     assert signed(bill_on(terms(one_time(on="2027-01-01")), settled, "2026-01-31")) == {"fee": -7000}
+
+
+def test_a_discount_that_is_taken_away_is_a_correction_and_no_longer_service():
+    settled = issue(terms(recurring(discounts=[{"percent": 10}])), [], "2026-01-01")
+    assert read(terms(), settled, "2026-01-02") == [("Correction: Fee", "2026-01-01", "2026-02-01", 1000)]
+    dearer = issue(terms(), [], "2026-01-01")
+    assert read(terms(recurring(discounts=[{"percent": 10}])), dearer, "2026-01-02") == [
+        ("Correction: Fee", "2026-01-01", "2026-02-01", -1000)
+    ]
+
+
+def test_a_sum_billed_so_far_that_is_not_told_is_not_guessed_from_a_part_of_what_is_settled():
+    contract = terms(value="250")
+    settled = issue(contract, issue(contract, [], "2026-01-01"), "2026-02-01")
+    for since, billed, waits in ((date(2026, 2, 28), None, ()), (None, 10000, ()), (None, None, ("value_exceeded",))):
+        billing = bill(contract, settled, today=date(2026, 3, 1), rules=NO_TAX, since=since, billed=billed)
+        assert only(billing).waits == waits
+
+
+def test_a_credit_of_the_smallest_amount_is_a_credit_note_with_its_tax():
+    settled = issue(terms(currency="JPY"), [], "2026-01-01", NO_TAX)
+    draft = only(bill_on(terms(recurring(price="99"), currency="JPY"), settled, "2026-01-02", NO_TAX))
+    assert (draft.type, draft.total) == ("credit_note", 1)
+    settled = issue(terms(), [], "2026-01-01", VAT)
+    (tax,) = only(bill_on(terms(recurring(price="90")), settled, "2026-01-02", VAT)).taxes
+    assert (tax.base, tax.amount) == (1000, 200)
+
+
+def test_the_later_of_go_live_and_billed_through_decides_and_its_own_day_is_ours():
+    both = terms(billed_through="2026-01-31")
+    for go_live, first in (("2026-01-01", 2), ("2026-02-01", 2), ("2026-02-02", 3), ("2026-03-01", 3)):
+        rules = Rules(tax_rates={"standard": Decimal(0)}, go_live=date.fromisoformat(go_live))
+        assert only(bill_on(both, [], "2026-03-01", rules)).lines[0].line.starts.month == first
+
+
+def test_a_credit_and_a_charge_that_come_to_nothing_are_an_invoice_over_nothing():
+    settled = issue(terms(recurring(key="old")), [], "2026-01-01")
+    draft = only(bill_on(terms(recurring(key="new")), settled, "2026-01-02"))
+    assert (draft.type, draft.total, draft.due_on) == ("invoice", 0, date(2026, 2, 1))
+    assert sorted(one.amount for one in draft.lines) == [-10000, 10000]

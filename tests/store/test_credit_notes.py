@@ -122,7 +122,7 @@ def save_together(store: Store, drafts: Sequence[Draft], *keys: str) -> int:
     """Make the drafts of contracts equal to an invoice of the first of them for all, or to none."""
     first, *others = keys
     with store.transaction():
-        wanted = [Wanted(first, 1, drafts, others), *(Wanted(key, 1, []) for key in others)]
+        wanted = [Wanted(first, 1, [*map(invoices.drawn, drafts)], others), *(Wanted(key, 1, []) for key in others)]
         return invoices.save_many_drafts(store, ADA, "us", wanted)
 
 

@@ -114,3 +114,20 @@ def test_a_decision_that_mended_nothing_is_asked_for_again(store: Store) -> None
     record(store, finding())
     review.decide(store, ADA, the_item(store), "apply", "as agreed")
     assert record(store, finding()) == (1, 0)
+
+
+def test_what_is_open_about_a_contract_counts_before_what_was_dismissed_of_the_same_code(store: Store) -> None:
+    found = [finding("contract:A", detail=detail) for detail in ("price", "start")]
+    record(store, *found, finding("contract:B"), finding("deal:1"), job="plan_invoices")
+    first, second, *_ = review.open_items(store)
+    with store.transaction():
+        review.decide(store, ADA, first, "dismiss", "meant so")
+    assert review.about_contracts(store, "plan_invoices") == {
+        "A": {"no_currency": "open"},
+        "B": {"no_currency": "open"},
+    }
+    with store.transaction():
+        review.decide(store, ADA, second, "dismiss", "meant so")
+    record(store, *found, job="plan_invoices")
+    assert review.about_contracts(store, "plan_invoices") == {"A": {"no_currency": "dismissed"}}
+    assert review.about_contracts(store, "map_terms") == {}

@@ -207,6 +207,12 @@ class MailBench(Bench):
             row = links.customers(self._open)[self._customers[key]]
             links.save_customer(self._open, NOBODY, row.crm, row.crm_id, msgspec.structs.replace(row.customer, **facts))
 
+    def contact_is(self, row: DocumentRow, **contact: str) -> None:
+        """Let the contract of a document name who gets its invoices."""
+        with self._open.transaction():
+            sql = "UPDATE contracts SET terms=json_set(terms, '$.billing_contact', json(?)) WHERE key=?"
+            self._open.execute(sql, msgspec.json.encode(contact).decode(), row.contract)
+
     def book(self, row: DocumentRow) -> None:
         """Let a document be in the books."""
         self.printing.put_document(row, f"L{row.id}", f"C{row.customer_id}")

@@ -13,7 +13,7 @@ from billing import invoicing
 from billing.invoicing import BrokenInvariant
 from billing.terms import OneTime, Recurring
 from store import invoices
-from sync import plan_invoices
+from sync import work_out
 from tests.worlds import NOBODY, TODAY, Bench
 
 STEPS = ("plan_invoices", "issue_invoices")
@@ -200,7 +200,7 @@ def test_a_contract_that_cannot_be_billed_is_parked_and_the_others_go_on(
     for key in "ABC":
         bench.contract(key)
     with monkeypatch.context() as patched:
-        patched.setattr(plan_invoices, "bill", bill)
+        patched.setattr(work_out, "bill", bill)
         assert bench.run(*STEPS)["plan_invoices"].outcome == "done"
     assert [row.contract for row in bench.issued().values()] == ["A", "C"]
     assert "planned twice" in bench.item("contract_parked").message

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from billing.terms import BillingContact
 from connectors.base import LedgerCustomer, Ref
 from connectors.errors import AuthExpired, DailyLimit, Refused, Retryable
 from tests.worlds import DAILY, Bench, Live, Shelf, fail, lost_after, lost_after_only, lost_before, refuse
@@ -58,6 +59,17 @@ def _abandon(bench: Bench) -> None:
     """Give back the lease that a killed process would leave to time or to a look at its process id."""
     with bench.store() as store, store.transaction():
         store.execute("UPDATE runs SET outcome='abandoned' WHERE outcome IS NULL")
+
+
+def test_a_document_carries_the_address_of_its_contracts_billing_contact_if_it_has_one(bench: Bench) -> None:
+    bench.contract("A", billing_contact=BillingContact(email="bo@a.example"))
+    bench.contract("B", billing_contact=BillingContact(name="Bo Lee"))
+    bench.bill("C")
+    bench.run("push_documents")
+    sent = [
+        email for (email,) in bench.rows("SELECT payload ->> 'email' FROM outbox WHERE kind='document' ORDER BY id")
+    ]
+    assert sent == ["bo@a.example", "ap@b.example", "ap@c.example"]
 
 
 # ----------------------------------------------------------------------------------------------------- unknown outcomes

@@ -86,6 +86,51 @@ def test_a_customer_may_be_served_differently_from_the_others(post: MailBench) -
     assert not post.run(JOB)[JOB].changed
 
 
+def test_the_contracts_billing_contact_gets_its_invoices_and_nobody_elses(post: MailBench) -> None:
+    post.contact_is(post.issue("A"), email="bo@a.example", name="Bo Lee")
+    post.issue("A")
+    post.run(JOB)
+    assert [to for to, _ in post.mailed()] == ["bo@a.example", "ap@a.example"]
+    assert (post.box.accepted[0].recipient_name, post.box.accepted[0].text[:13]) == ("Bo Lee", "Hello Bo Lee,")
+    assert post.box.accepted[1].text.startswith("Hello Customer A,")
+    assert not post.run(JOB)[JOB].changed
+
+
+def test_a_contact_without_a_name_is_not_greeted_by_the_customers(post: MailBench) -> None:
+    row = post.issue("A")
+    post.customer_is("A", contact_name="Ada Byron")
+    post.contact_is(row, email="bo@a.example")
+    post.run(JOB)
+    assert post.box.accepted[0].text.startswith("Hello Customer A,")
+
+
+def test_a_contact_without_an_address_gets_them_at_the_customers(post: MailBench) -> None:
+    post.contact_is(post.issue("A"), name="Bo Lee")
+    post.run(JOB)
+    assert (post.mailed()[0][0], post.box.accepted[0].text[:13]) == ("ap@a.example", "Hello Bo Lee,")
+
+
+def test_the_books_mail_to_the_billing_contact_too_even_when_the_customer_has_no_address(post: MailBench) -> None:
+    post.change("uk", delivery="ledger")
+    post.contact_is(post.issue("A"), email="bo@a.example")
+    post.customer_is("A", email="")
+    post.run(JOB)
+    assert post.printing.sent == [("L1", "invoice", "bo@a.example")]
+    assert post.items() == []
+
+
+def test_a_refused_address_that_is_mended_in_the_contract_is_tried(post: MailBench) -> None:
+    row = post.issue("A")
+    post.contact_is(row, email="no@a.example")
+    post.box.acts = [fails(Refused("no such mailbox"))]
+    post.run(JOB)
+    post.run(JOB)
+    assert post.box.tried == 1
+    post.contact_is(row, email="bo@a.example")
+    post.run(JOB)
+    assert [to for to, _ in post.mailed()] == ["bo@a.example"]
+
+
 def test_what_was_issued_before_delivery_was_switched_on_is_not_mailed(post: MailBench) -> None:
     post.change("uk", deliver_from=TODAY + timedelta(days=1))
     post.issue("A")

@@ -97,6 +97,20 @@ def test_several_invoices_of_a_customer_share_one_mail_in_the_firmest_tone(post:
     assert steps == [(1, "firm"), (2, "friendly"), (3, "friendly")]
 
 
+def test_the_contracts_billing_contact_is_reminded_of_its_own_invoices(post: MailBench) -> None:
+    post.contact_is(post.issue("A", due_in=7), email="bo@a.example", name="Bo Lee")
+    post.issue("A", 50_00, due_in=7)
+    post.run(DELIVER)
+    post.wait(days=8)
+    assert sorted(remind(post)) == [
+        ("ap@a.example", "Reminder: invoice UK-00002 from Brightwater Ltd"),
+        ("bo@a.example", "Reminder: invoice UK-00001 from Brightwater Ltd"),
+    ]
+    assert [one.text[:13] for one in post.box.accepted if one.recipient == "bo@a.example"] == ["Hello Bo Lee,"] * 2
+    post.wait(hours=1)
+    assert remind(post) == []
+
+
 def test_a_customer_hears_of_it_once_a_day_and_of_the_rest_tomorrow(post: MailBench) -> None:
     first = post.issue("A", due_in=5)
     post.issue("A", 50_00, due_in=5)

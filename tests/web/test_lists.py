@@ -175,7 +175,7 @@ def row(live: Live, table: str, name: str) -> Any:
         ("state=overdue", "UK-00007", "UK-00001"),
         ("state=paid", "UK-00001", "UK-00007"),
         ("state=voided", "UK-00006", "UK-00001"),
-        ("state=draft", "D13", "UK-00001"),
+        ("state=draft", "Kingsway Components LLC us not yet", "UK-00001"),
         ("entity=us", "US-00001", "UK-00001"),
         ("entity=us&state=overdue", "US-00001", "US-00002"),
         ("q=uk-00001", "UK-00001", "UK-00002"),
