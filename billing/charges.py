@@ -7,6 +7,7 @@ currency; ``ends_on`` is the last day of service, as on paper.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -33,6 +34,20 @@ def check_number(name: str, value: Decimal | None, least: int | None = 0, most: 
     if (least is not None and value < least) or (most is not None and value > most):
         allowed = f"between {least} and {most}" if most is not None else f"{least} or more"
         raise ValueError(f"{name} is {value}: it must be {allowed}")
+
+
+def check_numbers(table: msgspec.Struct, names: Sequence[str]) -> None:
+    """Do ``check_number`` for the fields of a table, which may all be 0 or more, or not there."""
+    for name in names:
+        value = getattr(table, name)
+        if value:
+            check_number(name, value)
+
+
+_USAGE_NUMBERS = (
+    "per", "package_size", "percent", "free_units", "cap", "minimum", "bill_over", "estimate", "fixed", "least_each",
+    "most_each",
+)  # fmt: skip
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -234,11 +249,7 @@ class Usage(_ChargeBase, frozen=True, kw_only=True, tag="usage"):
         for interval in (self.every, self.invoiced, self.resets):
             if interval is not None:
                 parse_interval(interval)
-        check_number("per", self.per)
-        for name in ("package_size", "percent", "free_units", "cap", "minimum", "bill_over", "estimate"):
-            check_number(name, getattr(self, name))
-        for name in ("fixed", "least_each", "most_each"):
-            check_number(name, getattr(self, name))
+        check_numbers(self, _USAGE_NUMBERS)
 
 
 class Instalment(Table, frozen=True, kw_only=True):

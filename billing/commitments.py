@@ -57,10 +57,20 @@ def settling(terms: Terms, after: date | None, through: date) -> list[Settling]:
     """Return the commitments of which periods end after ``after`` and by ``through``, with these periods."""
     found = []
     for one in terms.commitments:
+        if after is not None and not _ends_within(terms, one, after, through):
+            continue
         periods = list(takewhile(lambda period: period.until <= through, commitment_periods(terms, one, after)))
         if periods:
             found.append((one, periods))
     return found
+
+
+def _ends_within(terms: Terms, one: Commitment, after: date, through: date) -> bool:
+    """Whether a period may end after one day and by another: nearly always it does not."""
+    grid = commitment_grid(terms, one)
+    if one.ends_on is not None or stopped(terms) is not None:
+        return True
+    return grid.boundary(grid.index_of(after) + 1) <= through
 
 
 def lines(terms: Terms, one: Commitment, periods: Sequence[Period], owed: Sequence[Line]) -> Iterator[Line]:

@@ -74,7 +74,7 @@ def bill(
     shown = _shown(due, today)
     puzzles = dict.fromkeys([Note(one.code, one.message, one.path) for one in unknown]) if unknown else ()
     notes = [*_tax_class_notes(terms, shown, rules), *_currency_notes(terms, settled)]
-    ahead = bool(known) and _is_ahead(known.values(), owed, today)
+    ahead = bool(known) and _is_ahead(known.values(), owed, today, since)
     if notes or not shown:
         return Billing(settled_elsewhere=elsewhere, notes=(*notes, *puzzles), ahead=ahead)
     check(shown)
@@ -149,10 +149,15 @@ def _owed(
     return _once(lines, "planned"), unknown
 
 
-def _is_ahead(known: Iterable[Settled], owed: Mapping[str, Line], today: date) -> bool:
-    """Say whether something was issued that is not owed by today."""
-    issued = [owed.get(item.slice) for item in known if item.how == "issued"]
-    return any(line is None or line.issue_on > today for line in issued)
+def _is_ahead(known: Iterable[Settled], owed: Mapping[str, Line], today: date, since: date | None) -> bool:
+    """Say whether something was issued, after ``since``, that is not owed by today."""
+    for item in known:
+        if item.how != "issued" or (since is not None and item.line is not None and item.line.issue_on <= since):
+            continue
+        line = owed.get(item.slice)
+        if line is None or line.issue_on > today:
+            return True
+    return False
 
 
 def _shown(due: Sequence[Difference], today: date) -> Sequence[Difference]:

@@ -20,13 +20,12 @@ from billing.late_fees import incurred_days
 from billing.periods import Grid
 from billing.prepaid import lapses_on, purchase_days
 from billing.service import (
+    calendar,
     contract_end,
     contract_grid,
     contract_start,
     discounts_of,
     renewals,
-    service_end,
-    service_start,
 )
 from billing.termination import stopped
 from billing.terms import Terms
@@ -77,30 +76,21 @@ def _charge_days(terms: Terms, facts: Facts, charge: Charge, after: date) -> Ite
 
 def _serving_days(terms: Terms, facts: Facts, charge: Recurring | Usage | Retainer, after: date) -> list[date]:
     """Return the days on which a period begins or ends, or a part of one at another price; and those less the lead."""
-    start, end = service_start(terms, charge), service_end(terms, charge)
-    lead = timedelta(days=terms.issue_days_before) if charge.timing == "advance" else _NO_LEAD
-    if end is not None and end <= after:
+    when = calendar(terms, charge)
+    if when.end is not None and when.end <= after:
         return []
-    days = [start - lead, *_boundaries(contract_grid(terms, charge), start, end, after, lead)]
-    if end is not None:
-        days.append(end)
+    lead = when.lead or _NO_LEAD
+    days = [when.boundary_after(after)]
+    if lead:
+        days.append(when.boundary_after(after + lead) - lead)
     if isinstance(charge, Usage):
         for every in (charge.invoiced, charge.resets):
             if every is not None:
-                days += _boundaries(contract_grid(terms, charge, every), start, end, after, lead)
+                days.append(when._replace(grid=contract_grid(terms, charge, every)).boundary_after(after))
         if charge.bill_over is not None:
             days += [record.day for record in facts.usage]
     for day in _change_days(terms, charge, after):
         days += (day - lead, day)
-    return days
-
-
-def _boundaries(grid: Grid, start: date, end: date | None, after: date, lead: timedelta) -> list[date]:
-    """Return the next boundary within the service, for what is billed on it and for what is billed ``lead`` before."""
-    days = []
-    for margin in (_NO_LEAD, lead) if lead else (_NO_LEAD,):
-        boundary = grid.boundary(grid.index_of(max(start, after + margin)) + 1)
-        days.append((boundary if end is None else min(boundary, end)) - margin)
     return days
 
 

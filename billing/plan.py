@@ -90,9 +90,14 @@ def owed(terms: Terms, through: date, facts: Facts = NO_FACTS, since: date | Non
 
 def _is_plain(terms: Terms) -> bool:
     """Whether every line is a matter of its charge alone."""
-    if terms.commitments or terms.discounts or terms.holdback or terms.termination_fee or terms.late_fee:
+    return not terms.commitments and _only_committed(terms)
+
+
+def _only_committed(terms: Terms) -> bool:
+    """Whether commitments are all that concerns several charges."""
+    if terms.discounts or terms.holdback or terms.termination_fee or terms.late_fee:
         return False
-    return not any(type(charge) is Prepaid for charge in terms.charges)
+    return not _has_prepaid(terms)
 
 
 def _charges_owed(scope: Scope) -> Owed:
@@ -130,6 +135,11 @@ def _together(scope: Scope) -> Owed:
     """Work the charges out as far as what concerns several of them needs, then that; keep the lines wanted."""
     terms, through = scope.terms, scope.through
     settling = commitments.settling(terms, scope.since and scope.since - _longest_wait(terms), through)
+    if not settling and _only_committed(terms):
+        lines, unknown = _charges_owed(scope)
+        if not unknown:  # as nearly always: no commitment period has come to its end
+            lines.sort(key=_issue_on)
+            return Owed(lines, unknown)
     wide = _widened(scope, settling)
     lines, unknown = _charges_owed(wide)
     unknown = [one for one in unknown if one.since - timedelta(days=terms.issue_days_before) <= through]
@@ -187,7 +197,7 @@ def _dependent(terms: Terms, unknown: Sequence[Unknown]) -> Iterator[Unknown]:
 
 
 def _has_prepaid(terms: Terms) -> bool:
-    return any(type(charge) is Prepaid for charge in terms.charges)
+    return Prepaid in [type(charge) for charge in terms.charges]
 
 
 def _widened(scope: Scope, settling: Sequence[commitments.Settling]) -> Scope:
@@ -210,9 +220,11 @@ def _widened(scope: Scope, settling: Sequence[commitments.Settling]) -> Scope:
 
 
 def usage_from(terms: Terms, through: date, since: date | None) -> date | None:
-    """Return the first day whose usage can matter to lines issued after ``since`` and by ``through``; None: all of it."""
+    """Return the first day whose usage can matter to lines issued after ``since`` and by ``through``; None: all."""
     if since is None or terms.amendments:
         return None
+    if not any(isinstance(charge, Usage | Retainer) for charge in terms.charges):
+        return since
     if not _is_plain(terms):
         scope = Scope(terms, NO_FACTS, through, since)
         since = _widened(scope, commitments.settling(terms, since - _longest_wait(terms), through)).since
@@ -232,7 +244,8 @@ def _metered_from(terms: Terms, charge: Usage | Retainer, since: date) -> date:
     intervals = {charge.every}
     if isinstance(charge, Usage):
         intervals |= {charge.invoiced or charge.every}
-    first = min(grid.boundary(grid.index_of(since)) for grid in (contract_grid(terms, charge, one) for one in intervals))
+    grids = [contract_grid(terms, charge, one) for one in intervals]
+    first = min([grid.boundary(grid.index_of(since)) for grid in grids])
     if isinstance(charge, Usage) and charge.resets is not None:
         whole = contract_grid(terms, charge, charge.resets)
         return whole.boundary(whole.index_of(first))

@@ -9,10 +9,11 @@ every line is what the running total since the service began grows by: so a year
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
-from datetime import date, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from math import gcd
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
@@ -26,8 +27,8 @@ from billing.periods import Period, Ratio, measure, parts, ratio, unit_size
 from billing.prices import UnitPrice
 from billing.pricing import OutsideTiers, Piece, exact_total, pieces_words, read_pieces, tier_pieces, write_pieces
 from billing.segments import Agreed, Segment, Segments, agreed_on, is_fixed
-from billing.service import contract_grid, discounts_of, service_end, service_start
-from billing.terms import Interval, parse_interval
+from billing.service import calendar, discounts_of
+from billing.terms import Interval, Proration, parse_interval
 from billing.words import date_text, price_text
 
 _day = itemgetter(0)
@@ -50,21 +51,27 @@ class _Cost(NamedTuple):
     operands: dict[str, str]
 
 
+@lru_cache(maxsize=1024)
+def _measures(every: str, price_per: str, proration: Proration, currency: str) -> tuple[int, bool, Ratio]:
+    """Return what stubs are measured in, whether a longer price is split, and a price's minor units for a period."""
+    period, per = parse_interval(every), parse_interval(price_per)
+    scale = period.count * 10 ** exponent(currency), per.count
+    return unit_size(period, per, proration), period.count < per.count, scale
+
+
 class _Billed:
     """One recurring charge on its way from terms to lines."""
 
     def __init__(self, scope: Scope, charge: Recurring) -> None:
         terms = scope.terms
-        every, per = parse_interval(charge.every), parse_interval(charge.price_per or charge.every)
         self._scope, self._charge = scope, charge
-        self._grid = contract_grid(terms, charge)
-        self._start = service_start(terms, charge)
-        self._lead = timedelta(terms.issue_days_before) if charge.timing == "advance" else None
+        self._calendar = calendar(terms, charge)
+        self._grid, self._start, _, self._lead = self._calendar
         self._proration = charge.proration or terms.proration
-        self._unit = unit_size(every, per, self._proration)  # what stubs are measured in
+        self._unit, self._splits, self._scale = _measures(
+            charge.every, charge.price_per or charge.every, self._proration, terms.currency
+        )
         self._whole = self._grid.size // self._unit
-        self._splits = every.count < per.count
-        self._scale = every.count * 10 ** exponent(terms.currency), per.count  # a price to a full period's minor units
         self._levels = seats.levels(terms, charge, self._grid, self._start)
         self._cost: _Cost | None = None  # of the latest line: most lines cost what the one before did
 
@@ -114,17 +121,21 @@ class _Billed:
         quantity = [level for day, level in self._levels if day <= settled][-1]
         return self._charge.price if price is None else price, quantity
 
-    def _periods(self, *, issued_too: bool) -> Iterator[tuple[Period, date]]:
-        """Yield the periods wanted, each with the day of its issue; with ``issued_too`` that running on ``since``."""
-        terms, _, through, since = self._scope
-        start, end, lead = self._start, service_end(terms, self._charge), self._lead
+    def _periods(self, *, issued_too: bool) -> Iterable[tuple[Period, date]]:
+        """Return the periods wanted, each with the day of its issue; with ``issued_too`` that running on ``since``."""
+        through, since = self._scope.through, self._scope.since
+        if since is not None and not issued_too:
+            return self._calendar.due(through, since)
+        return self._all_periods(through, since)
+
+    def _all_periods(self, through: date, since: date | None) -> Iterator[tuple[Period, date]]:
+        grid, start, end, lead = self._calendar
         running = since if since is None or lead is None else since + lead
-        for period in self._grid.periods(start, end, running):  # those issued before are not even looked at
+        for period in grid.periods(start, end, running):
             issue_on = period.until if lead is None else period.starts - lead
             if issue_on > through:
                 return
-            if issued_too or since is None or issue_on > since:
-                yield period, issue_on
+            yield period, issue_on
 
     def _by_level(self, period: Period, segment: Segment, issue_on: date) -> Iterator[Line]:
         """Yield the line of a segment, and one for each change of quantity within it, as far as they are wanted."""

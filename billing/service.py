@@ -6,8 +6,9 @@ import sys
 from collections.abc import Iterator
 from datetime import date, timedelta
 from functools import lru_cache
+from typing import Literal, NamedTuple
 
-from billing.periods import Grid, anchor_number
+from billing.periods import Grid, Period, anchor_number
 from billing.terms import Charge, Discount, Recurring, Renewal, Retainer, Terms, Usage, parse_interval
 
 Serving = Recurring | Usage | Retainer
@@ -95,9 +96,75 @@ def _renewals_left(terms: Terms, renewal: Renewal) -> int:
 
 def service_end(terms: Terms, charge: Serving) -> date | None:
     """Return the day after a charge's last day of service: its own or the contract's, whichever is earlier."""
-    own = None if charge.ends_on is None else charge.ends_on + _DAY
-    ends = [day for day in (own, contract_end(terms)) if day is not None]
-    return min(ends, default=None)
+    end = contract_end(terms)
+    if charge.ends_on is None:
+        return end
+    own = charge.ends_on + _DAY
+    return own if end is None else min(own, end)
+
+
+class Calendar(NamedTuple):
+    """When a charge is billed: its periods, its first day, the day after its last, and how long before a period.
+
+    ``lead`` None: after the period. Many contracts of a run have the same calendars, so what follows from them is kept.
+    """
+
+    grid: Grid
+    start: date
+    end: date | None
+    lead: timedelta | None
+
+    def due(self, through: date, since: date) -> tuple[tuple[Period, date], ...]:
+        """Return the periods issued after ``since`` and by ``through``, each with its day."""
+        return _due(self, through, since)
+
+    def boundary_after(self, day: date) -> date:
+        """Return the first day after a day on which a period begins or ends, the service's first and last included."""
+        return _boundary_after(self, day)
+
+
+def calendar(terms: Terms, charge: Serving) -> Calendar:
+    """Return when a charge is billed."""
+    start, anchor = contract_start(terms), charge.anchor_day
+    if anchor is None:
+        origin, anchor = start, terms.anchor_day
+    else:
+        origin = service_start(terms, charge)
+    own = charge.starts_on, charge.ends_on
+    lead = terms.issue_days_before if charge.timing == "advance" else -1
+    return _calendar(start, contract_end(terms), *own, origin, anchor, charge.every, lead)
+
+
+@lru_cache(maxsize=16384)
+def _calendar(
+    start: date, end: date | None, own_start: date | None, own_last: date | None, origin: date,
+    anchor: int | Literal["last"] | None, every: str, lead: int,
+) -> Calendar:  # fmt: skip
+    ends = [day for day in (end, own_last and own_last + _DAY) if day is not None]
+    first = start if own_start is None else max(start, own_start)
+    grid = _grid(origin, every, anchor_number(anchor, origin))
+    return Calendar(grid, first, min(ends, default=None), None if lead < 0 else timedelta(days=lead))
+
+
+@lru_cache(maxsize=16384)
+def _due(when: Calendar, through: date, since: date) -> tuple[tuple[Period, date], ...]:
+    found = []
+    running = since if when.lead is None else since + when.lead
+    for period in when.grid.periods(when.start, when.end, running):  # those issued before are not even looked at
+        issue_on = period.until if when.lead is None else period.starts - when.lead
+        if issue_on > through:
+            break
+        if issue_on > since:
+            found.append((period, issue_on))
+    return tuple(found)
+
+
+@lru_cache(maxsize=16384)
+def _boundary_after(when: Calendar, day: date) -> date:
+    if day < when.start:
+        return when.start
+    boundary = when.grid.boundary(when.grid.index_of(day) + 1)
+    return boundary if when.end is None or day >= when.end else min(boundary, when.end)
 
 
 def serves(terms: Terms, charge: Serving) -> bool:

@@ -123,6 +123,14 @@ def standing_notes(store: Store, entity: str, rules: str, today: date) -> list[t
     ]
 
 
+def still(store: Store, found: Sequence[Planned]) -> set[str]:
+    """Return the contracts that are as they were read: of the others something changed meanwhile."""
+    keys = [one.contract for one in found]
+    sql = f"SELECT key, version, changes FROM contracts WHERE key IN ({', '.join('?' * len(keys))})"
+    now = {key: (version, changes) for key, version, changes in store.tuples(sql, *keys)}
+    return {one.contract for one in found if now.get(one.contract) == (one.version, one.changes)}
+
+
 def remember(store: Store, rules: str, found: Sequence[Planned]) -> None:
     """Keep what planning found. Call in the transaction that writes the drafts."""
     store.many(

@@ -72,6 +72,10 @@ class _Run:
         """Write what was found of a batch at once; ``together`` are the drafts of a ``group`` of contracts."""
         store, actor = self.store, self.context.actor
         with store.transaction():
+            same = planned.still(store, [one.state for one in kept])
+            if group and len(same) < len(kept):
+                return
+            kept = [one for one in kept if one.key in same]  # the drafts of the others may be wrong by now: next time
             for one in kept:
                 if one.elsewhere:
                     contracts.settle(store, actor, one.key, one.elsewhere, "starts before go-live")

@@ -25,6 +25,7 @@ from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from functools import _lru_cache_wrapper, partial
+from operator import itemgetter
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
@@ -81,6 +82,9 @@ _LATER = 'if line.kind in ("usage", "overage") and amount > 0:'
 _TRUE_UP = "if short == 0 or (not one.true_up if short > 0 else one.overage_factor == 1):"
 _KNOWN = "if used.keys() <= rules.tax_rates.keys():"
 _ALL_OWED = "if not known or next(missing(owed, known.values(), _left(unknown, since)), None) is None:"
+_PLAIN_ONLY = "return not any(type(charge) is Prepaid for charge in terms.charges)"
+_LAST = 'LAST = 31  # clamping the 31st to the month\'s length is what "last" means'
+_KIND = 'type="credit_note" if sign < 0 else "invoice",'
 _SLOWER = "the same by a longer way"
 _NEVER_ZERO = "a difference to what was billed is never 0"
 EQUIVALENT: dict[tuple[str, str, str, str], str] = {
@@ -97,6 +101,12 @@ EQUIVALENT: dict[tuple[str, str, str, str], str] = {
         "used.keys() < rules.tax_rates.keys()",
     ): _SLOWER,
     ("billing.invoicing", _ALL_OWED, _ALL_OWED[3:-1], _ALL_OWED[3:-1].replace(" or ", " and ")): _SLOWER,
+    ("billing.plan", _PLAIN_ONLY, _PLAIN_ONLY, "return None"): _SLOWER,
+    ("billing.plan", '_MOST_DAYS = {"day": 1, "week": 7, "month": 31}', "7", "8"): _SLOWER,
+    ("billing.plan", '_MOST_DAYS = {"day": 1, "week": 7, "month": 31}', "31", "32"): _SLOWER,
+    ("billing.periods", _LAST, "31", "32"): "the day is clamped to the month's length",
+    ("billing.invoicing", _KIND, "sign < 0", "sign <= 0"): "a sign is never 0",
+    ("billing.invoicing", "if sign < 0:", "sign < 0", "sign <= 0"): "a sign is never 0",
     ("billing.commitments", _TRUE_UP, "short > 0", "short >= 0"): "0 is left before",
     ("billing.commitments", "if short > 0:", "short > 0", "short >= 0"): "0 is left before",
 }
@@ -280,7 +290,7 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
             yield from _codes(inner)
 
 
-_PLAIN = (int, str, tuple, frozenset, dict, timedelta, Decimal)
+_PLAIN = (int, str, tuple, frozenset, dict, timedelta, Decimal, itemgetter)
 
 
 def _is_changed(value: object, was: object) -> bool:

@@ -11,6 +11,7 @@ from store.database import Store
 from store.invoices import DocumentRow
 from store.outbox import Intent
 from store.pages import DOCUMENT_STATES, FOREIGN_STATES, Window
+from sync import paper
 from web.site import choice, days, open_store, person, search, site, today, window
 
 blueprint = Blueprint("documents", __name__)
@@ -45,6 +46,9 @@ def show(document_id: int) -> str:
             "document.html",
             row=row,
             draft=row.draft,
+            keys=list(invoices.slices_of(row.draft)),
+            against=invoices.by_number(store, row.entity, row.draft.against),
+            notes=invoices.credits_of(store, row.entity, row.number or ""),
             customer=pages.customer(store, row.customer_id),
             applied=pages.applied(store, document_id=row.id),
             books=_books(store, row),
@@ -102,6 +106,24 @@ def drafts() -> str:
     return render_template(
         "drafts.html", rows=rows, waiting=len(waiting), seen=seen, marks=marks, auto=auto, window=window()
     )
+
+
+@blueprint.get("/drafts/<int:document_id>/proforma")
+def proforma(document_id: int) -> str:
+    """Show a draft as the customer would get it, marked as what it is: no invoice."""
+    with open_store() as store:
+        row = _document(store, document_id)
+        if row.number is not None:
+            abort(404, f"It is issued, as {row.number}.")
+        entity = site().world.entities.get(row.entity)
+        return render_template(
+            "proforma.html",
+            row=row,
+            draft=paper.pro_forma(store, row, today(row.entity)),
+            keys=list(invoices.slices_of(row.draft)),
+            seller=entity.name if entity else row.entity,
+            customer=pages.customer(store, row.customer_id),
+        )
 
 
 @blueprint.post("/drafts/approve")

@@ -327,29 +327,26 @@ def usage(terms: Terms, charge: Usage, facts: Facts, until: date) -> Slices:
     before: dict[Span, Fraction] = defaultdict(Fraction)
     for period in sorted(periods):
         window = windows.period(max(period[0], start))
-        cost = [
-            minor(net_of(rated(charge, total), charge.discounts), terms.currency)
-            for total in (before[window], before[window] + periods[period])
-        ]
+        cost = [rated(charge, total, terms.currency) for total in (before[window], before[window] + periods[period])]
         before[window] += periods[period]
         found[charge.key, max(period[0], start)] = cost[1] - cost[0]
     return found
 
 
-def rated(charge: Usage, total: Fraction) -> Fraction:
-    """Price the quantity of a whole window."""
-    free = max(Fraction(0), total - Fraction(charge.free_units))
+def rated(charge: Usage, total: Fraction, currency: str) -> int:
+    """Price the quantity of a whole window: less what is free, less discounts, and a cap on what is left."""
+    taken = max(Fraction(0), total - Fraction(charge.free_units))
     per = Fraction(charge.per)
     if charge.model == "per_unit":
-        cost = free / per * Fraction(charge.price)
+        cost = taken / per * Fraction(charge.price)
     elif charge.model == "package":
         assert charge.package_size is not None
-        size = Fraction(charge.package_size)
-        cost = -(-free // size) * Fraction(charge.price)
+        cost = -(-taken // Fraction(charge.package_size)) * Fraction(charge.price)
     else:
         brackets = [(tier.up_to, Fraction(tier.price) / per, Fraction(tier.flat)) for tier in charge.tiers]
-        cost = in_brackets(brackets, charge.model, free)
-    return cost if charge.cap is None else min(cost, Fraction(charge.cap))
+        cost = in_brackets(brackets, charge.model, taken)
+    cost = net_of(cost, charge.discounts)
+    return minor(cost if charge.cap is None else min(cost, Fraction(charge.cap)), currency)
 
 
 def one_time(terms: Terms, charge: OneTime) -> Slices:

@@ -183,3 +183,15 @@ def test_periods_that_end_by_a_day_may_be_left_out():
     for after in (date(2025, 1, 1), date(2026, 1, 20), date(2026, 4, 14), date(2026, 4, 15), date(2026, 9, 30)):
         rest = list(of.periods(date(2026, 1, 20), date(2026, 9, 1), after))
         assert rest == [period for period in everything if period.until > after]
+
+
+def test_a_full_period_that_begins_on_a_clamped_anchor_is_measured_from_the_anchor_and_not_from_its_own_day():
+    of = Grid(date(2026, 1, 31), 3, True, 31)
+    clamped = Grid(date(2026, 2, 28), 3, True, 31)  # 28 February stands for the 31st
+    for grid_, start, until in (
+        (of, date(2026, 1, 31), date(2026, 3, 30)),
+        (clamped, date(2026, 2, 28), date(2026, 4, 29)),
+    ):
+        period = next(grid_.periods(start, until))
+        measured = [measure(grid_, 1, mode, period, start, until) for mode in ("months_then_days", "actual")]
+        assert measured[0] == measured[1]

@@ -10,7 +10,7 @@ import pytest
 from billing.explain import recompute
 from billing.facts import NO_FACTS, Acceptance, Facts, Overdue, UsageRecord
 from billing.next_due import next_due
-from billing.plan import owed, plan
+from billing.plan import owed, plan, usage_from
 from billing.terms import Terms
 from tests.billing.build import day, lines, one_time, recurring, terms
 
@@ -322,3 +322,23 @@ def test_an_interim_invoice_comes_on_the_day_of_the_usage():
     }
     facts = Facts(usage=(UsageRecord(id="1", meter="calls", day=day("2026-03-10"), quantity=Decimal(50)),))
     assert next_due(terms(calls), facts, day("2026-02-01")) == date(2026, 3, 10)
+
+
+def test_only_usage_of_the_periods_that_run_on_since_can_matter_to_what_comes():
+    calls = {"type": "usage", "key": "calls", "description": "Calls", "price": "1"}
+    since, through = day("2026-05-10"), day("2026-08-01")
+    for fields, first in (
+        ({}, "2026-05-01"),
+        ({"invoiced": "quarter"}, "2026-04-01"),
+        ({"resets": "year"}, "2026-01-01"),
+        ({"bill_over": "100"}, None),
+        ({"cap": "100", "cap_over": "contract"}, None),
+    ):
+        assert usage_from(terms({**calls, **fields}), through, since) == (first and day(first))
+    hours = {"type": "retainer", "key": "hours", "description": "Hours", "price": "1", "included": 1}
+    for rollover, first in (("none", "2026-05-01"), ("all", None), (2, None)):
+        assert usage_from(terms({**hours, "overage_price": "1", "rollover": rollover}), through, since) == (
+            first and day(first)
+        )
+    assert usage_from(terms(calls), through, None) is None
+    assert usage_from(terms(recurring()), through, since) == since

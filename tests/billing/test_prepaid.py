@@ -292,3 +292,9 @@ def test_what_a_charge_without_a_price_would_draw_is_unknown_too():
     found = all_owed(contract, day("2027-01-01"), used(d01_15=5, d02_15=50))
     assert {one.charge: one.since for one in found.unknown} == {"calls": date(2026, 2, 1), "pack": date(2026, 2, 1)}
     assert of(found.lines, "drawdown") == [("2026-02-01", "calls:2026-01-01", -5_00)]
+
+
+def test_a_deposit_alone_on_its_contract_is_given_back_when_nothing_draws_from_it():
+    (paid, back) = lines(terms(pack(unused="return"), ends_on="2026-03-31"))
+    assert (paid.amount, back.amount) == (100_00, -100_00)
+    assert (back.kind, back.issue_on) == ("prepaid_return", day("2026-04-01"))

@@ -109,7 +109,7 @@ def test_voiding_withdraws_a_draft_that_corrects_what_was_voided(store: Store, i
 # ----------------------------------------------------------------------------------- one document, several contracts
 
 
-def shared(store: Store) -> list[tuple[str, ...]]:
+def shared(store: Store) -> list[tuple[Any, ...]]:
     return store.tuples("SELECT document_id, contract FROM shared_documents ORDER BY 1, 2")
 
 

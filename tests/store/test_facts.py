@@ -63,20 +63,17 @@ def test_an_acceptance_can_be_withdrawn_once(store: Store) -> None:
 
 
 def test_what_planning_found_ends_with_each_change_of_an_acceptance(store: Store) -> None:
-    def planned_anew() -> bool:
-        gone = bool(store.one("SELECT count(*) FROM planned") == 0)
-        store.execute("INSERT INTO planned (contract, version, rules, notes) VALUES ('C-1', 1, '', '[]')"
-                      " ON CONFLICT DO NOTHING")  # fmt: skip
-        return gone
+    def changes() -> int:
+        return int(store.one("SELECT changes FROM contracts WHERE key='C-1'"))
 
-    planned_anew()
+    before = changes()
     accept(store)
-    assert planned_anew()
+    assert changes() == before + 1
     accept(store)
-    assert not planned_anew()
+    assert changes() == before + 1
     with store.transaction():
         facts.withdraw(store, ADA, "C-1", "build", "design")
-    assert planned_anew()
+    assert changes() == before + 2
 
 
 # ------------------------------------------------------------------------------------------------------------- overdue

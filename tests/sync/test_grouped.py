@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from billing import invoicing
 from billing.terms import BillingContact, LateFee, OneTime, Recurring, Terms
 from store import audit, contracts, invoices, mail, pages, planned, written_back
 from store.audit import Actor
@@ -162,7 +163,7 @@ def test_one_that_cannot_be_billed_is_left_out_and_comes_with_the_next_run(
             raise ValueError("broken")
         return real(terms, *args, **options)
 
-    real = work_out.bill
+    real = invoicing.bill
     change(pair, "B", po_number="PO-1")
     with monkeypatch.context() as patched:
         patched.setattr(work_out, "bill", bill_but_a)
@@ -308,9 +309,9 @@ def test_nobody_is_reminded_of_it_while_one_of_its_contracts_waits_for_a_person(
 
 def test_a_late_fee_is_owed_once(bench: Bench) -> None:
     fee = LateFee(percent=Decimal(10), tax_class="standard")
-    once = {"charges": (OneTime(key="x", description="X", price=Decimal(100), tax_class="standard"),)}
+    once = (OneTime(key="x", description="X", price=Decimal(100), tax_class="standard"),)
     for key in "AB":
-        agree(bench, key, late_fee=fee, **once)
+        agree(bench, key, late_fee=fee, charges=once)
     assert bill(bench) == {"UK-00001": (240_00, "A B")}
     assert bill(bench, date(2026, 10, 2)) == {"UK-00002": (28_80, "A")}
     assert bill(bench, date(2026, 10, 3)) == {}

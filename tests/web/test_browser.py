@@ -13,7 +13,7 @@ import pytest
 from flask import Response, request
 from werkzeug.serving import make_server
 
-from store import contracts, review
+from store import contracts, invoices, review
 from tests.web.conftest import pages
 from tests.web.test_lists import LISTS
 from tests.worlds import Live
@@ -39,8 +39,19 @@ def addresses(walked: Live) -> list[str]:
     with walked.store() as store:
         held = max(contracts.all_contracts(store), key=lambda row: (row.proposed is not None, len(row.terms))).key
         wordy = max(review.open_items(store), key=lambda item: len(item.choices)).id
+        waiting = invoices.drafts(store)[0].id
     lists = ["/", *LISTS]
-    return [*lists, "/customers/1", f"/contracts/{held}", "/invoices/1", "/payments/1", f"/review/{wordy}", "/nowhere"]
+    return [
+        *lists,
+        "/customers/1",
+        f"/contracts/{held}",
+        "/invoices/1",
+        "/invoices/1/credit",
+        f"/drafts/{waiting}/proforma",
+        "/payments/1",
+        f"/review/{wordy}",
+        "/nowhere",
+    ]
 
 
 @pytest.fixture
