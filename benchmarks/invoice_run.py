@@ -1,8 +1,8 @@
 """The invoicing run: 100,000 contracts with 24 months of history, read, worked out and written as drafts.
 
-Beside it, in the same run, stands the floor: a plain loop over the simplest kind of contract with integer arithmetic and
-raw executemany. The contracts are a mix: recurring charges, seats that were added, graduated usage, ramps, and a yearly
-commitment; about three lines each. 23 months are invoiced and settled, the 24th is due.
+Beside it, in the same run, stands the floor: a plain loop over the simplest kind of contract with integer arithmetic
+and raw executemany. The contracts are a mix: recurring charges, seats that were added, graduated usage, ramps, and a
+yearly commitment; about three lines each. 23 months are invoiced and settled, the 24th is due.
 
 Printed are: the run against the floor; 36 months of history against one; the same run again with nothing due; peak
 memory at two sizes. Every measured step is a process of its own. `--contracts 10000` makes it short.
@@ -30,7 +30,6 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from billing.facts import Facts, UsageRecord  # noqa: E402  # found from the line above, wherever this is started
-from billing.line import Line  # noqa: E402
 from billing.periods import anchored  # noqa: E402
 from billing.plan import plan  # noqa: E402
 from billing.terms import Terms  # noqa: E402
@@ -245,8 +244,8 @@ def floor(path: Path, contracts: int) -> dict[str, Any]:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode=WAL")
     for table in (
-        "invoices (id INTEGER PRIMARY KEY, contract TEXT, issue_on TEXT, due_on TEXT, net INTEGER, tax INTEGER, total INTEGER)",
-        "lines (invoice INTEGER, charge TEXT, starts TEXT, until TEXT, quantity INTEGER, price INTEGER, amount INTEGER)",
+        "invoices (id INTEGER PRIMARY KEY, contract, issue_on, due_on, net INTEGER, tax INTEGER, total INTEGER)",
+        "lines (invoice INTEGER, charge, starts, until, quantity INTEGER, price INTEGER, amount INTEGER)",
     ):
         connection.execute(f"CREATE TABLE {table}")
     began, cpu = perf_counter(), process_time()
@@ -315,7 +314,8 @@ def checks(contracts: int, folder: Path) -> Iterator[tuple[str, float, float]]:
     least = min(one["seconds"] for one in floors)
     print(f"  floor      {least:7.2f} s  {contracts / least:10,.0f} invoices/s")
     print(
-        f"  run        {full['seconds']:7.2f} s  {contracts / full['seconds']:10,.0f} invoices/s  {full['memory']:.0f} MiB"
+        f"  run        {full['seconds']:7.2f} s  {contracts / full['seconds']:10,.0f} invoices/s"
+        f"  {full['memory']:.0f} MiB"
     )
     print(f"  run again  {idle['seconds']:7.2f} s")
     yield "the run, times the floor", full["seconds"] / least, MOST_FLOOR

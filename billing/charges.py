@@ -204,11 +204,11 @@ class OneTime(_ChargeBase, frozen=True, kw_only=True, tag="one_time"):
 class Usage(_ChargeBase, frozen=True, kw_only=True, tag="usage"):
     """A price for what was used in each period, billed after it; the records are found by ``meter``.
 
-    ``model`` says how the period's quantity becomes an amount: ``per_unit`` (``price`` per ``per`` units), ``graduated``
-    and ``volume`` (``tiers``), ``package`` (``price`` per begun ``package_size`` units), ``percentage`` (``percent`` of
-    the quantity, which is an amount of money, plus ``fixed`` for each record). ``dimension`` bills each value of a
-    record's dimension by itself, at ``prices`` where they are given (a rate card). ``where`` takes only records whose
-    dimensions have these values.
+    ``model`` says how the period's quantity becomes an amount: ``per_unit`` (``price`` per ``per`` units),
+    ``graduated`` and ``volume`` (``tiers``), ``package`` (``price`` per begun ``package_size`` units), ``percentage``
+    (``percent`` of the quantity, which is an amount of money, plus ``fixed`` for each record). ``dimension`` bills each
+    value of a record's dimension by itself, at ``prices`` where they are given (a rate card). ``where`` takes only
+    records whose dimensions have these values.
     """
 
     meter: Key | None = None  # by default the charge's key
@@ -318,10 +318,10 @@ class Retainer(_ChargeBase, frozen=True, kw_only=True, tag="retainer"):
 class Prepaid(_ChargeBase, frozen=True, kw_only=True, tag="prepaid"):
     """An amount paid beforehand that other charges draw down: a prepaid package, or a deposit.
 
-    ``price`` x ``quantity`` is what is paid, ``value`` what it is worth (by default the same). With ``every`` it is bought
-    anew each period. Charges it pays for (all usage and retainer overage by default; for a deposit name them) get a line
-    that takes the drawn amount off, oldest purchase first. ``drawn = "final"`` waits for the contract's last invoice, as
-    a deposit does. What is left at the end lapses (``unused = "expire"``) or is given back (``"return"``).
+    ``price`` x ``quantity`` is what is paid, ``value`` what it is worth (by default the same). With ``every`` it is
+    bought anew each period. Charges it pays for (all usage and retainer overage by default; for a deposit name them)
+    get a line that takes the drawn amount off, oldest purchase first. ``drawn = "final"`` waits for the contract's last
+    invoice, as a deposit does. What is left at the end lapses (``unused = "expire"``) or is given back (``"return"``).
     """
 
     price: Decimal

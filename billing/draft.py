@@ -142,7 +142,8 @@ class Billing(msgspec.Struct, frozen=True, kw_only=True):
     """The result of billing one contract: documents to issue, slices found settled elsewhere, and notes.
 
     ``ahead``: something was issued that is not owed by today, or no more. Should it be owed again, that may be on a
-    later day than the one it was issued for: so nothing that was issued may be left out when the contract is billed next.
+    later day than the one it was issued for: so nothing that was issued may be left out when the contract is billed
+    next.
     """
 
     drafts: tuple[Draft, ...] = ()

@@ -30,7 +30,7 @@ _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 
 @lru_cache(maxsize=1024)
 def parse_interval(value: str) -> Interval:
-    """Read ``day``, ``week``, ``month``, ``quarter``, ``half_year``, ``year`` or ``N days|weeks|months|quarters|years``.
+    """Read ``day``, ``week``, ``month``, ``quarter``, ``half_year``, ``year`` or ``N days|weeks|months|...``.
 
     Raises ``ValueError`` naming what is allowed.
     """

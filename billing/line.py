@@ -62,8 +62,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 class Scope(NamedTuple):
     """What lines are worked out from: the terms with their amendments in force, the facts, and the days wanted.
 
-    Lines whose ``issue_on`` is ``through`` or earlier are wanted; those of ``since`` or earlier may be left out (they are
-    known to be settled as they are).
+    Lines whose ``issue_on`` is ``through`` or earlier are wanted; those of ``since`` or earlier may be left out (they
+    are known to be settled as they are).
     """
 
     terms: Terms

@@ -46,10 +46,10 @@ class Commitment(Table, frozen=True, kw_only=True):
     """The least a customer pays for the charges named, in each commitment period; the shortfall is one true-up line.
 
     The period (``every``) may be longer than the invoicing period and is counted from the contract's start. What counts
-    are the lines whose service starts in it, of the charges named (by default every recurring, usage and retainer charge
-    that is ``committed``). A period shortened by the contract's dates is prorated by days; one that the customer ended
-    early is due in full unless ``prorate_on_termination``. What goes beyond the amount costs ``overage_factor`` times
-    its price. ``true_up = false`` charges no shortfall.
+    are the lines whose service starts in it, of the charges named (by default every recurring, usage and retainer
+    charge that is ``committed``). A period shortened by the contract's dates is prorated by days; one that the customer
+    ended early is due in full unless ``prorate_on_termination``. What goes beyond the amount costs ``overage_factor``
+    times its price. ``true_up = false`` charges no shortfall.
     """
 
     key: Key
@@ -75,10 +75,10 @@ class Commitment(Table, frozen=True, kw_only=True):
 class Renewal(Table, frozen=True, kw_only=True):
     """What happens after ``ends_on``: ``auto`` renews for ``term`` again and again, unless an amendment ends it.
 
-    On a renewal prices become ``price_basis`` raised by ``uplift_percent``: the price of the ``last_segment`` (the one in
-    force), of the ``first_segment``, the ``highest`` of the two, or the charge's ``list`` price. ``uplift_per = "year"``
-    raises once for each begun year since the basis segment began. ``notice_days`` before the end is the last day to
-    cancel.
+    On a renewal prices become ``price_basis`` raised by ``uplift_percent``: the price of the ``last_segment`` (the one
+    in force), of the ``first_segment``, the ``highest`` of the two, or the charge's ``list`` price. ``uplift_per =
+    "year"`` raises once for each begun year since the basis segment began. ``notice_days`` before the end is the last
+    day to cancel.
     """
 
     auto: bool = False
@@ -103,7 +103,7 @@ class Renewed(Table, frozen=True, kw_only=True):
 
 
 class Holdback(Table, frozen=True, kw_only=True):
-    """A share of each line that is billed only later: on ``release_on``, or when ``holdback`` is recorded as accepted."""
+    """A share of each line, billed only later: on ``release_on``, or when ``holdback`` is recorded as accepted."""
 
     percent: Decimal
     charges: tuple[Key, ...] = ()  # by default every fixed price
@@ -116,7 +116,7 @@ class Holdback(Table, frozen=True, kw_only=True):
 
 
 class TerminationFee(Table, frozen=True, kw_only=True):
-    """What a customer owes for ending early: ``amount``, ``percent`` of the recurring value left, or so many ``months``."""
+    """What ending early costs a customer: ``amount``, ``percent`` of the recurring value left, or ``months`` of it."""
 
     amount: Decimal | None = None
     percent: Decimal | None = None
@@ -133,7 +133,7 @@ class TerminationFee(Table, frozen=True, kw_only=True):
 
 
 class LateFee(Table, frozen=True, kw_only=True):
-    """What an overdue invoice costs: ``percent`` of what is open or an ``amount``, ``once`` or for each begun ``month``."""
+    """What an overdue invoice costs: ``percent`` of what is open or an ``amount``, ``once`` or each begun ``month``."""
 
     percent: Decimal | None = None
     amount: Decimal | None = None
@@ -153,8 +153,8 @@ class LateFee(Table, frozen=True, kw_only=True):
 class Change(Table, frozen=True, kw_only=True):
     """What an amendment changes of one charge from its day on; what is not given stays.
 
-    ``quantity`` and ``price`` hold until a later step of the charge's own ramp. Added quantity follows ``seats_added`` and
-    a reduction ``seats_removed``.
+    ``quantity`` and ``price`` hold until a later step of the charge's own ramp. Added quantity follows ``seats_added``
+    and a reduction ``seats_removed``.
     """
 
     charge: Key
@@ -181,8 +181,9 @@ class Amendment(Table, frozen=True, kw_only=True):
     """A dated change of the contract: what holds from ``effective_on``, known since ``known_on`` (by default that day).
 
     A backdated amendment is one with ``known_on`` after ``effective_on``: what was billed meanwhile is corrected by the
-    difference. ``ends_on`` extends or shortens the term. ``terminates`` says who ends the contract early: then commitments
-    and the termination fee apply when it is the customer, and ``unused`` says whether prepaid service is credited.
+    difference. ``ends_on`` extends or shortens the term. ``terminates`` says who ends the contract early: then
+    commitments and the termination fee apply when it is the customer, and ``unused`` says whether prepaid service is
+    credited.
     """
 
     key: Key
@@ -257,7 +258,7 @@ class Terms(Table, frozen=True, kw_only=True):
     holdback: Holdback | None = None
     termination_fee: TerminationFee | None = None
     late_fee: LateFee | None = None
-    custom: dict[str, str] = {}
+    custom: dict[str, str] = {}  # noqa: RUF012  # msgspec copies it
     # How the term went on, as `amendments.in_force` works it out. A file that takes over a running contract may say it.
     ended_by: Literal["customer", "seller"] | None = None  # who ended it early, on `ends_on`
     signed_ends_on: date | None = None  # the last day of the term that was ended early

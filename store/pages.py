@@ -305,7 +305,8 @@ def documents(
         if value:
             part.add(f"{column}=?", value)
     if contract:
-        part.add("(contract=? OR id IN (SELECT document_id FROM shared_documents WHERE contract=?))", contract, contract)
+        shared = "SELECT document_id FROM shared_documents WHERE contract=?"
+        part.add(f"(contract=? OR id IN ({shared}))", contract, contract)
     if search:
         _named(part, search)
     order = "d.due_on, d.id" if state in ("open", "overdue") else "d.id DESC"

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from billing.invoicing import Rules, bill
+from billing.invoicing import bill
 from billing.money import to_decimal
 from store import audit, cash, contracts, invoices
 from store.database import Store
