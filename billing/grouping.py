@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -53,15 +53,3 @@ def merge(drafts: Sequence[Draft], rounding: Rounding = "per_document") -> Draft
         total=subtotal + tax,
         waits=tuple(dict.fromkeys(code for one in drafts for code in one.waits)),
     )
-
-
-def merge_all(drafts: Iterable[Draft], rounding: Rounding = "per_document") -> list[Draft]:
-    """Return drafts merged where they go together, a person's credit notes last, as they are."""
-    groups: dict[Together, list[Draft]] = {}
-    alone: list[Draft] = []
-    for one in drafts:
-        if one.against:
-            alone.append(one)
-        else:
-            groups.setdefault(together(one), []).append(one)
-    return [*(merge(group, rounding) for group in groups.values()), *alone]

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.credits import Billed, credit_gross, credit_in_full, credit_lines, credit_net, left, voided
+from billing.explain import explain_drafted
 from billing.invoicing import Billing, Draft, Rules, Settled, settle
 from billing.terms import Terms
 from tests.billing.build import bill_on, day, one_time, recurring, signed, terms
@@ -53,6 +54,14 @@ def test_a_full_credit_note_gives_back_the_whole_invoice():
     assert left(after) == [0, 0]
     with pytest.raises(ValueError, match="nothing is left to credit of invoice INV-1"):
         credit_in_full(after, LATER)
+
+
+def test_a_credit_note_s_lines_say_what_they_were_billed_for():
+    billed = invoiced(contract=terms())
+    note = credit_net(billed, 3000, LATER)
+    assert explain_drafted(note.lines[0], note) == (
+        f"agreed credit on invoice INV-1, of: {explain_drafted(billed.invoice.lines[0], billed.invoice)}"
+    )
 
 
 def test_E08_the_credit_note_that_closes_the_invoice_absorbs_the_cent():

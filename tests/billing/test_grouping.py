@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from billing.draft import Draft
-from billing.grouping import merge, merge_all
+from billing.grouping import merge
 from billing.invoicing import Rules
 from tests.billing.build import bill_on, issue, one_time, recurring, terms
 
@@ -57,28 +57,22 @@ def test_what_differs_in_what_a_document_has_once_is_not_merged(other):
     pair = [draft("C-1", "100"), draft("C-2", "100", **other)]
     with pytest.raises(ValueError, match="only drafts of one customer"):
         merge(pair)
-    assert merge_all(pair) == pair
 
 
-def test_credit_notes_are_merged_among_themselves_only():
+def test_a_credit_note_and_an_invoice_are_not_merged():
     contract = terms(contract="C-2")
-    credit = bill_on(
-        terms(contract="C-2", ends_on="2026-01-10"), issue(contract, [], "2026-01-01"), "2026-01-01"
-    ).drafts[0]
-    other = msgspec.structs.replace(credit, contract="C-3")
-    one = draft("C-1", "100")
-    merged = merge_all([credit, one, other])
-    assert [(found.type, found.total) for found in merged] == [
-        ("credit_note", 2 * credit.total),
-        ("invoice", one.total),
-    ]
+    settled = issue(contract, [], "2026-01-01")
+    (credit,) = bill_on(terms(contract="C-2", ends_on="2026-01-10"), settled, "2026-01-01").drafts
+    with pytest.raises(ValueError, match="only drafts of one customer, currency, type"):
+        merge([credit, draft("C-1", "100")])
+    both = merge([credit, msgspec.structs.replace(credit, contract="C-3")])
+    assert (both.type, both.total) == ("credit_note", 2 * credit.total)
 
 
 def test_a_person_s_credit_note_stands_alone():
     notes = [
         msgspec.structs.replace(draft("C-1", "1"), type="credit_note", against=number) for number in ("I-1", "I-2")
     ]
-    assert merge_all(notes) == notes
     with pytest.raises(ValueError, match="is not merged"):
         merge(notes)
     with pytest.raises(ValueError, match="only drafts"):

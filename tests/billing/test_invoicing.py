@@ -43,6 +43,16 @@ def test_a_rerun_with_an_earlier_date_credits_nothing_that_was_billed_later():
         assert bill_on(contract, settled, earlier).drafts == ()
 
 
+def test_what_was_issued_and_is_not_owed_by_today_is_said_as_it_may_be_owed_again_on_a_later_day():
+    late = terms(recurring(timing="arrears"))
+    cut = terms(recurring(timing="arrears"), ends_on="2026-01-15")
+    settled = issue(cut, [], "2026-01-16")
+    assert not bill_on(cut, settled, "2026-01-16").ahead
+    assert bill_on(late, settled, "2026-01-20").ahead  # issued on 16 January, and owed on 1 February now
+    assert not bill_on(late, settled, "2026-02-01").ahead
+    assert bill_on(terms(recurring(key="other")), settled, "2026-02-01").ahead
+
+
 def test_everything_missed_comes_as_one_catch_up_draft_dated_today():
     draft = only(bill_on(terms(recurring(), one_time()), [], "2026-03-05"))
     assert [one.line.starts.month for one in draft.lines] == [1, 1, 2, 3]
