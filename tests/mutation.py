@@ -82,9 +82,16 @@ _LATER = 'if line.kind in ("usage", "overage") and amount > 0:'
 _TRUE_UP = "if short == 0 or (not one.true_up if short > 0 else one.overage_factor == 1):"
 _KNOWN = "if used.keys() <= rules.tax_rates.keys():"
 _ALL_OWED = "if not known or next(missing(owed, known.values(), _left(unknown, since)), None) is None:"
-_PLAIN_ONLY = "return not any(type(charge) is Prepaid for charge in terms.charges)"
+_PLAIN_ONLY = "return not terms.commitments and _only_committed(terms)"
+_STEADY = "return agreed_on([UnitPrice(self._start, price)], discounts_of(terms, charge)), quantity"
+_STEADY_CODE = f"return ({_STEADY.removeprefix('return ')})"
 _LAST = 'LAST = 31  # clamping the 31st to the month\'s length is what "last" means'
 _KIND = 'type="credit_note" if sign < 0 else "invoice",'
+_EXACT = (
+    "EXACT = Context(prec=400, rounding=ROUND_HALF_UP, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[Inexact, InvalidOperation])"
+)
+_TWICE = "if amount < 0 <= line.amount and before + amount < 0:"
+_ABOVE = "the check above it refuses the same"
 _SLOWER = "the same by a longer way"
 _NEVER_ZERO = "a difference to what was billed is never 0"
 EQUIVALENT: dict[tuple[str, str, str, str], str] = {
@@ -102,11 +109,20 @@ EQUIVALENT: dict[tuple[str, str, str, str], str] = {
     ): _SLOWER,
     ("billing.invoicing", _ALL_OWED, _ALL_OWED[3:-1], _ALL_OWED[3:-1].replace(" or ", " and ")): _SLOWER,
     ("billing.plan", _PLAIN_ONLY, _PLAIN_ONLY, "return None"): _SLOWER,
+    ("billing.recurring", _STEADY, _STEADY_CODE, "return None"): _SLOWER,
     ("billing.plan", '_MOST_DAYS = {"day": 1, "week": 7, "month": 31}', "7", "8"): _SLOWER,
     ("billing.plan", '_MOST_DAYS = {"day": 1, "week": 7, "month": 31}', "31", "32"): _SLOWER,
     ("billing.periods", _LAST, "31", "32"): "the day is clamped to the month's length",
     ("billing.invoicing", _KIND, "sign < 0", "sign <= 0"): "a sign is never 0",
     ("billing.invoicing", "if sign < 0:", "sign < 0", "sign <= 0"): "a sign is never 0",
+    ("billing.prices", "first=0 if escalator and escalator.first_on else 1,", "1", "0"): "no rise on the first day",
+    ("billing.pricing", _EXACT, "400", "399"): "far more digits than any price has",
+    ("billing.pricing", _EXACT, "400", "401"): "far more digits than any price has",
+    ("billing.differences", _TWICE, "amount < 0 <= line.amount", "amount < 0 < line.amount"): _ABOVE,
+    ("billing.differences", _TWICE, "amount < 0 <= line.amount", "amount <= 0 <= line.amount"): _ABOVE,
+    ("billing.differences", _TWICE, "0", "1"): _ABOVE,
+    ("billing.differences", _TWICE, "0", "-1"): _ABOVE,
+    ("billing.recurring", "if day < first.until:", "day < first.until", "day <= first.until"): "both ways meet there",
     ("billing.commitments", _TRUE_UP, "short > 0", "short >= 0"): "0 is left before",
     ("billing.commitments", "if short > 0:", "short > 0", "short >= 0"): "0 is left before",
 }

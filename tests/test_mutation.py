@@ -123,3 +123,10 @@ def test_nine_of_ten_mutants_are_killed():
     assert broken == 0, done.stdout
     assert tried >= 400
     assert killed >= 0.9 * tried, done.stdout
+
+
+@pytest.mark.long
+def test_every_change_that_is_said_to_be_invisible_still_exists():
+    modules = {module for module, *_ in mutation.EQUIVALENT}
+    found = (mutation.mutant(*site) for module in modules for site in mutation.sites(module))
+    assert set(mutation.EQUIVALENT) - {(one.module, one.within, one.was, one.becomes) for one in found} == set()

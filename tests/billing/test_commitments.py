@@ -341,5 +341,26 @@ def test_commitment_periods_that_ended_before_a_day_are_not_even_looked_at():
     contract = terms(base(), commitments=[minimum()], ends_on="2026-12-31")
     (one,) = contract.commitments
     for since, first in ((None, "2026-01-01"), ("2025-06-05", "2026-01-01"), ("2026-05-07", "2026-05-01")):
-        found = next(commitment_periods(contract, one, since and day(since)))
+        found = next(commitment_periods(contract, one, None if since is None else day(since)))
         assert found.starts == day(first)
+
+
+def test_a_last_period_that_the_contract_s_end_shortens_is_settled_by_a_run_that_starts_late_too():
+    contract = terms(base(), commitments=[minimum(every="year")], ends_on="2026-06-30")
+    for since in (None, day("2026-06-01"), day("2026-06-30")):
+        found = plan(contract, day("2026-07-01"), since=since)
+        assert [line.kind for line in found if line.issue_on == day("2026-07-01")] == ["recurring"]
+    contract = terms(base(), commitments=[minimum("9999.00", "year")], ends_on="2026-06-30")
+    for since in (None, day("2026-06-01"), day("2026-06-30")):
+        found = plan(contract, day("2026-07-01"), since=since)
+        assert [line.kind for line in found if line.issue_on == day("2026-07-01")] == ["recurring", "true_up"]
+
+
+def test_a_commitment_whose_charge_cannot_be_priced_is_unknown_before_its_period_is_over_too():
+    tiers = [{"up_to": 10, "price": "1"}]
+    contract = terms(calls(model="graduated", tiers=tiers), commitments=[minimum(every="year")])
+    unknown = all_owed(contract, day("2026-02-01"), used(d01_15=11)).unknown
+    assert [(one.charge, one.since) for one in unknown] == [
+        ("calls", day("2026-01-01")),
+        ("minimum", day("2026-01-01")),
+    ]

@@ -523,3 +523,8 @@ def test_a_credit_and_a_charge_that_come_to_nothing_are_an_invoice_over_nothing(
     draft = only(bill_on(terms(recurring(key="new")), settled, "2026-01-02"))
     assert (draft.type, draft.total, draft.due_on) == ("invoice", 0, date(2026, 2, 1))
     assert sorted(one.amount for one in draft.lines) == [-10000, 10000]
+
+
+def test_an_exchange_that_comes_to_nothing_waits_for_no_budget():
+    settled = issue(terms(recurring(key="old")), [], "2026-01-01")
+    assert only(bill_on(terms(recurring(key="new"), value="50"), settled, "2026-01-02")).waits == ()

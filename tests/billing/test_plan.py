@@ -342,3 +342,9 @@ def test_only_usage_of_the_periods_that_run_on_since_can_matter_to_what_comes():
         )
     assert usage_from(terms(calls), through, None) is None
     assert usage_from(terms(recurring()), through, since) == since
+
+
+def test_with_amendments_all_usage_may_matter():
+    calls = {"type": "usage", "key": "calls", "description": "Calls", "price": "1"}
+    amended = terms(calls, amendments=[{"key": "A1", "effective_on": "2026-03-01", "ends_on": "2026-12-31"}])
+    assert usage_from(amended, day("2026-08-01"), day("2026-05-10")) is None

@@ -394,3 +394,21 @@ def test_days_may_be_asked_for_in_any_order():
     assert asked == [Decimal("133.10"), Decimal("100.00"), Decimal("121.00")]
     assert found.change_days(day("2026-06-01"), day("2028-06-01")) == [day("2027-01-01"), day("2028-01-01")]
     assert found.change_days(day("2027-01-01"), day("2028-01-01")) == []
+
+
+@pytest.mark.parametrize(
+    ("bound", "price"), [({"cap": "3"}, "103.00"), ({"floor": "8"}, "108.00"), ({"cap": "6"}, "105.00")]
+)
+def test_a_cap_or_a_floor_alone_bounds_a_rise_too(bound, price):
+    assert on("2027-01-01", recurring(escalator={"percent": "5", **bound})) == [price]
+
+
+def test_a_begun_year_counts_whole_in_an_uplift_by_years():
+    fields = {**renewed("first_segment"), "ends_on": "2028-02-14"}  # two years and a half month
+    assert on("2028-02-15", recurring(price="240"), **fields) == ["312.00"]
+
+
+def test_a_day_before_the_first_has_the_first_price_whatever_was_asked_before():
+    found = prices(recurring(steps=[{"starts_on": "2027-01-01", "price": "90"}]))
+    assert found.on(day("2028-01-01")).price == Decimal(90)
+    assert found.on(day("2025-01-01")).price == Decimal(100)

@@ -278,3 +278,9 @@ def test_pieces_are_written_and_read_again():
 )
 def test_pieces_are_worded(written, per, size, words):
     assert pieces_words(written, "USD", per, size) == words
+
+
+@pytest.mark.parametrize(("count", "left"), [("1", ()), ("0.5", ()), ("3", ()), ("4", ("1",)), ("-1", ("-1",))])
+def test_free_units_are_taken_off_small_quantities_too_and_never_off_a_correction(count, left):
+    found = per_unit_pieces([(Decimal(count), Decimal(5))], Decimal(3))
+    assert [piece.units for piece in found] == [Decimal(one) for one in left]

@@ -25,7 +25,18 @@ from billing.plan import plan, usage_from
 from billing.tax import document_taxes, spread
 from billing.terms import Amendment, Change, Prepaid, Recurring, parse_interval
 from tests.billing.build import NO_TAX, recurring, terms
-from tests.billing.strategies import LATEST, START, Story, currencies, days, prices, quantities, stories
+from tests.billing.strategies import (
+    LATEST,
+    START,
+    Story,
+    currencies,
+    days,
+    prices,
+    quantities,
+    ramps,
+    short_intervals,
+    stories,
+)
 
 FAR = LATEST + timedelta(days=1200)  # everything has happened, is known and is due
 BEFORE = START - timedelta(days=40)
@@ -201,6 +212,22 @@ def test_since_leaves_out_lines_issued_by_that_day_and_changes_nothing_else(stor
     whole, rest = owed(story, through), owed(story, through, since)
     assert [line for line in rest if line.issue_on > since] == [line for line in whole if line.issue_on > since]
     assert {line.slice for line in rest} <= {line.slice for line in whole}
+
+
+@st.composite
+def ramped(draw) -> Story:
+    """Return one charge whose price and seats change by date and by nothing else, as most amended contracts have it."""
+    fields = {"timing": draw(st.sampled_from(["advance", "arrears"])), "steps": draw(ramps())}
+    fields |= {"seats_added": draw(st.sampled_from(["prorate", "next_period"])), "every": draw(short_intervals)}
+    contract = terms(recurring(**fields), starts_on=START.isoformat(), issue_days_before=draw(st.sampled_from([0, 10])))
+    return Story(contract)
+
+
+@holds_for(ramped(), days(), st.integers(0, 70), examples=150)
+def test_a_ramp_bills_the_same_when_only_what_comes_after_a_day_is_asked_for(story, since, further):
+    through = since + timedelta(days=further)
+    whole, rest = owed(story, through), owed(story, through, since)
+    assert [line for line in rest if line.issue_on > since] == [line for line in whole if line.issue_on > since]
 
 
 @holds_for(stories(amended=False), days(), days())
