@@ -491,7 +491,7 @@ def proforma(ctx: click.Context, name: str, as_json: bool) -> None:
 def _document(draft: Any) -> dict[str, Any]:
     """Return a document as JSON, as ``netterms plan`` shows those to come."""
     from billing.preview import document
-    from billing.totals import payables
+    from billing.showing.totals import payables
 
     (payable,) = payables([draft])
     return {"currency": draft.currency, **document(payable)}
@@ -618,7 +618,7 @@ def plan(
 
 def _records(file: Path | None) -> list[dict[str, object]]:
     """Read JSON lines, or CSV; raises ``_Wrong`` naming every bad line."""
-    from billing.records import read_records
+    from billing.reading.records import read_records
 
     if file is None:
         return []
@@ -945,7 +945,7 @@ def usage() -> None:
 @click.pass_context
 def import_(ctx: click.Context, file: Path, replace: bool, skip_bad: bool, dry_run: bool, as_json: bool) -> None:
     """Store usage records of a .csv or .jsonl file, each once by its id; one bad record and nothing is stored."""
-    from billing.records import read_records
+    from billing.reading.records import read_records
     from sync.receive_usage import load
 
     records = read_records(_read_text(file), as_csv=file.suffix.lower() == ".csv")
@@ -1033,7 +1033,7 @@ def show(ctx: click.Context, contract: str, versions: bool, as_json: bool) -> No
     """Print a contract's terms in force as a terms file, amendments included."""
     import msgspec
 
-    from billing.terms_toml import terms_toml
+    from billing.reading.terms_toml import terms_toml
     from sync.set_terms import history
 
     with _desk(ctx.obj) as (store, _):

@@ -6,15 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from billing import money, totals
+from billing import money
 from billing.describe import changes
 from billing.draft import Draft
 from billing.explain import explain_text
 from billing.facts import UsageRecord
-from billing.given import Given
-from billing.life import Life, life
 from billing.line import Line
-from billing.records import Record
+from billing.reading.given import Given
+from billing.reading.records import Record
+from billing.showing import totals
+from billing.showing.life import Life, life
 from billing.terms_file import Fault, TermsFile, TermsFileError
 
 

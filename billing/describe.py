@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from billing.charges import own_start
-from billing.describe_charges import (
+from billing.due import PaymentTerms, parse_payment_terms
+from billing.money import plain
+from billing.showing.describe_charges import (
     PRORATION,
     SEATS_ADDED,
     SEATS_REMOVED,
@@ -19,8 +21,6 @@ from billing.describe_charges import (
     interval_text,
     money_text,
 )
-from billing.due import PaymentTerms, parse_payment_terms
-from billing.money import plain
 from billing.terms import (
     Amendment,
     Change,

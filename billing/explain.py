@@ -5,22 +5,11 @@ Each kind of charge has its rules in its own module (``RULES``); here they are j
 
 from __future__ import annotations
 
-from billing import (
-    commitments,
-    contract_discounts,
-    fixed_price,
-    holdback,
-    late_fees,
-    one_time,
-    prepaid,
-    recurring,
-    retainer,
-    termination,
-    usage,
-)
 from billing.draft import Draft, DraftLine
+from billing.kinds import fixed_price, one_time, prepaid, recurring, retainer, usage
 from billing.line import Explanation, Rule
 from billing.money import to_decimal
+from billing.passes import commitments, contract_discounts, holdback, late_fees, termination
 from billing.words import date_text as date_text
 from billing.words import price_text as price_text
 

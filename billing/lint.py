@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
-from billing.commitments import commitment_grid, counted_charges
 from billing.draft import Note
 from billing.facts import NO_FACTS, Facts
-from billing.lint_dates import (
+from billing.passes.commitments import commitment_grid, counted_charges
+from billing.reading.lint_dates import (
     DAY,
     Place,
     amendment_notes,
@@ -26,7 +26,7 @@ from billing.lint_dates import (
     seat_notes,
     tail_notes,
 )  # fmt: skip
-from billing.lint_prices import price_notes
+from billing.reading.lint_prices import price_notes
 from billing.service import contract_start
 from billing.terms import (
     Commitment,

@@ -11,14 +11,15 @@ from datetime import date, timedelta
 
 from billing.amendments import in_force
 from billing.charges import Charge, Discount, Escalator, FixedPrice, OneTime, Prepaid, Recurring, Retainer, Usage
-from billing.commitments import commitment_grid
 from billing.facts import Facts
-from billing.fixed_price import due_day
-from billing.holdback import release_day
 from billing.intervals import parse_interval
-from billing.late_fees import incurred_days
+from billing.kinds.fixed_price import due_day
+from billing.kinds.prepaid import lapses_on, purchase_days
+from billing.passes.commitments import commitment_grid
+from billing.passes.holdback import release_day
+from billing.passes.late_fees import incurred_days
+from billing.passes.termination import stopped
 from billing.periods import Grid
-from billing.prepaid import lapses_on, purchase_days
 from billing.service import (
     calendar,
     contract_end,
@@ -27,7 +28,6 @@ from billing.service import (
     discounts_of,
     renewals,
 )
-from billing.termination import stopped
 from billing.terms import Terms
 
 _DAY = timedelta(days=1)

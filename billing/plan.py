@@ -12,23 +12,12 @@ from datetime import date, timedelta
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from billing import (
-    commitments,
-    contract_discounts,
-    fixed_price,
-    holdback,
-    late_fees,
-    one_time,
-    prepaid,
-    recurring,
-    retainer,
-    termination,
-    usage,
-)
 from billing.facts import NO_FACTS, Facts, Unpriceable
+from billing.kinds import fixed_price, one_time, prepaid, recurring, retainer, usage
 from billing.line import Explanation as Explanation
 from billing.line import Line as Line
 from billing.line import Scope
+from billing.passes import commitments, contract_discounts, holdback, late_fees, termination
 from billing.service import contract_grid
 from billing.terms import (
     Charge,

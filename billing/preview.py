@@ -6,19 +6,20 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from billing import money, totals
-from billing.conventions import conventions
+from billing import money
 from billing.draft import Draft, DraftLine, Note
 from billing.explain import explain_drafted, price_text
 from billing.facts import UsageRecord
-from billing.given import Given
-from billing.life import Life, life, next_renewal
-from billing.records import Record
+from billing.reading.given import Given
+from billing.reading.records import Record
+from billing.showing import totals
+from billing.showing.conventions import conventions
+from billing.showing.life import Life, life, next_renewal
+from billing.showing.totals import Payable
 from billing.terms_file import TermsFile as TermsFile
 from billing.terms_file import TermsFileError as TermsFileError
 from billing.terms_file import load_terms_file as load_terms_file
 from billing.terms_file import schema as schema
-from billing.totals import Payable
 
 _DAY = timedelta(days=1)
 

@@ -16,7 +16,7 @@ import msgspec
 
 from billing import amendments
 from billing.facts import IndexSeries
-from billing.meanings import meaning
+from billing.reading.meanings import meaning
 from billing.tax import Rounding
 from billing.terms import Terms, check_number
 

@@ -11,7 +11,7 @@ import msgspec
 from rapidfuzz import process
 
 from billing.facts import Acceptance
-from billing.records import Record, event
+from billing.reading.records import Record, event
 from billing.terms import FixedPrice, Terms
 from store import facts
 from store.audit import Actor

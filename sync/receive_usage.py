@@ -13,7 +13,7 @@ import msgspec
 from rapidfuzz import process
 
 from billing.facts import UsageRecord
-from billing.records import Record, usage_record
+from billing.reading.records import Record, usage_record
 from billing.terms import Charge, Retainer, Terms, Usage
 from store import audit, contracts, links, usage
 from store.audit import Actor

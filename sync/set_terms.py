@@ -17,9 +17,9 @@ from rapidfuzz import process
 from billing.customer import Customer
 from billing.facts import Facts
 from billing.invoicing import bill
+from billing.reading.terms_toml import terms_toml
 from billing.terms import Amendment, OneTime, Terms
 from billing.terms_file import Fault, TermsFile, TermsFileError, load_terms_file
-from billing.terms_toml import terms_toml
 from store import contracts, links, versions
 from store.audit import Actor
 from store.contracts import MANUAL, ContractRow

@@ -36,8 +36,8 @@ ROOT = Path(__file__).resolve().parents[1]
 MODULES = tuple(
     f"billing.{name}"
     for name in (
-        "periods", "prices", "recurring", "segments", "seats", "pricing", "tariff", "usage", "usage_rules",
-        "metering", "plan", "invoicing", "differences", "commitments",
+        "periods", "prices", "kinds.recurring", "kinds.segments", "kinds.seats", "pricing", "kinds.tariff",
+        "kinds.usage", "kinds.usage_rules", "kinds.metering", "plan", "invoicing", "differences", "passes.commitments",
     )
 )  # fmt: skip
 SEED, SAMPLE, CORES = 20260101, 420, 2
@@ -46,10 +46,11 @@ _SURVIVED, _KILLED, _STALE = 0, 1, 2
 
 # The quickest to fail stand first; what has nothing to do with these modules is left out.
 TESTS = (
-    "worked", "test_periods.py", "test_pricing.py", "test_prices.py", "test_recurring.py", "test_seats.py",
-    "test_service.py", "test_usage.py", "test_retainer.py", "test_commitments.py", "test_differences.py",
-    "test_invoicing.py", "test_plan.py", "test_prepaid.py", "test_holdback.py", "test_contract_discounts.py",
-    "test_termination.py", "test_amendments.py", "test_credits.py", "test_explain.py", "test_properties.py",
+    "worked", "test_periods.py", "test_pricing.py", "test_prices.py", "kinds/test_recurring.py",
+    "kinds/test_seats.py", "test_service.py", "kinds/test_usage.py", "kinds/test_retainer.py",
+    "passes/test_commitments.py", "test_differences.py", "test_invoicing.py", "test_plan.py",
+    "kinds/test_prepaid.py", "passes/test_holdback.py", "passes/test_contract_discounts.py",
+    "passes/test_termination.py", "test_amendments.py", "test_credits.py", "test_explain.py", "test_properties.py",
     "test_oracle.py",
 )  # fmt: skip
 
@@ -109,7 +110,7 @@ EQUIVALENT: dict[tuple[str, str, str, str], str] = {
     ): _SLOWER,
     ("billing.invoicing", _ALL_OWED, _ALL_OWED[3:-1], _ALL_OWED[3:-1].replace(" or ", " and ")): _SLOWER,
     ("billing.plan", _PLAIN_ONLY, _PLAIN_ONLY, "return None"): _SLOWER,
-    ("billing.recurring", _STEADY, _STEADY_CODE, "return None"): _SLOWER,
+    ("billing.kinds.recurring", _STEADY, _STEADY_CODE, "return None"): _SLOWER,
     ("billing.plan", '_MOST_DAYS = {"day": 1, "week": 7, "month": 31}', "7", "8"): _SLOWER,
     ("billing.plan", '_MOST_DAYS = {"day": 1, "week": 7, "month": 31}', "31", "32"): _SLOWER,
     ("billing.periods", _LAST, "31", "32"): "the day is clamped to the month's length",
@@ -122,9 +123,14 @@ EQUIVALENT: dict[tuple[str, str, str, str], str] = {
     ("billing.differences", _TWICE, "amount < 0 <= line.amount", "amount <= 0 <= line.amount"): _ABOVE,
     ("billing.differences", _TWICE, "0", "1"): _ABOVE,
     ("billing.differences", _TWICE, "0", "-1"): _ABOVE,
-    ("billing.recurring", "if day < first.until:", "day < first.until", "day <= first.until"): "both ways meet there",
-    ("billing.commitments", _TRUE_UP, "short > 0", "short >= 0"): "0 is left before",
-    ("billing.commitments", "if short > 0:", "short > 0", "short >= 0"): "0 is left before",
+    (
+        "billing.kinds.recurring",
+        "if day < first.until:",
+        "day < first.until",
+        "day <= first.until",
+    ): "both ways meet there",
+    ("billing.passes.commitments", _TRUE_UP, "short > 0", "short >= 0"): "0 is left before",
+    ("billing.passes.commitments", "if short > 0:", "short > 0", "short >= 0"): "0 is left before",
 }
 
 Site = tuple[str, int, int]  # module, number of the node in its tree, number of the edit

@@ -15,7 +15,7 @@ import msgspec
 from flask import Blueprint, Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from billing.records import Record, read_records
+from billing.reading.records import Record, read_records
 from store.audit import Actor
 from sync import acceptances
 from sync.receive_usage import receive

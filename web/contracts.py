@@ -15,8 +15,8 @@ from billing.invoicing import BrokenInvariant, Settled
 from billing.outlook import Month, Outlook, by_month, outlook
 from billing.periods import anchored
 from billing.plan import Line, plan
+from billing.showing.to_date import used_to_date
 from billing.terms import Terms
-from billing.to_date import used_to_date
 from store import contracts, pages, versions
 from store.contracts import ContractRow
 from store.database import Store

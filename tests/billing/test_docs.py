@@ -20,7 +20,7 @@ from click.testing import CliRunner
 import app
 from billing.lint import lint
 from billing.preview import load_terms_file, preview, schema
-from billing.records import read_records
+from billing.reading.records import read_records
 
 ROOT = Path(__file__).resolve().parents[2]
 TERMS = ROOT / "docs" / "terms"
@@ -136,8 +136,8 @@ def test_what_the_pages_show_of_a_file_can_be_read_and_is_sound() -> None:
 
 def test_every_code_of_the_lint_is_explained() -> None:
     page = (TERMS / "review.md").read_text(encoding="utf-8")
-    sources = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "billing").glob("lint*.py"))
-    billing = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "billing").glob("*.py"))
+    sources = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "billing").rglob("lint*.py"))
+    billing = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "billing").rglob("*.py"))
     codes = set(re.findall(r"Note\(\s*\"(\w+)\"", sources))
     told = {code for row in re.findall(r"(?m)^\| (`.+?`) \|", page) for code in re.findall(r"`(\w+)`", row)}
     assert len(codes) > 40

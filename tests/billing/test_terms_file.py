@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from billing.meanings import MEANINGS
+from billing.reading.meanings import MEANINGS
 from billing.terms import Recurring, Retainer, Usage
 from billing.terms_file import Fault, TermsFileError, load_terms_file, schema
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from billing.records import read_records
+from billing.reading.records import read_records
 from billing.terms import Charge, LateFee, Renewal
 from store import cash, contracts
 from sync import acceptances, set_terms

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from billing.charges import Charge, Recurring, Retainer
 from billing.facts import Facts
+from billing.kinds.one_time import discounts_on, exact, lump
 from billing.line import Explanation, Line, Rule, Scope
 from billing.money import plain, round_half_away, text, to_decimal, to_minor
-from billing.one_time import discounts_on, exact, lump
 from billing.pricing import tiered
 from billing.service import contract_end
 from billing.terms import TerminationFee, Terms, parse_interval

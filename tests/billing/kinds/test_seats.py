@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from billing.seats import levels
+from billing.kinds.seats import levels
 from billing.service import contract_grid
 from billing.terms import Recurring
 from tests.billing.build import recurring, terms

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from billing.draft import Note
 from billing.facts import Acceptance, Facts, IndexSeries, UsageRecord
-from billing.records import IndexValue, Record, event, unique, usage_record
+from billing.reading.records import IndexValue, Record, event, unique, usage_record
 from billing.terms import Charge, Retainer, Terms, Usage
 from billing.terms_file import TermsFile
 

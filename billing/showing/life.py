@@ -12,12 +12,12 @@ import msgspec
 from billing.amendments import in_force
 from billing.draft import Draft, Note, Rules, Settled
 from billing.facts import Facts
-from billing.given import Given, all_charges, facts_of
 from billing.line import Line
 from billing.lint import lint
 from billing.outlook import known_days, versions, walk
 from billing.periods import anchored
 from billing.plan import plan
+from billing.reading.given import Given, all_charges, facts_of
 from billing.service import contract_end, renewal_days
 from billing.terms import Terms
 from billing.terms_file import TermsFile

@@ -7,8 +7,8 @@ from datetime import date
 from typing import NamedTuple
 
 from billing.draft import Draft
-from billing.life import Life
 from billing.line import Line
+from billing.showing.life import Life
 
 
 class Payable(NamedTuple):

@@ -26,8 +26,11 @@ from decimal import Decimal
 
 from billing.charges import Discount, Usage
 from billing.facts import Unpriceable
+from billing.kinds.metering import Metered
+from billing.kinds.tariff import Tariff
+from billing.kinds.usage_rules import RULES as RULES
+from billing.kinds.usage_rules import Rated, conditions, limited, minimum_amount, minimum_operands, price_unit
 from billing.line import Explanation, Line, Scope
-from billing.metering import Metered
 from billing.money import exponent, plain, round_ratio, to_decimal, to_minor
 from billing.periods import Period
 from billing.pricing import (
@@ -42,9 +45,6 @@ from billing.pricing import (
     write_pieces,
 )
 from billing.service import contract_grid, discount_days, discounts_of, service_end, service_start
-from billing.tariff import Tariff
-from billing.usage_rules import RULES as RULES
-from billing.usage_rules import Rated, conditions, limited, minimum_amount, minimum_operands, price_unit
 
 _DAY = timedelta(days=1)
 

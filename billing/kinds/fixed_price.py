@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 from billing.charges import FixedPrice, Instalment
 from billing.facts import Facts
+from billing.kinds.one_time import discounts_on, exact, lump, lump_words
 from billing.line import Explanation, Line, Rule, Scope
 from billing.money import plain, round_half_away, to_decimal
-from billing.one_time import discounts_on, exact, lump, lump_words
 from billing.periods import Grid
 from billing.terms import Terms, parse_interval
 from billing.words import date_text, price_text

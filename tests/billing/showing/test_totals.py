@@ -4,7 +4,7 @@ from datetime import date
 from typing import Literal
 
 from billing.draft import Draft
-from billing.totals import cash_by_month, invoiced_by_month, payables
+from billing.showing.totals import cash_by_month, invoiced_by_month, payables
 
 
 def document(issue_on: str, total: int, kind: Literal["invoice", "credit_note"] = "invoice", due_on: str = "") -> Draft:

@@ -18,15 +18,15 @@ from math import gcd
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
-from billing import seats
 from billing.charges import Recurring, Tier
 from billing.facts import Unpriceable
+from billing.kinds import seats
+from billing.kinds.segments import Agreed, Segment, Segments, agreed_on, is_fixed
 from billing.line import Explanation, Line, Rule, Scope
 from billing.money import exponent, plain, round_half_away, round_ratio
 from billing.periods import Period, Ratio, measure, parts, ratio, unit_size
 from billing.prices import UnitPrice
 from billing.pricing import OutsideTiers, Piece, exact_total, pieces_words, read_pieces, tier_pieces, write_pieces
-from billing.segments import Agreed, Segment, Segments, agreed_on, is_fixed
 from billing.service import calendar, discounts_of
 from billing.terms import Interval, Proration, parse_interval
 from billing.words import date_text, price_text

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from billing.amendments import in_force
 from billing.draft import Note
+from billing.kinds.seats import levels
 from billing.money import plain
 from billing.periods import Grid
-from billing.seats import levels
 from billing.service import Serving, contract_end, contract_grid, contract_start, renewal_days, service_start
 from billing.terms import (
     Amendment,

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from billing.facts import Facts
-from billing.metering import Metered, aggregated
+from billing.kinds.metering import Metered, aggregated
 from billing.service import contract_grid, service_end, service_start
 from billing.terms import Retainer, Terms, Usage
 

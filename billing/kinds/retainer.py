@@ -16,11 +16,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from billing import recurring
 from billing.charges import Recurring, Retainer
 from billing.intervals import parse_interval
+from billing.kinds import recurring
+from billing.kinds.metering import Metered, aggregated
 from billing.line import Explanation, Line, Rule, Scope
-from billing.metering import Metered, aggregated
 from billing.money import plain, round_half_away
 from billing.periods import Grid, Period, measure, ratio, unit_size
 from billing.pricing import EXACT, ZERO, less_percents, minor_units

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from billing.reading.terms_toml import terms_toml
 from billing.terms import Terms
 from billing.terms_file import load_terms_file
-from billing.terms_toml import terms_toml
 from tests.billing.build import one_time, recurring, terms
 
 USAGE = {"type": "usage", "key": "calls", "description": "Calls", "model": "graduated",

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from billing.commitments import commitment_periods
 from billing.explain import explain_text, recompute
 from billing.facts import Facts, UsageRecord
+from billing.passes.commitments import commitment_periods
 from billing.plan import Line, plan
 from billing.plan import owed as all_owed
 from billing.terms import Terms

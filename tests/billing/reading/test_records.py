@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from billing.facts import Acceptance, UsageRecord
-from billing.records import IndexValue, event, read_records, unique, usage_record
+from billing.reading.records import IndexValue, event, read_records, unique, usage_record
 
 TOKYO, NEW_YORK = ZoneInfo("Asia/Tokyo"), ZoneInfo("America/New_York")
 RECORD = {"id": "r-1", "meter": "calls", "at": "2026-03-31T23:30:00Z", "quantity": 5}

@@ -12,8 +12,8 @@ import msgspec
 
 from billing.charges import Tier, Usage
 from billing.facts import Unpriceable, UsageRecord
+from billing.kinds.metering import aggregated
 from billing.line import Scope
-from billing.metering import aggregated
 from billing.prices import Prices, UnitPrice, prices_of
 from billing.pricing import (
     EXACT,

@@ -17,9 +17,9 @@ from itertools import takewhile
 from billing.charges import Recurring, Retainer, Usage
 from billing.line import Explanation, Line, Rule
 from billing.money import plain, round_half_away, to_decimal, to_minor
+from billing.passes.termination import stopped
 from billing.periods import Grid, Period, anchor_number
 from billing.service import contract_start
-from billing.termination import stopped
 from billing.terms import Commitment, Terms, parse_interval
 from billing.words import date_text, price_text
 

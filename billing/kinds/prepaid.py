@@ -14,10 +14,10 @@ from fractions import Fraction
 
 from billing.charges import Charge, FixedPrice, OneTime, Prepaid, Retainer, Usage
 from billing.facts import Facts
-from billing.fixed_price import due_day
+from billing.kinds.fixed_price import due_day
+from billing.kinds.one_time import exact, lump, lump_words
 from billing.line import Explanation, Line, Rule, Scope
 from billing.money import exponent, round_half_away, text, to_decimal, to_minor
-from billing.one_time import exact, lump, lump_words
 from billing.periods import Grid
 from billing.service import contract_end, service_end
 from billing.terms import Terms, parse_interval

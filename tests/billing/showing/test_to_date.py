@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from billing.facts import Facts, UsageRecord
-from billing.to_date import Used, used_to_date
+from billing.showing.to_date import Used, used_to_date
 from tests.billing.build import day, recurring, terms
 
 CALLS = {"type": "usage", "key": "calls", "description": "Calls", "price": "1", "estimate": "500"}

@@ -1,0 +1,1 @@
+"""What concerns several charges of a contract: worked out over the lines of all of them."""
