@@ -283,7 +283,8 @@ def do_step(name: str, arguments: list[str]) -> None:
         found = floor(path, int(arguments[1]))
     else:
         found = run(path, date.fromisoformat(arguments[1]))
-    found["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    used = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    found["memory"] = max(used) / 1024  # of the largest process
     print(json.dumps(found))
 
 

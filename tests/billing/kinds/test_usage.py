@@ -611,3 +611,19 @@ def test_the_unit_price_shown_is_that_of_every_unit_or_the_average(fields, price
 def test_the_average_of_a_correction_has_the_sign_of_a_price():
     (found,) = lines(terms(usage(price="1", per="8"), ends_on="2026-01-31"), used("2026-01-02", -10))
     assert (found.amount, found.unit_price) == (-125, Decimal("0.125000"))
+
+
+def test_a_minimum_is_made_up_to_the_last_minor_unit():
+    contract = terms(usage(price="1", minimum="5"), currency="JPY", ends_on="2026-01-31")
+    assert [line.amount for line in lines(contract, used("2026-01-10", 4))] == [4, 1]
+    assert [line.amount for line in lines(contract, used("2026-01-10", 5))] == [5]
+
+
+def test_an_estimated_price_that_an_exact_one_follows_leaves_the_line_an_estimate():
+    contract = terms(
+        usage(price="1", escalator={"index": "CPI", "base_index": "100", "first_on": "2026-01-10"}),
+        ends_on="2026-01-31",
+    )
+    known = {"indices": {"CPI": ((day("2025-01-01"), Decimal(100)),)}, "assume_from": day("2026-01-01")}
+    (line,) = lines(contract, used("2026-01-05", 1), used("2026-01-20", 1), **known)
+    assert line.estimated
