@@ -40,7 +40,7 @@ MODULES = tuple(
         "kinds.usage", "kinds.usage_rules", "kinds.metering", "plan", "invoicing", "differences", "passes.commitments",
     )
 )  # fmt: skip
-SEED, SAMPLE, CORES = 20260101, 420, 2
+SEED, SAMPLE, CORES = 20260101, 440, 2
 MEMORY = 3 * 2**30  # bytes that a child may take
 _SURVIVED, _KILLED, _STALE = 0, 1, 2
 
@@ -93,6 +93,9 @@ _EXACT = (
 )
 _TWICE = "if amount < 0 <= line.amount and before + amount < 0:"
 _ABOVE = "the check above it refuses the same"
+_RUNNING = "running = since if since is None or lead is None else since + lead"
+_STEPS = "if any(begins < step.starts_on < until for step in self._charge.steps if step.price is not None):"
+_AVERAGE = "return Decimal(average if quantity > 0 else -average).scaleb(-4 - exponent(self._currency))"
 _SLOWER = "the same by a longer way"
 _NEVER_ZERO = "a difference to what was billed is never 0"
 EQUIVALENT: dict[tuple[str, str, str, str], str] = {
@@ -129,6 +132,10 @@ EQUIVALENT: dict[tuple[str, str, str, str], str] = {
         "day < first.until",
         "day <= first.until",
     ): "both ways meet there",
+    ("billing.kinds.recurring", _RUNNING, "since + lead", "since - lead"): _SLOWER,
+    ("billing.kinds.recurring", _STEPS, "begins < step.starts_on < until", "begins <= step.starts_on < until"): _SLOWER,
+    ("billing.kinds.usage", "return pieces[0].price", "0", "-1"): "it is the only one",
+    ("billing.kinds.usage", _AVERAGE, "quantity > 0", "quantity >= 0"): "nothing used is left before",
     ("billing.passes.commitments", _TRUE_UP, "short > 0", "short >= 0"): "0 is left before",
     ("billing.passes.commitments", "if short > 0:", "short > 0", "short >= 0"): "0 is left before",
 }
