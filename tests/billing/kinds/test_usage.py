@@ -624,6 +624,6 @@ def test_an_estimated_price_that_an_exact_one_follows_leaves_the_line_an_estimat
         usage(price="1", escalator={"index": "CPI", "base_index": "100", "first_on": "2026-01-10"}),
         ends_on="2026-01-31",
     )
-    known = {"indices": {"CPI": ((day("2025-01-01"), Decimal(100)),)}, "assume_from": day("2026-01-01")}
+    known: dict[str, Any] = {"indices": {"CPI": ((day("2025-01-01"), Decimal(100)),)}, "assume_from": day("2026-01-01")}
     (line,) = lines(contract, used("2026-01-05", 1), used("2026-01-20", 1), **known)
     assert line.estimated
