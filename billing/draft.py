@@ -11,6 +11,7 @@ import msgspec
 
 from billing.line import Line
 from billing.tax import Rounding, TaxLine
+from billing.terms import Terms
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +114,21 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     def may_leave(self, *, approved: bool) -> bool:
         """Say whether it may be issued: approved, or with nothing that waits for a person; never on an estimate."""
         return (approved or not self.waits) and not any(one.line.estimated for one in self.lines)
+
+
+class Head(msgspec.Struct, frozen=True):
+    """What a document says of its contract as a whole."""
+
+    contract: str
+    customer: str
+    currency: str
+    payment_terms: str
+    po_number: str
+
+    @classmethod
+    def of(cls, terms: Terms) -> Head:
+        """Return what terms say."""
+        return cls(terms.contract, terms.customer, terms.currency, terms.payment_terms, terms.po_number)
 
 
 class Note(msgspec.Struct, frozen=True):

@@ -6,7 +6,6 @@ twice, late, or after a change of terms: a slice's drafted lines always add up t
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
@@ -21,6 +20,7 @@ from billing.draft import Billing as Billing
 from billing.draft import BrokenInvariant as BrokenInvariant
 from billing.draft import Draft as Draft
 from billing.draft import DraftLine as DraftLine
+from billing.draft import Head as Head
 from billing.draft import Note as Note
 from billing.draft import Rules as Rules
 from billing.draft import Settled as Settled
@@ -71,17 +71,17 @@ def bill(
         owed = dict(zip(owed, stamp(owed.values(), touches), strict=True))
     elsewhere = _take_billed_before(owed, known, terms, today, rules)
     due = list(differences(owed, known, today, _left(unknown, since)))
-    shown = _shown(due, today)
+    billable = shown(due, today)
     puzzles = dict.fromkeys([Note(one.code, one.message, one.path) for one in unknown]) if unknown else ()
-    notes = [*_tax_class_notes(terms, shown, rules), *_currency_notes(terms, settled)]
+    notes = [*_tax_class_notes(terms, billable, rules), *_currency_notes(terms, settled)]
     ahead = bool(known) and _is_ahead(known.values(), owed, today, since)
-    if notes or not shown:
+    if notes or not billable:
         return Billing(settled_elsewhere=elsewhere, notes=(*notes, *puzzles), ahead=ahead)
-    check(shown)
+    check(billable)
     if billed is None and since is None:
         billed = sum(item.amount for item in settled if item.how == "issued")
-    waiting = [*_po_notes(terms), *_bound_notes(terms, shown, billed, today, rules)]
-    draft = _draft(terms, shown, today, rules, tuple([note.code for note in waiting]))
+    waiting = [*_po_notes(terms), *_bound_notes(terms, billable, billed, today, rules)]
+    draft = drafted(Head.of(terms), billable, today, rules, tuple([note.code for note in waiting]))
     return Billing(drafts=(draft,), settled_elsewhere=elsewhere, notes=(*waiting, *puzzles), ahead=ahead)
 
 
@@ -104,16 +104,6 @@ def settle(settled: Iterable[Settled], billing: Billing) -> list[Settled]:
                 waived=was.waived - amount if draft.against else was.waived,
             )
     return list(known.values())
-
-
-def digest(draft: Draft) -> str:
-    """Return the SHA-256 of what a draft bills, to see whether a stored one has changed.
-
-    The draft's own two dates are left out: they are set anew on the day of issue. A stored digest is only ever
-    compared: one of an earlier release differs, and its draft is drawn up anew once.
-    """
-    dateless = msgspec.structs.replace(draft, issue_on=date.min, due_on=date.min)
-    return hashlib.sha256(msgspec.json.encode(dateless)).hexdigest()
 
 
 def _known_by(terms: Terms, settled: Sequence[Settled], today: date) -> date:
@@ -160,8 +150,8 @@ def _is_ahead(known: Iterable[Settled], owed: Mapping[str, Line], today: date, s
     return False
 
 
-def _shown(due: Sequence[Difference], today: date) -> Sequence[Difference]:
-    """Return what stands on the document: what has an amount, and what is free beside it."""
+def shown(due: Sequence[Difference], today: date) -> Sequence[Difference]:
+    """Return what stands on a document: what has an amount, and what is free beside it."""
     if 0 not in [one.amount for one in due]:
         return due
     charged_days = {one.line.issue_on for one in due if one.amount}
@@ -192,23 +182,24 @@ def _take_billed_before(
     return tuple(Settled(slice=line.slice, how="elsewhere", line=line) for line in before if line.issue_on <= today)
 
 
-def _draft(terms: Terms, shown: Sequence[Difference], today: date, rules: Rules, waits: tuple[str, ...] = ()) -> Draft:
+def drafted(head: Head, due: Sequence[Difference], today: date, rules: Rules, waits: tuple[str, ...] = ()) -> Draft:
+    """Return the document of what is due; below zero in total it is a credit note. It ``waits`` for such notes."""
     rates = rules.tax_rates
-    subtotal = sum([one.amount for one in shown])
-    taxes = document_taxes([(one.line.tax_class, one.amount) for one in shown], rates, rules.tax_rounding)
+    subtotal = sum([one.amount for one in due])
+    taxes = document_taxes([(one.line.tax_class, one.amount) for one in due], rates, rules.tax_rounding)
     tax = sum([line.amount for line in taxes])
     sign = -1 if subtotal + tax < 0 else 1  # what a credit note gives back is written as positive amounts
     if sign < 0:
         taxes = tuple(msgspec.structs.replace(one, base=-one.base, amount=-one.amount) for one in taxes)
     return Draft(
-        contract=terms.contract,
-        customer=terms.customer,
-        currency=terms.currency,
+        contract=head.contract,
+        customer=head.customer,
+        currency=head.currency,
         type="credit_note" if sign < 0 else "invoice",
         issue_on=today,
-        due_on=today if sign < 0 else due_date(terms.payment_terms, today),
-        po_number=terms.po_number,
-        lines=tuple([worded(one, sign, rates[one.line.tax_class]) for one in shown]),
+        due_on=today if sign < 0 else due_date(head.payment_terms, today),
+        po_number=head.po_number,
+        lines=tuple([worded(one, sign, rates[one.line.tax_class]) for one in due]),
         taxes=taxes,
         subtotal=sign * subtotal,
         tax=sign * tax,

@@ -123,7 +123,7 @@ _LINES: dict[type[Charge], Callable[[Scope, Any], Iterator[Line]]] = {
 def _together(scope: Scope) -> Owed:
     """Work the charges out as far as what concerns several of them needs, then that; keep the lines wanted."""
     terms, through = scope.terms, scope.through
-    settling = commitments.settling(terms, scope.since and scope.since - _longest_wait(terms), through)
+    settling = commitments.settling(terms, scope.since and scope.since - longest_wait(terms), through)
     if not settling and _only_committed(terms):
         lines, unknown = _charges_owed(scope)
         if not unknown:  # as nearly always: no commitment period has come to its end
@@ -192,7 +192,7 @@ def _has_prepaid(terms: Terms) -> bool:
 def _widened(scope: Scope, settling: Sequence[commitments.Settling]) -> Scope:
     """Return the days over which charges must be worked out, so that what concerns several of them is complete."""
     terms, facts, through, since = scope
-    wait = _longest_wait(terms)
+    wait = longest_wait(terms)
     last = through
     if settling or any(isinstance(one, Prepaid) and one.unused == "return" for one in terms.charges):
         last = through + wait
@@ -216,7 +216,7 @@ def usage_from(terms: Terms, through: date, since: date | None) -> date | None:
         return since
     if not _is_plain(terms):
         scope = Scope(terms, NO_FACTS, through, since)
-        since = _widened(scope, commitments.settling(terms, since - _longest_wait(terms), through)).since
+        since = _widened(scope, commitments.settling(terms, since - longest_wait(terms), through)).since
     days = []
     for charge in terms.charges:
         if since is None or (isinstance(charge, Retainer) and charge.rollover != "none"):
@@ -241,7 +241,7 @@ def _metered_from(terms: Terms, charge: Usage | Retainer, since: date) -> date:
     return first
 
 
-def _longest_wait(terms: Terms) -> timedelta:
+def longest_wait(terms: Terms) -> timedelta:
     """Return how long after its service begins a line may be issued, at the most."""
     longest = 0
     for charge in terms.charges:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from billing.written import to_json as to_json
 from store import dialect, schema
 from store.dialect import IntegrityError as IntegrityError  # callers catch it without knowing the database
 
@@ -87,8 +88,3 @@ class Store:
     def copy_to(self, target: Path) -> None:
         """Copy the whole store to ``target``, consistent while others write."""
         dialect.copy(self._connection, target)
-
-
-def to_json(value: Any) -> str:
-    """Return ``value`` as canonical JSON: the same value always gives the same text."""
-    return msgspec.json.encode(value, order="deterministic").decode()

@@ -9,7 +9,8 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from billing.invoicing import Draft, digest
+from billing.invoicing import Draft
+from billing.written import draft_digest
 from store import audit
 from store.audit import Actor, Deed
 from store.database import Store, to_json
@@ -65,11 +66,12 @@ class Drawn(NamedTuple):
     data: str
 
 
-def drawn(draft: Draft) -> Drawn:
-    """Return a draft as it is kept."""
+def drawn(draft: Draft, data: str | None = None) -> Drawn:
+    """Return a draft as it is kept; with ``data``, which is all of it as text, it may be without its lines."""
+    data = to_json(draft) if data is None else data
     issue_on, due_on = draft.issue_on.isoformat(), draft.due_on.isoformat()
     amounts = (draft.subtotal, draft.tax, draft.total)
-    return Drawn(draft.type, draft.currency, issue_on, due_on, *amounts, digest(draft), to_json(draft))
+    return Drawn(draft.type, draft.currency, issue_on, due_on, *amounts, draft_digest(data), data)
 
 
 class Wanted(NamedTuple):

@@ -3,14 +3,15 @@
 A row is a stored fact: it holds for what it was derived from, which is the terms' version, the rules, and the number of
 ``changes`` that triggers in ``schema.py`` count in anything else (usage, acceptances, what is held, voided or settled
 elsewhere, whose contract it is). What changes while a contract is worked out is counted later than what was read, so
-it is planned again. ``selfcheck`` recomputes without it.
+it is planned again. With a row goes what is steady of its contract (``billing/steady.py``), which holds as long as the
+row does, within its own days. Deleting rows is safe: planning finds the same without them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -20,16 +21,25 @@ from store.database import Store
 BATCH = 1000  # contracts that are read, worked out and written together
 NOTHING = "[]"  # how no notes at all are kept
 
+_HOLDS = "p.version=c.version AND p.changes=c.changes AND p.rules=?2"
 _DUE = (
-    "c.key, c.name, c.customer_id, c.version, c.changes, c.terms, c.billed_through,"
-    " CASE WHEN p.version=c.version AND p.changes=c.changes AND p.rules=?2 THEN p.settled_through END,"
-    " CASE WHEN p.version=c.version AND p.changes=c.changes AND p.rules=?2 THEN p.lint END"
+    "c.key, c.name, c.customer_id, c.version, c.changes, {terms}, c.billed_through,"
+    f" CASE WHEN {_HOLDS} THEN p.settled_through END, CASE WHEN {_HOLDS} THEN p.lint END, {{steady}}"
 )
+_WHOLE = _DUE.format(terms="c.terms", steady="NULL")
+_QUICK = _DUE.format(terms="CASE WHEN s.contract IS NULL THEN c.terms ELSE '' END", steady="s.data")
 _NEEDED = (
     "p.contract IS NULL OR p.version<>c.version OR p.changes<>c.changes OR p.rules<>?2"
     " OR p.next_on IS NOT NULL AND p.next_on<=?3"
 )
-_MINE = "FROM contracts c LEFT JOIN planned p ON p.contract=c.key WHERE c.entity=?1 AND c.state='active'"
+_FROM = "FROM contracts c LEFT JOIN planned p ON p.contract=c.key"
+_WHERE = "WHERE c.entity=?1 AND c.state='active'"
+_MINE = f"{_FROM} {_WHERE}"
+_STEADY = (  # where it is certain: all is settled since it was found, and nothing was issued ahead
+    f"LEFT JOIN steady s ON s.contract=p.contract AND {_HOLDS} AND s.begins<=p.settled_through AND s.until>?3"
+    " AND NOT EXISTS (SELECT 1 FROM lines l WHERE l.contract=p.contract AND l.issue_on>p.settled_through)"
+)
+_TOLD = f"(p.notes<>'{NOTHING}' OR p.lint<>'{NOTHING}')"
 
 
 class Due(NamedTuple):
@@ -37,6 +47,7 @@ class Due(NamedTuple):
 
     ``terms`` is their JSON, ``billed_through`` the last day billed elsewhere; both may be decoded late. ``lint`` is
     what was found contradictory in the terms as they stand (see ``notes_in``); None: they were not looked at.
+    ``steady`` is what its periods have in common, packed; then ``terms`` are not read.
     """
 
     key: str
@@ -48,12 +59,30 @@ class Due(NamedTuple):
     billed_through: str | None
     since: str | None
     lint: str | None
+    steady: bytes | None
+
+
+class Span(NamedTuple):
+    """Contracts that are to be planned together: those due by key from ``first`` to ``last``, and how many they are."""
+
+    first: str
+    last: str
+    size: int
+
+
+class SteadyRow(NamedTuple):
+    """What is steady of a contract, packed, and the days ``[begins, until)`` in which it holds."""
+
+    begins: date
+    until: date
+    data: bytes
 
 
 class Planned(NamedTuple):
     """What planning a contract through a day found. ``settled``: nothing of it is left to issue.
 
     ``next_on``: the day something more may be owed, None for never. ``complete``: everything owed is on its draft.
+    ``steady``: what is steady of it; None: nothing; "as before": it was drafted from what is.
     """
 
     contract: str
@@ -65,6 +94,7 @@ class Planned(NamedTuple):
     complete: bool
     notes: tuple[Note, ...] = ()
     lint: str = NOTHING
+    steady: SteadyRow | Literal["as before"] | None = None
 
 
 def to_text(notes: Sequence[Note]) -> str:
@@ -88,16 +118,29 @@ def how_many_due(store: Store, entity: str, rules: str, today: date) -> int:
     return int(store.one(sql, entity, rules, today.isoformat()))
 
 
-def due(store: Store, entity: str, rules: str, today: date) -> Iterator[list[Due]]:
-    """Yield an entity's contracts that are to be planned on ``today``, in batches by key.
+def spans(store: Store, entity: str, rules: str, today: date) -> Iterator[Span]:
+    """Yield an entity's contracts that are to be planned on ``today``, some at a time, by key.
 
     ``rules`` is a digest of what the entity adds to the terms; contracts planned with others are planned again.
     """
-    sql = f"SELECT {_DUE} {_MINE} AND c.key>?4 AND ({_NEEDED}) ORDER BY c.key LIMIT {BATCH}"
+    some = f"SELECT c.key {_MINE} AND c.key>?4 AND ({_NEEDED}) ORDER BY c.key LIMIT {BATCH}"
+    sql = f"SELECT min(key), max(key), count(*) FROM ({some})"
     last = ""
-    while batch := [Due(*row) for row in store.tuples(sql, entity, rules, today.isoformat(), last)]:
-        yield batch
-        last = batch[-1].key
+    while (span := Span(*store.tuples(sql, entity, rules, today.isoformat(), last)[0])).size:
+        yield span
+        last = span.last
+
+
+def due(store: Store, entity: str, rules: str, today: date, span: Span) -> list[Due]:
+    """Return the contracts of a span that are to be planned, by key."""
+    sql = f"SELECT {_QUICK} {_FROM} {_STEADY} {_WHERE} AND c.key BETWEEN ?4 AND ?5 AND ({_NEEDED}) ORDER BY c.key"
+    return [Due(*row) for row in store.tuples(sql, entity, rules, today.isoformat(), span.first, span.last)]
+
+
+def whole(store: Store, entity: str, rules: str, keys: Sequence[str]) -> list[Due]:
+    """Return contracts with their terms whatever is steady of them, by key; at most 32,764 at once."""
+    sql = f"SELECT {_WHOLE} {_MINE} AND c.key IN ({', '.join('?' * len(keys))}) ORDER BY c.key"
+    return [Due(*row) for row in store.tuples(sql, entity, rules, *keys)]
 
 
 def grouped(store: Store, entity: str, rules: str, customers: Sequence[int]) -> list[Due]:
@@ -106,7 +149,7 @@ def grouped(store: Store, entity: str, rules: str, customers: Sequence[int]) -> 
     At most 32,764 customers at once.
     """
     sql = (
-        f"SELECT {_DUE} {_MINE} AND c.terms ->> 'invoice_grouping' = 'customer'"
+        f"SELECT {_WHOLE} {_MINE} AND c.terms ->> 'invoice_grouping' = 'customer'"
         f" AND c.customer_id IN ({', '.join('?' * len(customers))}) ORDER BY c.key"
     )
     return [Due(*row) for row in store.tuples(sql, entity, rules, *customers)]
@@ -114,8 +157,8 @@ def grouped(store: Store, entity: str, rules: str, customers: Sequence[int]) -> 
 
 def standing_notes(store: Store, entity: str, rules: str, today: date) -> list[tuple[str, str, Note]]:
     """Return (contract, its name, note) of what planning said of the contracts that need not be planned again."""
-    told = f"(p.notes<>'{NOTHING}' OR p.lint<>'{NOTHING}')"
-    sql = f"SELECT c.key, c.name, p.notes, p.lint {_MINE} AND {told} AND NOT ({_NEEDED}) ORDER BY c.key"
+    told = f"FROM planned p CROSS JOIN contracts c ON c.key=p.contract {_WHERE} AND {_TOLD}"
+    sql = f"SELECT c.key, c.name, p.notes, p.lint {told} AND NOT ({_NEEDED}) ORDER BY c.key"
     return [
         (key, name, note)
         for key, name, notes, lint in store.tuples(sql, entity, rules, today.isoformat())
@@ -154,6 +197,16 @@ def remember(store: Store, rules: str, found: Sequence[Planned]) -> None:
                 one.lint,
             )
             for one in found
+        ],
+    )
+    anew = [one for one in found if one.steady != "as before"]
+    store.many("DELETE FROM steady WHERE contract=?", [(one.contract,) for one in anew])
+    store.many(
+        "INSERT INTO steady (contract, begins, until, data) VALUES (?, ?, ?, ?)",
+        [
+            (one.contract, one.steady.begins.isoformat(), one.steady.until.isoformat(), one.steady.data)
+            for one in anew
+            if isinstance(one.steady, SteadyRow)
         ],
     )
 

@@ -361,6 +361,36 @@ def m0080_planned(db: Any) -> None:
         _script(db, ENDS_PLANNED.format(table=table, name=event.split()[0].lower(), event=event, contracts=contracts))
 
 
+_STEADY = """
+DROP TABLE planned; -- nothing is lost: the next run plans all contracts anew
+CREATE TABLE planned (
+    contract TEXT PRIMARY KEY, version INTEGER NOT NULL, changes INTEGER NOT NULL, rules TEXT NOT NULL, -- derived from
+    through TEXT, -- the day through which it was worked out, where everything owed by then is settled or drafted
+    settled_through TEXT, -- the day through which everything owed is settled as it is owed
+    next_on TEXT, -- the day on which something more may be owed, NULL: never
+    notes TEXT NOT NULL, -- what a person was told
+    lint TEXT NOT NULL DEFAULT '[]' -- what contradicts itself in the terms
+) STRICT, WITHOUT ROWID; -- looked up for every contract in every run
+CREATE INDEX planned_told ON planned (contract) WHERE notes <> '[]' OR lint <> '[]';
+CREATE TABLE steady ( -- what a contract bills period after period, where its row in `planned` holds
+    contract TEXT PRIMARY KEY,
+    begins TEXT NOT NULL, until TEXT NOT NULL, -- it is known to be so in runs from the one day to before the other
+    data BLOB NOT NULL -- MessagePack
+) STRICT;
+CREATE INDEX contracts_planned ON contracts (entity, state, key, version, changes); -- all that skipping one needs
+CREATE INDEX usage_days ON usage (contract, day, at, id);
+DROP INDEX documents_sums; -- drafts are not added up
+CREATE INDEX documents_sums ON documents (entity, currency, type, total, open) WHERE status = 'issued';
+DROP INDEX lines_contract; -- lines_due begins with the same
+"""
+
+
+@migrations()
+def m0090_steady(db: Any) -> None:
+    """Keep what is steady of a contract; find what is due without reading terms, and usage by its days."""
+    _script(db, _STEADY)
+
+
 _VOIDED = "SELECT contract FROM lines WHERE document_id=NEW.id AND NEW.status='voided'"
 _MAY_COST_A_LATE_FEE = (  # an invoice of a contract with such a fee that is issued, or open again
     "SELECT key FROM contracts WHERE key=NEW.contract AND NEW.open > OLD.open AND terms ->> 'late_fee' IS NOT NULL"

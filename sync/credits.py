@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 
 from billing.credits import Billed, credit_gross, credit_in_full, credit_lines, credit_net, left
 from billing.draft import Draft
-from billing.invoicing import digest
 from billing.money import display, exact_minor
+from billing.written import draft_digest, to_json
 from store import contracts, invoices
 from store.audit import Actor
 from store.database import Store
@@ -91,7 +91,7 @@ def give(
 
 def mark(found: Draft) -> str:
     """Return what changes when a credit note would say something else."""
-    return digest(found)
+    return draft_digest(to_json(found))
 
 
 def in_words(row: DocumentRow, found: Draft) -> str:

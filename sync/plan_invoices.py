@@ -18,7 +18,7 @@ from store.review import Finding
 from sync import grouped
 from sync.context import Context, Entity
 from sync.grouped import Member
-from sync.work_out import LARGE, Found, Kept, Parked, Setting, bill_each, in_processes, work_out
+from sync.work_out import LARGE, Found, Kept, Parked, Setting, bill_each, in_processes, uncollected, work_out
 
 
 def run(context: Context) -> None:
@@ -38,10 +38,11 @@ class _Run:
         self.context = context
         self.store = context.store
         self.entity = entity
-        self.setting = Setting(entity.rules, context.world.indices, context.today(entity.key))
-        self.grouped: set[int] = set()  # customers with a contract due of those that are invoiced together
-        rules = to_json([self.setting.rules, self.setting.indices])
+        rules = to_json([entity.rules, context.world.indices])
         self.digest = hashlib.sha256(f"{ENGINE} {rules}".encode()).hexdigest()
+        today = context.today(entity.key)
+        self.setting = Setting(entity.key, self.digest, entity.rules, context.world.indices, today)
+        self.grouped: set[int] = set()  # customers with a contract due of those that are invoiced together
 
     def run(self) -> None:
         """Plan what is due, batch by batch; what need not be planned keeps what was said of it."""
@@ -50,23 +51,24 @@ class _Run:
             self._tell(key, name, note)
         total = planned.how_many_due(*scope)
         done = 0
-        for found in self._found(total):
-            self._write(found.kept)
-            for one in found.parked:
-                self._park(one)
-            self.grouped |= found.grouped
-            done += found.size
-            self.context.progress(done, total)
+        with uncollected():
+            for found in self._found(total):
+                self._write(found.kept)
+                for one in found.parked:
+                    self._park(one)
+                self.grouped |= found.grouped
+                done += found.size
+                self.context.progress(done, total)
         for customers in grouped.batches(self.grouped):
             self._plan_together(customers)
 
     def _found(self, total: int) -> Iterator[Found]:
         """Yield the batches worked out, in other processes when there are many."""
-        batches = planned.due(self.store, self.entity.key, self.digest, self.setting.today)
+        spans = planned.spans(self.store, self.entity.key, self.digest, self.setting.today)
         if total >= LARGE:
-            yield from in_processes(self.store.path, self.setting, batches)
+            yield from in_processes(self.store.path, self.setting, spans)
         else:
-            yield from (work_out(self.store, self.setting, batch) for batch in batches)
+            yield from (work_out(self.store, self.setting, span) for span in spans)
 
     def _write(self, kept: Sequence[Kept], together: Sequence[Wanted] = (), group: Sequence[str] = ()) -> None:
         """Write what was found of a batch at once; ``together`` are the drafts of a ``group`` of contracts."""

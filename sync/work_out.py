@@ -5,12 +5,15 @@ Nothing is written here, so batches of a large run are worked out by processes o
 
 from __future__ import annotations
 
+import gc
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from datetime import date
 from multiprocessing import get_context
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,20 +24,25 @@ from billing.invoicing import Billing, BrokenInvariant, Note, Rules, Settled, bi
 from billing.lint import lint
 from billing.next_due import next_due
 from billing.plan import usage_from
+from billing.steady import Steady, Written, steady, write_steady
 from billing.terms import Terms
 from store import contracts, facts, planned
 from store.database import Store
 from store.invoices import Drawn, drawn
-from store.planned import Due, Planned
+from store.planned import Due, Planned, Span, SteadyRow
 
 LARGE = 5 * planned.BATCH  # contracts from which on further processes are worth their start
 _TERMS = msgspec.json.Decoder(Terms)
+_STEADY = msgspec.msgpack.Decoder(Steady)
+_key = attrgetter("key")
 _OURS = (BrokenInvariant, ArithmeticError, ValueError, LookupError)  # what parks one contract and lets the others go on
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """What is the same for all contracts of a legal entity in one run."""
+    """What is the same for all contracts of a legal entity in one run. ``digest`` stands for rules and indices."""
 
+    entity: str
+    digest: str
     rules: Rules
     indices: Mapping[str, IndexSeries]
     today: date
@@ -86,8 +94,19 @@ class Found(NamedTuple):
     size: int
 
 
-def work_out(store: Store, setting: Setting, batch: Sequence[Due]) -> Found:
-    """Work out a batch of contracts that are due, but those that share invoices with others."""
+def work_out(store: Store, setting: Setting, span: Span) -> Found:
+    """Work out the contracts of a span that are due, but those that share invoices with others."""
+    due = planned.due(store, setting.entity, setting.digest, setting.today, span)
+    quick, declined = _write_steady(store, setting, [row for row in due if row.steady is not None])
+    batch = [row for row in due if row.steady is None]
+    if declined:
+        batch += planned.whole(store, setting.entity, setting.digest, declined)
+    found = _work_out(store, setting, batch)
+    kept = sorted([*quick, *found.kept], key=_key) if found.kept else quick
+    return found._replace(kept=kept, size=span.size)
+
+
+def _work_out(store: Store, setting: Setting, batch: Sequence[Due]) -> Found:
     terms, parked = _read(batch)
     alone = [row for row in batch if row.key in terms and terms[row.key].invoice_grouping == "contract"]
     billed, failed = _bill_each(store, setting, alone, terms)
@@ -103,13 +122,13 @@ def bill_each(store: Store, setting: Setting, batch: Sequence[Due]) -> tuple[lis
     return billed, [*parked, *failed]
 
 
-def in_processes(path: Path, setting: Setting, batches: Iterable[Sequence[Due]]) -> Iterator[Found]:
-    """Do ``work_out`` for many batches, as many at a time as there are processors; they come back in order."""
+def in_processes(path: Path, setting: Setting, spans: Iterable[Span]) -> Iterator[Found]:
+    """Do ``work_out`` for many spans, as many at a time as there are processors; they come back in order."""
     workers = len(os.sched_getaffinity(0))
     waiting: deque[Future[Found]] = deque()
     with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_open, initargs=(path,)) as pool:
-        for batch in batches:
-            waiting.append(pool.submit(_work_out_here, setting, batch))
+        for span in spans:
+            waiting.append(pool.submit(_work_out_here, setting, span))
             if len(waiting) > 2 * workers:  # so that what waits to be written does not pile up
                 yield waiting.popleft().result()
         while waiting:
@@ -122,11 +141,71 @@ _store_here: Store | None = None  # of a process that works out
 def _open(path: Path) -> None:
     global _store_here
     _store_here = Store(path)
+    gc.disable()
 
 
-def _work_out_here(setting: Setting, batch: Sequence[Due]) -> Found:
+def _work_out_here(setting: Setting, span: Span) -> Found:
     assert _store_here is not None
-    return work_out(_store_here, setting, batch)
+    return work_out(_store_here, setting, span)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Leave the garbage collector out of a block that makes many objects, of which none refers to itself.
+
+    It would look at all of them over and over: a third of such a block's time. Counting references frees them.
+    """
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+# ---------------------------------------------------------------------------------------------------- what is steady
+
+
+def _write_steady(store: Store, setting: Setting, rows: Sequence[Due]) -> tuple[list[Kept], list[str]]:
+    """Draft what is steady; return it with the contracts that must be worked out after all."""
+    if not rows:
+        return [], []
+    steadies = {row.key: _STEADY.decode(row.steady or b"") for row in rows}
+    since = {row.key: date.fromisoformat(row.since or "") for row in rows}
+    rests = {key: one.rest for key, one in steadies.items() if one.rest is not None}
+    known = _facts(store, setting, rests, {key: since[key] for key in rests}) if rests else {}
+    nothing = Facts(indices=setting.indices)
+    kept, declined = [], []
+    for row in rows:
+        key = row.key
+        facts = known.get(key, nothing)
+        try:
+            found = write_steady(steadies[key], since=since[key], today=setting.today, rules=setting.rules, facts=facts)
+        except _OURS:
+            found = None  # the whole way says what is wrong
+        if found is None:
+            declined.append(key)
+        else:
+            kept.append(_steadily(row, setting.today, found))
+    return kept, declined
+
+
+def _steadily(row: Due, today: date, found: Written) -> Kept:
+    lint = row.lint or planned.NOTHING
+    state = Planned(
+        contract=row.key,
+        version=row.version,
+        changes=row.changes,
+        through=today,
+        next_on=found.next_on,
+        settled=found.draft is None,
+        complete=True,
+        lint=lint,
+        steady="as before",
+    )
+    drafts = () if found.draft is None else (drawn(found.draft, found.data),)
+    return Kept(row.key, row.name, row.customer_id, drafts, (), state, tuple(planned.notes_in(lint)))
 
 
 # ------------------------------------------------------------------------------------------------------------ one batch
@@ -199,6 +278,7 @@ def _bill(
     today = setting.today
     billing = bill(terms, settled, today=today, rules=setting.rules, facts=known, since=since, billed=billed)
     waits = {code for draft in billing.drafts for code in draft.waits} if billing.notes else set()
+    complete = not billing.ahead and all(note.code in waits for note in billing.notes)
     state = Planned(
         contract=row.key,
         version=row.version,
@@ -206,8 +286,14 @@ def _bill(
         through=today,
         next_on=next_due(terms, known, today),
         settled=not billing.drafts,
-        complete=not billing.ahead and all(note.code in waits for note in billing.notes),
+        complete=complete,
         notes=billing.notes,
         lint=planned.to_text(lint(terms, known)) if row.lint is None else row.lint,
+        steady=_steady_row(terms, setting) if complete and not billing.notes else None,
     )
     return Billed(row, terms, billing, state)
+
+
+def _steady_row(terms: Terms, setting: Setting) -> SteadyRow | None:
+    found = steady(terms, setting.rules, setting.today)
+    return None if found is None else SteadyRow(found.begins, found.until, msgspec.msgpack.encode(found))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
@@ -27,7 +27,7 @@ from billing.money import exponent, plain, round_half_away, round_ratio
 from billing.periods import Period, Ratio, measure, parts, ratio, unit_size
 from billing.prices import UnitPrice
 from billing.pricing import OutsideTiers, Piece, exact_total, pieces_words, read_pieces, tier_pieces, write_pieces
-from billing.service import calendar, discounts_of
+from billing.service import Calendar, calendar, discounts_of
 from billing.terms import Interval, Proration, parse_interval
 from billing.words import date_text, price_text
 
@@ -38,6 +38,15 @@ _starts_on = attrgetter("starts_on")
 def lines(scope: Scope, charge: Recurring) -> Iterator[Line]:
     """Yield what a recurring charge owes, period by period; raises ``Unpriceable``."""
     return _Billed(scope, charge).lines()
+
+
+def repeating(scope: Scope, charge: Recurring) -> tuple[Line, Calendar, date] | None:
+    """Return the line of the charge's first whole period issued after ``since``, and until when all have the same.
+
+    With it comes the calendar of its periods: those issued before that day differ from the line in their days alone.
+    None: something changes before, or nothing is certain.
+    """
+    return _Billed(scope, charge).repeating()
 
 
 class _Cost(NamedTuple):
@@ -87,6 +96,23 @@ class _Billed:
         for period, issue_on in self._periods(issued_too=len(self._levels) > 1):
             for segment in segments.of(period):
                 yield from self._by_level(period, segment, issue_on)
+
+    def repeating(self) -> tuple[Line, Calendar, date] | None:
+        """Return what the function of this name does."""
+        since, lead = self._scope.since, self._lead or timedelta()
+        coming = (one for one in self._all_periods(self._scope.through, since) if since is None or one[1] > since)
+        period, issue_on = next(coming, (None, date.max))
+        if period is None or period.is_stub or self._splits:
+            return None
+        first = _Billed(self._scope._replace(through=issue_on), self._charge)._steady()
+        if first is None:
+            return None
+        changes = [day for day, _ in self._levels] + [one.starts_on for one in self._charge.steps]
+        begun = [
+            self._grid.boundary(self._grid.index_of(day)) - lead for day in changes if since is None or day > since
+        ]
+        line = self._line(self._cost_of(*first, period.starts), period, period.starts, period.until, issue_on)
+        return line, self._calendar, min(begun, default=date.max)
 
     def _steady(self) -> tuple[Agreed, Decimal] | None:
         """Return what holds in all of the periods wanted; None where it changes from their first on.

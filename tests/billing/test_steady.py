@@ -1,0 +1,134 @@
+"""What is steady of a contract drafts the same as working it out, to the letter, and declines what is not certain."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from billing.draft import Rules
+from billing.facts import NO_FACTS, Facts
+from billing.invoicing import bill, settle
+from billing.next_due import next_due
+from billing.steady import Steady, Written, steady, write_steady
+from billing.terms import Terms
+from billing.written import to_json
+from tests.billing.build import day, one_time, recurring, terms, usage, used
+from tests.billing.strategies import START, Fields, Story, days, heads, stories
+
+RULES = Rules(tax_rates={"standard": Decimal("8.25")}, catch_up_threshold=Decimal(10**9))
+FAR = date(2027, 1, 1)
+unhurried = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+quick = settings(derandomize=True, deadline=None, max_examples=150, suppress_health_check=unhurried)
+
+
+def drafted(contract: Terms, since: date, today: date, facts: Facts = NO_FACTS, rules: Rules = RULES) -> str:
+    """Return the draft of a day as text when all due by ``since`` was issued that day; empty: there is none."""
+    settled = settle([], bill(contract, [], today=since, rules=rules, facts=facts))
+    drafts = bill(contract, settled, today=today, rules=rules, facts=facts).drafts
+    return to_json(drafts[0]) if drafts else ""
+
+
+def found_on(contract: Terms, day: date, rules: Rules = RULES) -> Steady | None:
+    """Return what is steady from a day on, as it comes back from where it is kept."""
+    found = steady(contract, rules, day)
+    return found and msgspec.msgpack.decode(msgspec.msgpack.encode(found), type=Steady)
+
+
+def written(contract: Terms, since: str, today: str, *, rules: Rules = RULES, facts: Facts = NO_FACTS) -> Written | None:
+    found = found_on(contract, day(since), rules)
+    return found and write_steady(found, since=day(since), today=day(today), rules=rules, facts=facts)
+
+
+# ------------------------------------------------------------------------------------------------------- the property
+
+
+@st.composite
+def calm(draw: st.DrawFn) -> Story:
+    """Return a contract of charges that seldom change, with one that does."""
+    head: Fields = draw(heads(ends=draw(st.integers(0, 3)) == 0, least=299)) | {"escalator": None, "trial_ends_on": None}
+    head["starts_on"] = draw(days(0, 60)).isoformat()
+    charges = [
+        recurring(
+            key=f"fee-{number}",
+            price=str(draw(st.integers(1, 900))),
+            every=draw(st.sampled_from(["month", "month", "quarter", "2 weeks"])),
+            timing=draw(st.sampled_from(["advance", "arrears"])),
+            discounts=draw(st.sampled_from([[], [], [{"percent": 5}], [{"amount": 3}], [{"amount": 3, "periods": 2}]])),
+            steps=draw(st.sampled_from([[], [], [{"starts_on": draw(days()).isoformat(), "quantity": 4}]])),
+        )
+        for number in range(draw(st.integers(1, 3)))
+    ]
+    charges += draw(st.sampled_from([[], [usage(price="0.07")], [one_time(on="2024-08-09")]]))
+    if draw(st.booleans()):
+        head["commitments"] = [{"key": "least", "amount": 5000, "charges": ["fee-0"]}]
+    if draw(st.integers(0, 3)) == 0:
+        change: Fields = {"charge": "fee-0", draw(st.sampled_from(["price", "quantity"])): 7}
+        head["amendments"] = [{"key": "A", "effective_on": draw(days()).isoformat(), "change": [change]}]
+    if draw(st.integers(0, 4)) == 0:
+        head["renewal"] = {"auto": True, "term": "1 year", "uplift_percent": draw(st.sampled_from([0, 5]))}
+    records = [used((START + timedelta(days=offset)).isoformat(), 40) for offset in range(0, 800, 40)]
+    return Story(terms(*charges, **head), tuple((record.day, record) for record in records))
+
+
+def same(story: Story, made: date, since: date, today: date, rules: Rules) -> bool:
+    """Hold one draft that is written against the same worked out; returns whether there was one to hold."""
+    facts = story.facts(FAR)
+    whole = bill(story.terms, [], today=since, rules=rules, facts=facts)
+    found = found_on(story.terms, made, rules) if not whole.notes and not whole.ahead else None
+    if found is None:
+        return False
+    known = Facts(usage=facts.usage, accepted=facts.accepted) if found.rest else NO_FACTS
+    text = write_steady(found, since=since, today=today, rules=rules, facts=known)
+    if text is None:
+        return False
+    assert text.data == drafted(story.terms, since, today, facts, rules)
+    soonest = next_due(story.terms, facts, today)
+    if soonest is not None:
+        assert text.next_on is not None
+        assert today < text.next_on <= coming(story.terms, today, facts, rules)
+    return bool(text.data)
+
+
+def coming(contract: Terms, today: date, facts: Facts, rules: Rules) -> date:
+    """Return the first day after ``today`` on which more is drafted, when all is issued by then; far off: none."""
+    settled = settle([], bill(contract, [], today=today, rules=rules, facts=facts))
+    soonest = next_due(contract, facts, today)
+    while soonest is not None and soonest < FAR and not bill(contract, settled, today=soonest, rules=rules, facts=facts).drafts:
+        soonest = next_due(contract, facts, soonest)
+    return soonest or date.max
+
+
+moments = st.tuples(days(0, 500), st.sampled_from([0, 0, 3, 40]), st.sampled_from([10, 31, 31, 35, 75]))
+bounds = st.sampled_from([RULES, RULES, Rules(tax_rates=RULES.tax_rates, go_live=date(2024, 6, 11))])
+
+
+@quick
+@given(calm() | stories(), moments, bounds)
+def test_what_is_written_is_what_working_it_out_drafts(story, moment, rules):
+    made, later, further = moment
+    since = made + timedelta(days=later)
+    same(story, made, since, since + timedelta(days=further), rules)
+
+
+@pytest.mark.long
+def test_thousands_of_other_contracts():
+    check = test_what_is_written_is_what_working_it_out_drafts.hypothesis.inner_test  # type: ignore[attr-defined]
+    settings(quick, derandomize=False, max_examples=6000)(given(calm() | stories(), moments, bounds)(check))()
+
+
+def test_most_months_of_calm_contracts_are_written():
+    hits: list[bool] = []
+
+    @settings(quick, max_examples=60)
+    @given(calm(), moments)
+    def look(story: Story, moment: Any) -> None:
+        hits.append(same(story, moment[0], moment[0], moment[0] + timedelta(days=31), RULES))
+
+    look()
+    assert sum(hits) > len(hits) / 4
