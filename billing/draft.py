@@ -40,7 +40,7 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
         return max(0, owed - self.waived) if owed > 0 else min(0, owed - self.waived)
 
 
-class DraftLine(msgspec.Struct, frozen=True, kw_only=True):
+class DraftLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A line on a draft: what the slice owes less what was issued for it. Revision 0 is its first billing.
 
     ``line`` is the slice as it is owed now. What the customer reads differs where the line is only a difference, e.g.

@@ -27,7 +27,7 @@ class Rule(NamedTuple):
     amount: Callable[[dict[str, str]], int]
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
+class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One slice of service as the terms owe it now.
 
     A *slice* is contract + charge + service start, or what stands for the start (``at``: a milestone, or the start with

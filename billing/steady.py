@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
-from operator import attrgetter
+from functools import lru_cache
+from operator import itemgetter
 from typing import NamedTuple
 
 import msgspec
@@ -23,7 +24,7 @@ from billing.due import due_date
 from billing.facts import NO_FACTS, Facts
 from billing.invoicing import LATE
 from billing.kinds import recurring
-from billing.line import Explanation, Line, Scope
+from billing.line import Line, Scope
 from billing.next_due import next_due
 from billing.passes import commitments, contract_discounts
 from billing.plan import longest_wait, owed
@@ -34,12 +35,10 @@ from billing.written import to_json
 
 _DAY = timedelta(days=1)
 _NO_LEAD = timedelta()
-# Days that no service has: in a line that is written out they stand where those of each period go.
-_STARTS, _UNTIL, _ISSUE_ON = date(1, 1, 1), date(1, 1, 2), date(1, 1, 3)
 
 
 class Repeat(msgspec.Struct, frozen=True, array_like=True):
-    """The drafted line of every whole period of a charge, in JSON but for its days.
+    """The drafted line of every whole period of a charge, in JSON cut where its days stand (see ``_dateless``).
 
     ``place`` is the charge's among the others, ``when`` its calendar's number.
     """
@@ -48,7 +47,7 @@ class Repeat(msgspec.Struct, frozen=True, array_like=True):
     when: int
     amount: int
     tax_class: str
-    text: str
+    text: tuple[str, str, str, str, str]
 
 
 class Steady(msgspec.Struct, frozen=True, array_like=True):
@@ -75,17 +74,9 @@ class Written(NamedTuple):
     next_on: date | None
 
 
-class _Entry(NamedTuple):
-    """A line to be: the day of its issue, its charge's place, what it bills, and its JSON."""
-
-    issue_on: date
-    place: int
-    amount: int
-    tax_class: str
-    text: str
-
-
-_order = attrgetter("issue_on", "place")
+# A line to be: the day of its issue, its charge's place, what it bills, its tax class, and its JSON.
+_Entry = tuple[date, int, int, str, str]
+_order = itemgetter(0, 1)
 
 
 def steady(terms: Terms, rules: Rules, today: date) -> Steady | None:
@@ -150,25 +141,34 @@ def write_steady(known: Steady, *, since: date, today: date, rules: Rules, facts
     draft = _draft(known.head, entries, today, rules)
     if draft.total < 0:
         return None
-    return Written(draft, _with_lines(to_json(draft), [one.text for one in entries]), next_on)
+    return Written(draft, _with_lines(to_json(draft), [one[4] for one in entries]), next_on)
 
 
 def _repeated(known: Steady, since: date, today: date) -> list[_Entry] | None:
     """Return the lines of the periods due; None where one is not whole, is late, or was billed elsewhere."""
+    due = [_days(when, today, since, known.first) for when in known.calendars]
+    if None in due:
+        return None
+    found = []
+    for one in known.repeats:
+        begin, until, issue, again, end = one.text
+        for first, last, issued, issue_on in due[one.when] or ():
+            text = f"{begin}{first}{until}{last}{issue}{issued}{again}{first}{end}"
+            found.append((issue_on, one.place, one.amount, one.tax_class, text))
+    return found
+
+
+@lru_cache(maxsize=4096)  # most contracts of a run share a few calendars
+def _days(when: Calendar, today: date, since: date, first: date) -> tuple[tuple[str, str, str, date], ...] | None:
+    """Return the days of the periods due as text: first, the one after the last, that of issue; and the latter."""
     late = today - LATE
-    due = [when.due(today, since) for when in known.calendars]
-    for periods in due:
-        for period, issue_on in periods:
-            if period.is_stub or issue_on < late or period.starts < known.first:
-                return None
-    return [
-        _Entry(issue_on, place, amount, tax_class, _dated(text, period.starts, period.until, issue_on))
-        for place, when, amount, tax_class, text in map(_fields, known.repeats)
-        for period, issue_on in due[when]
-    ]
-
-
-_fields = attrgetter("place", "when", "amount", "tax_class", "text")
+    due = when.due(today, since)
+    if any(period.is_stub or issue_on < late or period.starts < first for period, issue_on in due):
+        return None
+    return tuple(
+        (period.starts.isoformat(), period.until.isoformat(), issue_on.isoformat(), issue_on)
+        for period, issue_on in due
+    )
 
 
 def _add_rest(known: Steady, entries: list[_Entry], since: date, today: date, rules: Rules, facts: Facts) -> bool:
@@ -186,14 +186,16 @@ def _add_rest(known: Steady, entries: list[_Entry], since: date, today: date, ru
         if not line.amount or line.issue_on < late or line.starts < known.first:
             return False
         text = to_json(_drafted(line, rules))
-        entries.append(_Entry(line.issue_on, places[line.charge], line.amount, line.tax_class, text))
+        entries.append((line.issue_on, places[line.charge], line.amount, line.tax_class, text))
     return True
 
 
 def _draft(head: Head, entries: Sequence[_Entry], today: date, rules: Rules) -> Draft:
     """Return an invoice but for its lines."""
-    subtotal = sum([one.amount for one in entries])
-    taxes = document_taxes([(one.tax_class, one.amount) for one in entries], rules.tax_rates, rules.tax_rounding)
+    subtotal = sum([one[2] for one in entries])
+    taxes = document_taxes(
+        [(tax_class, amount) for _, _, amount, tax_class, _ in entries], rules.tax_rates, rules.tax_rounding
+    )
     tax = sum([one.amount for one in taxes])
     return Draft(
         contract=head.contract,
@@ -232,22 +234,21 @@ def _drafted(line: Line, rules: Rules) -> DraftLine:
     return DraftLine(line=line, revision=0, amount=line.amount, tax_rate=rules.tax_rates[line.tax_class])
 
 
-def _dateless(line: Line, rules: Rules) -> str:
-    """Write a line as drafted, with the days of no service in the places of its own."""
-    operands = {**line.explain.operands, "from": _STARTS.isoformat()}
-    explain = Explanation(line.explain.rule, operands)
-    other = msgspec.structs.replace(line, starts=_STARTS, until=_UNTIL, issue_on=_ISSUE_ON, explain=explain)
-    return to_json(_drafted(other, rules))
+def _dateless(line: Line, rules: Rules) -> tuple[str, str, str, str, str]:
+    """Write a line as drafted, and cut out its days: first, the one after the last, that of issue, the first again.
+
+    No name can look like the places of the days: its own quotation marks are escaped.
+    """
+    names = {"starts": line.starts, "until": line.until, "issue_on": line.issue_on, "from": line.starts}
+    rest, parts = to_json(_drafted(line, rules)), []
+    for name, day in names.items():
+        before, rest = rest.split(f'"{name}":"{day.isoformat()}"', 1)
+        parts.append(f'{before}"{name}":"')
+        rest = f'"{rest}'
+    begin, until, issue, again = parts
+    return begin, until, issue, again, rest
 
 
-def _dated(text: str, starts: date, until: date, issue_on: date) -> str:
-    """Put days into what ``_dateless`` wrote. A name that looks the same is safe: its quotation marks are escaped."""
-    for gap, day in ((_START_GAP, starts), (_UNTIL_GAP, until), (_ISSUE_GAP, issue_on)):
-        text = text.replace(gap, f'"{day.isoformat()}"')
-    return text
-
-
-_START_GAP, _UNTIL_GAP, _ISSUE_GAP = (f'"{day.isoformat()}"' for day in (_STARTS, _UNTIL, _ISSUE_ON))
 _NO_LINES = '"lines":['
 
 

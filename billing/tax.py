@@ -38,7 +38,7 @@ def document_taxes(
     if rounding == "per_document":
         taxes = _by_rate(bases, rates)
     return tuple(
-        TaxLine(tax_class=name, rate=rates[name], base=base, amount=taxes[name]) for name, base in bases.items()
+        [TaxLine(tax_class=name, rate=rates[name], base=base, amount=taxes[name]) for name, base in bases.items()]
     )
 
 

@@ -61,8 +61,7 @@ def write_many(store: Store, actor: Actor, deeds: Sequence[Deed]) -> None:
         number += 1
         before = None if deed.before is None else to_json(deed.before)
         after = None if deed.after is None else to_json(deed.after)
-        entry = Entry(number, at, actor.name, deed.action, deed.thing, before, after, deed.reason, previous, "")
-        digest = _hash(entry)
+        digest = _hash(number, at, actor.name, deed.action, deed.thing, before, after, deed.reason, previous)
         rows.append((number, at, actor.name, deed.action, deed.thing, before, after, deed.reason, previous, digest))
         previous = digest
     store.many(
@@ -80,7 +79,7 @@ def verify(store: Store) -> str | None:
             return f"row {expected} is missing"
         if entry.prev_hash != previous:
             return f"row {entry.n} does not follow row {entry.n - 1}"
-        if entry.hash != _hash(entry):
+        if entry.hash != _hash(*msgspec.structs.astuple(entry)[:-1]):
             return f"row {entry.n} was altered"
         previous, expected = entry.hash, expected + 1
     return None
@@ -97,8 +96,26 @@ def entries(store: Store, thing: str) -> list[Entry]:
     return store.rows(Entry, "SELECT * FROM audit WHERE object=? ORDER BY n", thing)
 
 
-_ENCODER = msgspec.json.Encoder(order="sorted")
+class _Hashed(msgspec.Struct):
+    """What a row's hash is of: its fields in alphabetical order, its own hash empty."""
+
+    action: str
+    actor: str
+    after: str | None
+    at: str
+    before: str | None
+    hash: str
+    n: int
+    object: str
+    prev_hash: str
+    reason: str
 
 
-def _hash(entry: Entry) -> str:
-    return hashlib.sha256(_ENCODER.encode(msgspec.structs.replace(entry, hash=""))).hexdigest()
+_ENCODER = msgspec.json.Encoder()
+
+
+def _hash(
+    n: int, at: str, actor: str, action: str, thing: str, before: str | None, after: str | None, reason: str, prev: str
+) -> str:
+    hashed = _Hashed(action, actor, after, at, before, "", n, thing, prev, reason)
+    return hashlib.sha256(_ENCODER.encode(hashed)).hexdigest()

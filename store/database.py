@@ -73,7 +73,9 @@ class Store:
 
     def tuples(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Return the rows of a query as plain tuples."""
-        return [tuple(row) for row in self._connection.execute(sql, values)]
+        cursor = self._connection.cursor()
+        cursor.row_factory = None
+        return list(cursor.execute(sql, values))
 
     def table(self, sql: str) -> tuple[list[str], list[list[Any]]]:
         """Return the column names and rows of a query."""

@@ -176,6 +176,10 @@ def still(store: Store, found: Sequence[Planned]) -> set[str]:
 
 def remember(store: Store, rules: str, found: Sequence[Planned]) -> None:
     """Keep what planning found. Call in the transaction that writes the drafts."""
+    _go_on(store, [one for one in found if one.steady == "as before"])
+    anew = [one for one in found if one.steady != "as before"]
+    if not anew:
+        return
     store.many(
         "INSERT INTO planned (contract, version, changes, rules, through, settled_through, next_on, notes, lint)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (contract) DO UPDATE SET version=excluded.version,"
@@ -196,10 +200,9 @@ def remember(store: Store, rules: str, found: Sequence[Planned]) -> None:
                 to_text(one.notes),
                 one.lint,
             )
-            for one in found
+            for one in anew
         ],
     )
-    anew = [one for one in found if one.steady != "as before"]
     store.many("DELETE FROM steady WHERE contract=?", [(one.contract,) for one in anew])
     store.many(
         "INSERT INTO steady (contract, begins, until, data) VALUES (?, ?, ?, ?)",
@@ -207,6 +210,21 @@ def remember(store: Store, rules: str, found: Sequence[Planned]) -> None:
             (one.contract, one.steady.begins.isoformat(), one.steady.until.isoformat(), one.steady.data)
             for one in anew
             if isinstance(one.steady, SteadyRow)
+        ],
+    )
+
+
+def _go_on(store: Store, found: Sequence[Planned]) -> None:
+    """Note how far contracts are planned that are as they were: their rows hold."""
+    days: dict[date | None, str | None] = {None: None}
+    for day in {one.through for one in found} | {one.next_on for one in found if one.next_on}:
+        days[day] = day.isoformat()
+    store.many(
+        "UPDATE planned SET through=?, settled_through=coalesce(?, settled_through), next_on=?, notes=?"
+        " WHERE contract=?",
+        [
+            (days[one.through], days[one.through] if one.settled else None, days[one.next_on], NOTHING, one.contract)
+            for one in found
         ],
     )
 

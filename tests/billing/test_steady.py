@@ -40,9 +40,9 @@ def found_on(contract: Terms, day: date, rules: Rules = RULES) -> Steady | None:
     return found and msgspec.msgpack.decode(msgspec.msgpack.encode(found), type=Steady)
 
 
-def written(contract: Terms, since: str, today: str, *, rules: Rules = RULES, facts: Facts = NO_FACTS) -> Written | None:
+def written(contract: Terms, since: str, today: str, rules: Rules = RULES, facts: Facts = NO_FACTS) -> Written | None:
     found = found_on(contract, day(since), rules)
-    return found and write_steady(found, since=day(since), today=day(today), rules=rules, facts=facts)
+    return None if found is None else write_steady(found, since=day(since), today=day(today), rules=rules, facts=facts)
 
 
 # ------------------------------------------------------------------------------------------------------- the property
@@ -51,7 +51,10 @@ def written(contract: Terms, since: str, today: str, *, rules: Rules = RULES, fa
 @st.composite
 def calm(draw: st.DrawFn) -> Story:
     """Return a contract of charges that seldom change, with one that does."""
-    head: Fields = draw(heads(ends=draw(st.integers(0, 3)) == 0, least=299)) | {"escalator": None, "trial_ends_on": None}
+    head: Fields = draw(heads(ends=draw(st.integers(0, 3)) == 0, least=299)) | {
+        "escalator": None,
+        "trial_ends_on": None,
+    }
     head["starts_on"] = draw(days(0, 60)).isoformat()
     charges = [
         recurring(
@@ -99,7 +102,11 @@ def coming(contract: Terms, today: date, facts: Facts, rules: Rules) -> date:
     """Return the first day after ``today`` on which more is drafted, when all is issued by then; far off: none."""
     settled = settle([], bill(contract, [], today=today, rules=rules, facts=facts))
     soonest = next_due(contract, facts, today)
-    while soonest is not None and soonest < FAR and not bill(contract, settled, today=soonest, rules=rules, facts=facts).drafts:
+    while (
+        soonest is not None
+        and soonest < FAR
+        and not bill(contract, settled, today=soonest, rules=rules, facts=facts).drafts
+    ):
         soonest = next_due(contract, facts, soonest)
     return soonest or date.max
 
@@ -132,3 +139,96 @@ def test_most_months_of_calm_contracts_are_written():
 
     look()
     assert sum(hits) > len(hits) / 4
+
+
+# -------------------------------------------------------------------------------------------------------- one by one
+
+
+def total(found: Written | None) -> int | None:
+    """Return what is drafted in minor units; None: that is not certain."""
+    return None if found is None else found.draft.total if found.draft is not None else 0
+
+
+FEE = recurring()
+CASES: dict[str, tuple[Terms, int | None]] = {
+    "a fee in advance": (terms(FEE), 108_25),
+    "a fee in arrears": (terms(recurring(timing="arrears")), 108_25),
+    "two fees": (terms(FEE, recurring(key="b", price="50")), 162_38),
+    "a fee and usage": (terms(FEE, usage(price="0.50")), 135_31),
+    "a fee for part of its last period": (terms(FEE, ends_on="2026-02-20"), None),
+    "a last whole period": (terms(FEE, ends_on="2026-02-28"), 108_25),
+    "nothing that repeats": (terms(usage(price="0.50")), None),
+    "a step in the month": (terms(recurring(steps=[{"starts_on": "2026-02-10", "price": "90"}])), None),
+    "a step in the next month": (terms(recurring(steps=[{"starts_on": "2026-03-01", "price": "90"}])), 108_25),
+    "a step of long ago": (terms(recurring(price="1", steps=[{"starts_on": "2025-12-01", "price": "100"}])), 108_25),
+    "a discount with an end": (terms(recurring(discounts=[{"percent": 10, "ends_on": "2026-06-30"}])), None),
+    "a discount without": (terms(recurring(discounts=[{"percent": 10}])), 97_43),
+    "an escalator": (terms(FEE, escalator={"percent": 3}), None),
+    "a price for a year": (terms(recurring(price="1200", price_per="year")), None),
+    "a free charge": (terms(FEE, recurring(key="free", price="0")), None),
+    "a value to keep to": (terms(FEE, value="5000"), None),
+    "a purchase order's budget": (terms(FEE, po_number="7", po_budget="5000"), None),
+    "a purchase order that is missing": (terms(FEE, po_required=True), None),
+    "a holdback": (terms(FEE, holdback={"percent": 5}), None),
+    "a late fee": (terms(FEE, late_fee={"percent": 5}), None),
+    "an amount off the whole": (terms(FEE, discounts=[{"amount": 5}]), None),
+    "invoices for all of a customer's contracts": (terms(FEE, invoice_grouping="customer"), None),
+    "a commitment settled later": (terms(FEE, commitments=[{"key": "least", "amount": 5000}]), 108_25),
+    "a commitment settled now": (terms(FEE, commitments=[{"key": "least", "amount": 500, "every": "month"}]), None),
+    "an amendment of long ago": (
+        terms(FEE, amendments=[{"key": "A", "effective_on": "2026-01-01", "change": [{"charge": "fee", "price": 90}]}]),
+        97_43,
+    ),
+    "an amendment to come": (
+        terms(FEE, amendments=[{"key": "A", "effective_on": "2026-02-01", "change": [{"charge": "fee", "price": 90}]}]),
+        None,
+    ),
+    "billed elsewhere so far": (terms(FEE, billed_through="2026-02-28"), None),
+}
+
+
+@pytest.mark.parametrize(("contract", "expected"), CASES.values(), ids=CASES)
+def test_the_month_after_is_written_where_nothing_can_change(contract, expected):
+    records = Facts(usage=(used("2026-01-09", 50),))
+    since, today = day("2026-01-05"), day("2026-02-01")
+    found = written(contract, "2026-01-05", "2026-02-01", facts=records)
+    assert total(found) == expected
+    if found is not None:
+        assert found.data == drafted(contract, since, today, records)
+
+
+def test_what_is_settled_no_further_than_an_earlier_day_is_not_certain():
+    found = found_on(terms(FEE), day("2026-01-05"))
+    assert found is not None
+    for since, today, certain in (("2026-01-04", "2026-02-01", False), ("2026-01-05", "2026-02-01", True)):
+        text = write_steady(found, since=day(since), today=day(today), rules=RULES)
+        assert (text is not None) == certain
+
+
+def test_what_is_due_for_over_a_month_is_not_ordinary():
+    assert total(written(terms(FEE), "2026-01-05", "2026-03-04")) == 216_50
+    assert total(written(terms(FEE), "2026-01-05", "2026-03-05")) is None
+
+
+def test_lines_beyond_the_bound_are_refused_by_the_whole_way():
+    few = Rules(tax_rates=RULES.tax_rates, most_lines=1)
+    assert total(written(terms(FEE), "2026-01-05", "2026-02-01", few)) == 108_25
+    assert total(written(terms(FEE, recurring(key="b")), "2026-01-05", "2026-02-01", few)) is None
+
+
+def test_names_that_look_like_the_gaps_for_days_stay_as_they_are():
+    odd = 'A "0001-01-01" and "0001-01-02", "lines":["0001-01-03"]'
+    contract = terms(recurring(description=odd, product="0001-01-01"), customer=odd, po_number='"lines":[')
+    found = written(contract, "2026-01-05", "2026-02-01")
+    assert found is not None
+    assert found.data == drafted(contract, day("2026-01-05"), day("2026-02-01"))
+
+
+def test_what_comes_next_is_the_next_period_or_the_day_until_which_it_holds():
+    found = written(terms(FEE, issue_days_before=10), "2026-01-01", "2026-01-22")
+    assert found is not None
+    assert found.next_on == day("2026-02-01")  # a period begins; of the one after it the invoice is due on 19 February
+    step = recurring(steps=[{"starts_on": "2026-04-01", "price": "90"}])
+    found = written(terms(step), "2026-01-05", "2026-03-01")
+    assert found is not None
+    assert found.next_on == day("2026-04-01")
