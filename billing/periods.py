@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from functools import lru_cache
 from math import gcd
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 from billing.charges import Proration
 from billing.intervals import Interval
@@ -33,6 +33,18 @@ def anchor_number(anchor_day: int | Literal["last"] | None, start: date) -> int:
     if anchor_day is None:
         return start.day
     return LAST if anchor_day == "last" else anchor_day
+
+
+class Days(Protocol):
+    """Days that are served, from the first to before the last."""
+
+    @property
+    def starts(self) -> date:
+        """The first."""
+
+    @property
+    def until(self) -> date:
+        """The day after the last."""
 
 
 class Period(NamedTuple):

@@ -118,6 +118,11 @@ class Calendar(NamedTuple):
         """Return the periods issued after ``since`` and by ``through``, each with its day."""
         return _due(self, through, since)
 
+    def first_day(self, through: date, since: date) -> date:
+        """Return the first day of the periods that are ``due``, or the last day of all."""
+        due = _due(self, through, since)
+        return due[0][0].starts if due else date.max
+
     def boundary_after(self, day: date) -> date:
         """Return the first day after a day on which a period begins or ends, the service's first and last included."""
         return _boundary_after(self, day)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 from functools import lru_cache
 from operator import itemgetter
 from typing import NamedTuple
@@ -18,17 +19,17 @@ from typing import NamedTuple
 import msgspec
 
 from billing.amendments import Touch, fold, stamp
-from billing.charges import Charge, Prepaid, Recurring
+from billing.charges import Charge, Prepaid, Recurring, Usage
 from billing.draft import Draft, DraftLine, Head, Rules
 from billing.due import due_date
-from billing.facts import NO_FACTS, Facts
+from billing.facts import NO_FACTS, Facts, Unpriceable
 from billing.invoicing import LATE
-from billing.kinds import recurring
+from billing.kinds import recurring, usage
 from billing.line import Line, Scope
 from billing.next_due import next_due
 from billing.passes import commitments, contract_discounts
-from billing.plan import longest_wait, owed
-from billing.service import Calendar
+from billing.plan import longest_wait, owed, usage_from
+from billing.service import Calendar, calendar
 from billing.tax import document_taxes
 from billing.terms import Commitment, Terms
 from billing.written import to_json
@@ -50,20 +51,48 @@ class Repeat(msgspec.Struct, frozen=True, array_like=True):
     text: tuple[str, str, str, str, str]
 
 
+class Summed(msgspec.Struct, frozen=True, array_like=True):
+    """A usage charge whose periods cost what the sum of their records does; ``charge`` is a packed ``Usage``."""
+
+    place: int
+    when: int
+    charge: msgspec.Raw
+    percents: tuple[Decimal, ...]
+
+
 class Steady(msgspec.Struct, frozen=True, array_like=True):
     """What a contract of which all is settled by ``begins`` or later bills on every day before ``until``.
 
-    Service that starts before ``first`` was billed elsewhere. ``places`` are those of the charges of ``rest``.
+    Service that starts before ``first`` was billed elsewhere. ``places`` are those of the charges of ``rest``. Many
+    contracts share periods and price lists: these are packed, and each is read once for all of them.
     """
 
     begins: date
     until: date
     first: date
     head: Head
-    calendars: tuple[Calendar, ...]
+    packed: tuple[msgspec.Raw, ...]  # calendars
     repeats: tuple[Repeat, ...]
+    summed: tuple[Summed, ...]
     rest: Terms | None
-    places: tuple[int, ...] = ()
+    places: tuple[int, ...]
+
+    def uses(self, since: date, today: date) -> date | None:
+        """Return the first day whose usage matters to what is written; None: no usage does."""
+        days = [_calendar(bytes(self.packed[one.when])).first_day(today, since) for one in self.summed]
+        if self.rest is not None:
+            days.append(usage_from(self.rest, today, since) or date.min)
+        return min(days, default=None)
+
+
+@lru_cache(maxsize=4096)
+def _calendar(packed: bytes) -> Calendar:
+    return msgspec.msgpack.decode(packed, type=Calendar)
+
+
+@lru_cache(maxsize=4096)
+def _charge(packed: bytes) -> Usage:
+    return msgspec.msgpack.decode(packed, type=Usage)
 
 
 class Written(NamedTuple):
@@ -93,48 +122,97 @@ def steady(terms: Terms, rules: Rules, today: date) -> Steady | None:
         return None
     days = [one.effective_on for one in amended if one.effective_on > today]
     days += [day for one in terms.commitments for day in _settling_days(terms, one, today)]
-    calendars: dict[Calendar, int] = {}
-    repeats, rest = [], []
-    soonest = date.max
+    found = _Found(terms, rules, today, touches)
     for place, charge in enumerate(terms.charges):
-        found = _repeat(terms, charge, touches, today)
-        if found is None:
-            rest.append((place, charge))
-            continue
-        line, when, until = found
-        number = calendars.setdefault(when, len(calendars))
-        repeats.append(Repeat(place, number, line.amount, line.tax_class, _dateless(line, rules)))
-        soonest = min(soonest, line.issue_on)
-        days.append(until)
-    until = min(days, default=date.max)
-    if until <= soonest or (rest and touches):
+        found.add(place, charge)
+    until = min([*days, *found.changes], default=date.max)
+    if until <= min(found.coming, default=date.max) or (touches and (found.rest or found.summed)):
         return None
     return Steady(
         begins=today,
         until=until,
         first=_first(terms, rules),
         head=Head.of(terms),
-        calendars=tuple(calendars),
-        repeats=tuple(repeats),
-        rest=_only(terms, [charge for _, charge in rest]) if rest else None,
-        places=tuple([place for place, _ in rest]),
+        packed=tuple(msgspec.Raw(msgspec.msgpack.encode(when)) for when in found.calendars),
+        repeats=tuple(found.repeats),
+        summed=tuple(found.summed),
+        rest=_only(terms, [charge for _, charge in found.rest]) if found.rest else None,
+        places=tuple([place for place, _ in found.rest]),
     )
+
+
+class _Found:
+    """What of a contract is steady, charge by charge: when it comes next, and when it may change."""
+
+    def __init__(self, terms: Terms, rules: Rules, today: date, touches: Sequence[Touch]) -> None:
+        self._terms, self._rules, self._today, self._touches = terms, rules, today, touches
+        self.calendars: dict[Calendar, int] = {}
+        self.repeats: list[Repeat] = []
+        self.summed: list[Summed] = []
+        self.rest: list[tuple[int, Charge]] = []
+        self.coming: list[date] = []
+        self.changes: list[date] = []
+
+    def add(self, place: int, charge: Charge) -> None:
+        """Look at one more charge."""
+        if isinstance(charge, Recurring) and self._add_repeat(place, charge):
+            return
+        if isinstance(charge, Usage) and self._add_summed(place, charge):
+            return
+        self.rest.append((place, charge))
+
+    def _add_repeat(self, place: int, charge: Recurring) -> bool:
+        found = recurring.repeating(Scope(self._terms, NO_FACTS, date.max, self._today), charge)
+        if found is None or not found[0].amount:
+            return False  # whether something free is shown depends on the other lines
+        line, when, until = found
+        if any(one.charge in ("", charge.key) and one.since > line.starts for one in self._touches):
+            return False  # its name may change with a period to come
+        (line,) = stamp([line], self._touches)
+        text = _dateless(line, self._rules)
+        self.repeats.append(Repeat(place, self._number(when), line.amount, line.tax_class, text))
+        self.coming.append(line.issue_on)
+        self.changes.append(until)
+        return True
+
+    def _add_summed(self, place: int, charge: Usage) -> bool:
+        when = calendar(self._terms, charge)
+        if not usage.is_summed(self._terms, charge) or (when.end is not None and when.end <= when.start):
+            return False
+        try:
+            usage.check(charge, when.start)
+        except Unpriceable:
+            return False
+        packed = msgspec.Raw(msgspec.msgpack.encode(charge))
+        percents = tuple(usage.percents_of(self._terms, charge))
+        self.summed.append(Summed(place, self._number(when), packed, percents))
+        self.coming.append(when.boundary_after(self._today))
+        return True
+
+    def _number(self, when: Calendar) -> int:
+        return self.calendars.setdefault(when, len(self.calendars))
 
 
 def write_steady(known: Steady, *, since: date, today: date, rules: Rules, facts: Facts = NO_FACTS) -> Written | None:
     """Write what ``bill`` drafts on ``today``; None: ask ``bill`` itself.
 
-    All that was owed by ``since`` is settled as it is owed, and nothing that is owed later. ``facts`` are those of the
-    ``rest``, ``rules`` those that ``known`` was found by.
+    All that was owed by ``since`` is settled as it is owed, and nothing that is owed later. ``facts`` hold the usage
+    from the day ``known.uses`` names on, ``rules`` are those that ``known`` was found by. Raises ``Unpriceable``.
     """
     if not known.begins <= since <= today < known.until:
         return None
-    entries = _repeated(known, since, today)
-    if entries is None or not _add_rest(known, entries, since, today, rules, facts):
+    calendars = [_calendar(bytes(one)) for one in known.packed]
+    days = [_days(when, today, since, known.first) for when in calendars]
+    if None in days:
+        return None
+    entries = _repeated(known, days)
+    if known.summed and not _add_summed(known, calendars, entries, since, today, rules, facts):
+        return None
+    if known.rest is not None and not _add_rest(known, known.rest, entries, since, today, rules, facts):
         return None
     if len(entries) > rules.most_lines:
         return None
-    next_on = _next_on(known, facts, today)
+    next_on = _next_on(known, calendars, facts, today)
     if not entries:
         return Written(None, "", next_on)
     entries.sort(key=_order)
@@ -144,23 +222,26 @@ def write_steady(known: Steady, *, since: date, today: date, rules: Rules, facts
     return Written(draft, _with_lines(to_json(draft), [one[4] for one in entries]), next_on)
 
 
-def _repeated(known: Steady, since: date, today: date) -> list[_Entry] | None:
-    """Return the lines of the periods due; None where one is not whole, is late, or was billed elsewhere."""
-    due = [_days(when, today, since, known.first) for when in known.calendars]
-    if None in due:
-        return None
+_Days = tuple[tuple[str, str, str, date], ...]
+
+
+def _repeated(known: Steady, days: Sequence[_Days | None]) -> list[_Entry]:
+    """Return the lines of the periods due, by calendar."""
     found = []
     for one in known.repeats:
         begin, until, issue, again, end = one.text
-        for first, last, issued, issue_on in due[one.when] or ():
+        for first, last, issued, issue_on in days[one.when] or ():
             text = f"{begin}{first}{until}{last}{issue}{issued}{again}{first}{end}"
             found.append((issue_on, one.place, one.amount, one.tax_class, text))
     return found
 
 
 @lru_cache(maxsize=4096)  # most contracts of a run share a few calendars
-def _days(when: Calendar, today: date, since: date, first: date) -> tuple[tuple[str, str, str, date], ...] | None:
-    """Return the days of the periods due as text: first, the one after the last, that of issue; and the latter."""
+def _days(when: Calendar, today: date, since: date, first: date) -> _Days | None:
+    """Return the days of the periods due as text: first, the one after the last, that of issue; and the latter.
+
+    None: one is not whole, was due long ago, or was billed elsewhere.
+    """
     late = today - LATE
     due = when.due(today, since)
     if any(period.is_stub or issue_on < late or period.starts < first for period, issue_on in due):
@@ -171,15 +252,34 @@ def _days(when: Calendar, today: date, since: date, first: date) -> tuple[tuple[
     )
 
 
-def _add_rest(known: Steady, entries: list[_Entry], since: date, today: date, rules: Rules, facts: Facts) -> bool:
+def _add_summed(
+    known: Steady, calendars: Sequence[Calendar], entries: list[_Entry], since: date, today: date, rules: Rules,
+    facts: Facts,
+) -> bool:  # fmt: skip
+    """Add what was used in the periods due; returns False where that is nothing."""
+    head = known.head
+    for one in known.summed:
+        charge = _charge(bytes(one.charge))
+        meter = charge.meter or charge.key
+        for period, issue_on in calendars[one.when].due(today, since):
+            starts, until = period.starts, period.until
+            records = [record for record in facts.usage if starts <= record.day < until and record.meter == meter]
+            line = usage.summed_line(head.contract, head.currency, charge, one.percents, period, issue_on, records)
+            if not line.amount:
+                return False
+            entries.append((issue_on, one.place, line.amount, line.tax_class, to_json(_drafted(line, rules))))
+    return True
+
+
+def _add_rest(
+    known: Steady, rest: Terms, entries: list[_Entry], since: date, today: date, rules: Rules, facts: Facts
+) -> bool:
     """Add what the rest owes; returns False where that is not ordinary: unclear, free, late, or billed elsewhere."""
-    if known.rest is None:
-        return True
-    found, unknown = owed(known.rest, today, facts, since)
+    found, unknown = owed(rest, today, facts, since)
     if unknown or len({line.slice for line in found}) < len(found):
         return False
     late = today - LATE
-    places = {charge.key: place for charge, place in zip(known.rest.charges, known.places, strict=True)}
+    places = {charge.key: place for charge, place in zip(rest.charges, known.places, strict=True)}
     for line in found:
         if line.issue_on <= since:
             continue
@@ -213,9 +313,9 @@ def _draft(head: Head, entries: Sequence[_Entry], today: date, rules: Rules) -> 
     )
 
 
-def _next_on(known: Steady, facts: Facts, today: date) -> date | None:
+def _next_on(known: Steady, calendars: Sequence[Calendar], facts: Facts, today: date) -> date | None:
     days = [known.until] if known.until < date.max else []
-    for when in known.calendars:
+    for when in calendars:
         if when.end is not None and when.end <= today:
             continue
         lead = when.lead or _NO_LEAD
@@ -277,22 +377,6 @@ def _settling_days(terms: Terms, one: Commitment, today: date) -> Iterator[date]
     yield grid.boundary(grid.index_of(today) + 1)
     if one.ends_on is not None and one.ends_on >= today:
         yield one.ends_on + _DAY
-
-
-def _repeat(terms: Terms, charge: Charge, touches: Sequence[Touch], today: date) -> tuple[Line, Calendar, date] | None:
-    """Return the next whole period's line of a charge that goes on as it is, its calendar, and until when it does."""
-    if not isinstance(charge, Recurring):
-        return None
-    found = recurring.repeating(Scope(terms, NO_FACTS, date.max, today), charge)
-    if found is None:
-        return None
-    line, when, until = found
-    if not line.amount:
-        return None  # whether it is shown depends on the other lines
-    if any(one.charge in ("", charge.key) and one.since > line.starts for one in touches):
-        return None  # its name may change with a period to come
-    (line,) = stamp([line], touches)
-    return line, when, until
 
 
 def _first(terms: Terms, rules: Rules) -> date:

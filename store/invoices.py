@@ -99,17 +99,19 @@ def save_many_drafts(store: Store, actor: Actor, entity: str, wanted: Sequence[W
     A changed draft loses its approval. A draft that would say the same keeps the day it was drawn up on: what counts is
     the day of issue. Call inside a transaction.
     """
-    existing = _drafts_of(store, [one.contract for one in wanted])
+    if not wanted:
+        return 0
+    existing = _drafts_of(store, {one.contract for one in wanted})
     deeds: list[Deed] = []
     new: list[tuple[Any, ...]] = []
+    drawn_up: dict[str, tuple[int, str]] = {}
     for contract, customer_id, drafts, _ in wanted:
         for draft in drafts:
             row = existing.pop((contract, draft.type), None)
             values = (entity, customer_id, *draft[1:])
             if row is None:
                 new.append((contract, draft.type, "draft", *values))
-                after = {"total": draft.total, "digest": draft.digest}
-                deeds.append(Deed("drafted", f"contract:{contract}", after=after))
+                drawn_up[contract] = draft.total, draft.digest
             elif (row.digest, row.customer_id, row.entity) != (draft.digest, customer_id, entity):
                 deeds.append(_redraw(store, row, draft, values))
     for row in existing.values():
@@ -120,14 +122,19 @@ def save_many_drafts(store: Store, actor: Actor, entity: str, wanted: Sequence[W
     for one in wanted:
         if one.beside:
             _share(store, one)
-    audit.write_many(store, actor, deeds)
-    return len(deeds)
+    drafted = (
+        [Deed("drafted", f"entity:{entity}", after=drawn_up)] if drawn_up else []
+    )  # one row for all of a run's batch
+    audit.write_many(store, actor, [*drafted, *deeds])
+    return len(new) + len(deeds)
 
 
-def _drafts_of(store: Store, contracts: Sequence[str]) -> dict[tuple[str, str], DocumentRow]:
-    marks = ", ".join("?" * len(contracts))
-    sql = f"SELECT * FROM documents WHERE contract IN ({marks}) AND number IS NULL"
-    return {(row.contract, row.type): row for row in store.rows(DocumentRow, sql, *contracts)}
+def _drafts_of(store: Store, contracts: Collection[str]) -> dict[tuple[str, str], DocumentRow]:
+    """Return the drafts of contracts. Most have none: those that there are from the first to the last are few."""
+    sql = "SELECT id, contract FROM documents WHERE number IS NULL AND contract BETWEEN ? AND ?"
+    ids = [key for key, contract in store.tuples(sql, min(contracts), max(contracts)) if contract in contracts]
+    sql = f"SELECT * FROM documents WHERE id IN ({', '.join('?' * len(ids))})"
+    return {(row.contract, row.type): row for row in store.rows(DocumentRow, sql, *ids)} if ids else {}
 
 
 def _share(store: Store, wanted: Wanted) -> None:

@@ -35,10 +35,7 @@ _NEEDED = (
 _FROM = "FROM contracts c LEFT JOIN planned p ON p.contract=c.key"
 _WHERE = "WHERE c.entity=?1 AND c.state='active'"
 _MINE = f"{_FROM} {_WHERE}"
-_STEADY = (  # where it is certain: all is settled since it was found, and nothing was issued ahead
-    f"LEFT JOIN steady s ON s.contract=p.contract AND {_HOLDS} AND s.begins<=p.settled_through AND s.until>?3"
-    " AND NOT EXISTS (SELECT 1 FROM lines l WHERE l.contract=p.contract AND l.issue_on>p.settled_through)"
-)
+_STEADY = f"LEFT JOIN steady s ON s.contract=p.contract AND {_HOLDS} AND s.begins<=p.settled_through AND s.until>?3"
 _TOLD = f"(p.notes<>'{NOTHING}' OR p.lint<>'{NOTHING}')"
 
 
@@ -166,12 +163,14 @@ def standing_notes(store: Store, entity: str, rules: str, today: date) -> list[t
     ]
 
 
-def still(store: Store, found: Sequence[Planned]) -> set[str]:
-    """Return the contracts that are as they were read: of the others something changed meanwhile."""
+def still(store: Store, entity: str, found: Sequence[Planned]) -> set[str]:
+    """Return the contracts of an entity that are as they were read: of the others something changed meanwhile."""
+    if not found:
+        return set()
     keys = [one.contract for one in found]
-    sql = f"SELECT key, version, changes FROM contracts WHERE key IN ({', '.join('?' * len(keys))})"
-    now = {key: (version, changes) for key, version, changes in store.tuples(sql, *keys)}
-    return {one.contract for one in found if now.get(one.contract) == (one.version, one.changes)}
+    sql = "SELECT key, version, changes FROM contracts WHERE entity=? AND state='active' AND key BETWEEN ? AND ?"
+    now = {*store.tuples(sql, entity, min(keys), max(keys))}
+    return {one.contract for one in found if (one.contract, one.version, one.changes) in now}
 
 
 def remember(store: Store, rules: str, found: Sequence[Planned]) -> None:
@@ -220,10 +219,9 @@ def _go_on(store: Store, found: Sequence[Planned]) -> None:
     for day in {one.through for one in found} | {one.next_on for one in found if one.next_on}:
         days[day] = day.isoformat()
     store.many(
-        "UPDATE planned SET through=?, settled_through=coalesce(?, settled_through), next_on=?, notes=?"
-        " WHERE contract=?",
+        "UPDATE planned SET through=?, settled_through=coalesce(?, settled_through), next_on=? WHERE contract=?",
         [
-            (days[one.through], days[one.through] if one.settled else None, days[one.next_on], NOTHING, one.contract)
+            (days[one.through], days[one.through] if one.settled else None, days[one.next_on], one.contract)
             for one in found
         ],
     )

@@ -52,7 +52,7 @@ class _Run:
         total = planned.how_many_due(*scope)
         done = 0
         with uncollected():
-            for found in self._found(total):
+            for found in self._found(total) if total else ():
                 self._write(found.kept)
                 for one in found.parked:
                     self._park(one)
@@ -66,7 +66,7 @@ class _Run:
         """Yield the batches worked out, in other processes when there are many."""
         spans = planned.spans(self.store, self.entity.key, self.digest, self.setting.today)
         if total >= LARGE:
-            yield from in_processes(self.store.path, self.setting, spans)
+            yield from in_processes(self.store, self.setting, spans)
         else:
             yield from (work_out(self.store, self.setting, span) for span in spans)
 
@@ -74,7 +74,7 @@ class _Run:
         """Write what was found of a batch at once; ``together`` are the drafts of a ``group`` of contracts."""
         store, actor = self.store, self.context.actor
         with store.transaction():
-            same = planned.still(store, [one.state for one in kept])
+            same = planned.still(store, self.entity.key, [one.state for one in kept])
             if group and len(same) < len(kept):
                 return
             kept = [one for one in kept if one.key in same]  # the drafts of the others may be wrong by now: next time

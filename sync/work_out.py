@@ -8,10 +8,11 @@ from __future__ import annotations
 import gc
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from datetime import date
+from itertools import islice
 from multiprocessing import get_context
 from operator import attrgetter
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from billing.facts import Facts, IndexSeries
+from billing.facts import Facts, IndexSeries, Unpriceable
 from billing.invoicing import Billing, BrokenInvariant, Note, Rules, Settled, bill
 from billing.lint import lint
 from billing.next_due import next_due
@@ -125,15 +126,16 @@ def bill_each(store: Store, setting: Setting, batch: Sequence[Due]) -> tuple[lis
     return billed, [*parked, *failed]
 
 
-def in_processes(path: Path, setting: Setting, spans: Iterable[Span]) -> Iterator[Found]:
+def in_processes(store: Store, setting: Setting, spans: Iterator[Span]) -> Iterator[Found]:
     """Do ``work_out`` for many spans, as many at a time as there are processors; they come back in order."""
     workers = len(os.sched_getaffinity(0))
-    waiting: deque[Future[bytes]] = deque()
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_open, initargs=(path,)) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_open, initargs=(store.path,)) as pool:
+        first = [*islice(spans, workers)]
+        waiting = deque(pool.submit(_work_out_here, setting, span) for span in islice(spans, 2 * workers))
+        yield from (work_out(store, setting, span) for span in first)  # while the processes start
         for span in spans:
             waiting.append(pool.submit(_work_out_here, setting, span))
-            if len(waiting) > 2 * workers:  # so that what waits to be written does not pile up
-                yield _FOUND.decode(waiting.popleft().result())
+            yield _FOUND.decode(waiting.popleft().result())  # so that what waits to be written does not pile up
         while waiting:
             yield _FOUND.decode(waiting.popleft().result())
 
@@ -174,24 +176,34 @@ def _write_steady(store: Store, setting: Setting, rows: Sequence[Due]) -> tuple[
     """Draft what is steady; return it with the contracts that must be worked out after all."""
     if not rows:
         return [], []
-    steadies = {row.key: _STEADY.decode(row.steady or b"") for row in rows}
+    steadies = {row.key: found for row in rows if (found := _read_steady(row)) is not None}
+    declined = [row.key for row in rows if row.key not in steadies]
+    rows = [row for row in rows if row.key in steadies]
     since = {row.key: date.fromisoformat(row.since or "") for row in rows}
-    rests = {key: one.rest for key, one in steadies.items() if one.rest is not None}
-    known = _facts(store, setting, rests, {key: since[key] for key in rests}) if rests else {}
+    uses = {key: one.uses(since[key], setting.today) for key, one in steadies.items()}
+    used_since = {key: day for key, day in uses.items() if day is not None}
+    known = facts.facts_by_contract(store, list(used_since), setting.indices, (), used_since) if used_since else {}
     nothing = Facts(indices=setting.indices)
-    kept, declined = [], []
+    kept = []
     for row in rows:
         key = row.key
-        facts = known.get(key, nothing)
+        heard = known.get(key, nothing)
         try:
-            found = write_steady(steadies[key], since=since[key], today=setting.today, rules=setting.rules, facts=facts)
-        except _OURS:
-            found = None  # the whole way says what is wrong
-        if found is None:
+            text = write_steady(steadies[key], since=since[key], today=setting.today, rules=setting.rules, facts=heard)
+        except (*_OURS, Unpriceable):
+            text = None  # the whole way says what is wrong
+        if text is None:
             declined.append(key)
         else:
-            kept.append(_steadily(row, setting.today, found))
+            kept.append(_steadily(row, setting.today, text))
     return kept, declined
+
+
+def _read_steady(row: Due) -> Steady | None:
+    try:
+        return _STEADY.decode(row.steady or b"")
+    except msgspec.MsgspecError:
+        return None  # as an earlier release wrote it
 
 
 def _steadily(row: Due, today: date, found: Written) -> Kept:

@@ -71,13 +71,14 @@ class Segments:
         return sorted(days)
 
 
-def _dated(discount: Discount) -> bool:
+def dated(discount: Discount) -> bool:
+    """Whether a discount holds on some days only."""
     return (discount.starts_on, discount.ends_on, discount.periods) != (None, None, None)
 
 
 def is_fixed(terms: Terms, charge: Recurring) -> bool:
     """Whether nothing but its steps ever changes what a charge costs."""
-    return not moving(terms, charge) and not any(map(_dated, discounts_of(terms, charge)))
+    return not moving(terms, charge) and not any(map(dated, discounts_of(terms, charge)))
 
 
 def agreed_on(prices: Sequence[UnitPrice], held: Sequence[Discount]) -> Agreed:

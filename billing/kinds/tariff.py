@@ -54,7 +54,7 @@ class Tariff:
         Raises ``Unpriceable``: outside the tiers, not on the rate card, or an index's value that is not known.
         """
         self._guessed = False
-        quantity = self._rounded(aggregated(records, self._charge.aggregation))
+        quantity = counted(self._charge, aggregated(records, self._charge.aggregation))
         try:
             pieces = self._pieces(value, records, quantity, day)
         except Unpriceable as reason:  # one price that is not known leaves the whole period as it is
@@ -68,15 +68,8 @@ class Tariff:
         if charge.model == "percentage":
             summed = charge.aggregation == "sum"
             return percentage_pieces(charge, [record.quantity for record in records] if summed else [quantity])
-        if charge.model == "package":
-            price = self._told(self._course(None).on(day))
-            return package_pieces(quantity, charge.package_size or Decimal(1), price, charge.free_units)
-        paid = quantity if quantity < 0 else max(EXACT.subtract(quantity, charge.free_units), ZERO)
-        try:
-            return tier_pieces(paid, self._tiers(day), charge.model, charge.charge_flat_at_zero)
-        except OutsideTiers as error:
-            message = f"charge {charge.key!r}: {error}: add a tier without up_to, or correct the usage"
-            raise Unpriceable("outside_tiers", message, day, "tiers") from None
+        price = self._told(self._course(None).on(day)) if charge.model == "package" else ZERO
+        return pieces_of(charge, quantity, price, self._tiers(day), day)
 
     def _priced(self, value: str, records: Records, quantity: Decimal, day: date) -> list[tuple[Decimal, Decimal]]:
         """Return units with the price of their day where they are summed, else of the period's first day."""
@@ -84,11 +77,11 @@ class Tariff:
         if course.steady or self._charge.aggregation != "sum" or not records:
             return [(quantity, self._told(course.on(day)))]
         days = [record.day for record in records]
-        found, counted = [], ZERO
+        found, before = [], ZERO
         for _, until, price in course.between(days[0], days[-1] + _DAY):
-            through = self._rounded(aggregated(records[: bisect_left(days, until)], "sum"))
-            found.append((EXACT.subtract(through, counted), self._told(price)))
-            counted = through
+            through = counted(self._charge, aggregated(records[: bisect_left(days, until)], "sum"))
+            found.append((EXACT.subtract(through, before), self._told(price)))
+            before = through
         return found
 
     def _course_of(self, value: str, records: Records, day: date) -> Prices:
@@ -124,8 +117,27 @@ class Tariff:
         self._guessed = self._guessed or price.estimated
         return price.price
 
-    def _rounded(self, quantity: Decimal) -> Decimal:
-        decimals = self._charge.quantity_decimals
-        if decimals is None:
-            return quantity
-        return EXACT.scaleb(EXACT.to_integral_value(EXACT.scaleb(quantity, decimals)), -decimals)
+
+def counted(charge: Usage, quantity: Decimal) -> Decimal:
+    """Return a quantity as the charge counts it, rounded where it says so."""
+    decimals = charge.quantity_decimals
+    if decimals is None:
+        return quantity
+    return EXACT.scaleb(EXACT.to_integral_value(EXACT.scaleb(quantity, decimals)), -decimals)
+
+
+def pieces_of(charge: Usage, quantity: Decimal, price: Decimal, tiers: Sequence[Tier], day: date) -> tuple[Piece, ...]:
+    """Return what a quantity costs in packages at a price, or over tiers, in a period that begins on ``day``.
+
+    Raises ``Unpriceable`` outside the tiers.
+    """
+    if charge.model == "package":
+        return package_pieces(quantity, charge.package_size or Decimal(1), price, charge.free_units)
+    paid = quantity if quantity < 0 else max(EXACT.subtract(quantity, charge.free_units), ZERO)
+    try:
+        return tier_pieces(
+            paid, tiers, "volume" if charge.model == "volume" else "graduated", charge.charge_flat_at_zero
+        )
+    except OutsideTiers as error:
+        message = f"charge {charge.key!r}: {error}: add a tier without up_to, or correct the usage"
+        raise Unpriceable("outside_tiers", message, day, "tiers") from None

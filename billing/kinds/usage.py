@@ -25,14 +25,15 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from billing.charges import Discount, Usage
-from billing.facts import Unpriceable
-from billing.kinds.metering import Metered
-from billing.kinds.tariff import Tariff
+from billing.facts import Unpriceable, UsageRecord
+from billing.kinds.metering import Metered, aggregated
+from billing.kinds.segments import dated
+from billing.kinds.tariff import Tariff, counted, pieces_of
 from billing.kinds.usage_rules import RULES as RULES
 from billing.kinds.usage_rules import Rated, conditions, limited, minimum_amount, minimum_operands, price_unit
 from billing.line import Explanation, Line, Scope
 from billing.money import exponent, plain, round_ratio, to_decimal, to_minor
-from billing.periods import Period
+from billing.periods import Days, Period
 from billing.pricing import (
     EXACT,
     ONE,
@@ -41,10 +42,12 @@ from billing.pricing import (
     exact_total,
     less_percents,
     minor_units,
+    per_unit_pieces,
     tiers_ascend,
     write_pieces,
 )
-from billing.service import contract_grid, discount_days, discounts_of, service_end, service_start
+from billing.service import calendar, contract_grid, discount_days, discounts_of, service_end, service_start
+from billing.terms import Terms
 
 _DAY = timedelta(days=1)
 
@@ -58,7 +61,10 @@ def lines(scope: Scope, charge: Usage) -> Iterator[Line]:
     start, end = service_start(scope.terms, charge), service_end(scope.terms, charge)
     if end is not None and start >= end:
         return
-    _check(charge, start)
+    check(charge, start)
+    if scope.facts.assume_from is None and is_summed(scope.terms, charge):
+        yield from _summed_lines(scope, charge)
+        return
     rating = _Rating(scope, charge, start, end)
     billed = 0  # in all periods before, where the cap is the contract's
     for period in rating.periods():
@@ -75,7 +81,7 @@ def lines(scope: Scope, charge: Usage) -> Iterator[Line]:
                 yield from rating.finished(period, issue_on, rated, interims)
 
 
-def _check(charge: Usage, start: date) -> None:
+def check(charge: Usage, start: date) -> None:
     """Refuse a charge that lacks what its model needs; raises ``Unpriceable``."""
     wrong = None
     if not charge.per:
@@ -91,6 +97,79 @@ def _check(charge: Usage, start: date) -> None:
     if wrong is not None:
         code, message, path = wrong
         raise Unpriceable(code, f"charge {charge.key!r} {message}", start, path)
+
+
+def is_summed(terms: Terms, charge: Usage) -> bool:
+    """Whether a period's line is a matter of the sum of its records alone, at prices that nothing changes."""
+    if charge.aggregation != "sum" or charge.model == "percentage" or charge.dimension is not None:
+        return False
+    if charge.prices or charge.where or charge.steps or charge.escalator or charge.invoiced or charge.resets:
+        return False
+    if (charge.cap, charge.minimum, charge.bill_over) != (None, None, None):
+        return False
+    return not any(one.amount is not None or dated(one) for one in discounts_of(terms, charge))
+
+
+def _summed_lines(scope: Scope, charge: Usage) -> Iterator[Line]:
+    terms, when = scope.terms, calendar(scope.terms, charge)
+    percents = percents_of(terms, charge)
+    records = Metered(scope.facts, charge, when.start)
+    for period, issue_on in when.due(scope.through, scope.since or date.min):
+        used = records.between("", period.starts, period.until)
+        yield summed_line(terms.contract, terms.currency, charge, percents, period, issue_on, used)
+
+
+def percents_of(terms: Terms, charge: Usage) -> list[Decimal]:
+    """Return the percentages off a charge, one after the other."""
+    return [one.percent for one in discounts_of(terms, charge) if one.percent is not None]
+
+
+def summed_line(
+    contract: str, currency: str, charge: Usage, percents: Sequence[Decimal], period: Days, issue_on: date,
+    records: Sequence[UsageRecord],
+) -> Line:  # fmt: skip
+    """Return the line of a period of a charge that ``is_summed``; raises ``Unpriceable`` outside the tiers."""
+    quantity = counted(charge, aggregated(records, "sum"))
+    if charge.model == "per_unit":
+        pieces = per_unit_pieces([(quantity, charge.price)], charge.free_units)
+    else:
+        pieces = pieces_of(charge, quantity, charge.price, charge.tiers, period.starts)
+    amount = _net(charge, currency, pieces, percents)
+    operands = {"currency": currency, "parts": write_pieces(pieces)}
+    if percents:
+        operands["percent"] = " ".join(map(plain, percents))
+    return Line(
+        contract=contract,
+        charge=charge.key,
+        kind="usage",
+        description=charge.description,
+        starts=period.starts,
+        until=period.until,
+        quantity=quantity,
+        unit_price=_unit_price(charge, currency, quantity, amount, pieces),
+        amount=amount,
+        issue_on=issue_on,
+        tax_class=charge.tax_class,
+        product=charge.product,
+        explain=Explanation("usage", operands | conditions(charge)),
+    )
+
+
+def _net(charge: Usage, currency: str, pieces: Sequence[Piece], percents: Sequence[Decimal]) -> int:
+    per = price_unit(charge)
+    total = exact_total(pieces, per)
+    return minor_units(less_percents(total, percents) if percents else total, currency, per)
+
+
+def _unit_price(charge: Usage, currency: str, quantity: Decimal, amount: int, pieces: Sequence[Piece]) -> Decimal:
+    """Return the price that all units have, else their average with four decimals more than the amount."""
+    if not quantity:
+        return charge.price
+    if len(pieces) == 1 and pieces[0].units == quantity and not pieces[0].of and price_unit(charge) == 1:
+        return pieces[0].price
+    units, of = abs(quantity).as_integer_ratio()
+    average = round_ratio(amount * of * 10**4, units)
+    return Decimal(average if quantity > 0 else -average).scaleb(-4 - exponent(currency))
 
 
 class _Rating:
@@ -158,33 +237,20 @@ class _Rating:
         charge, opens = self._charge, self._opens(period.starts)
         percents = [one.percent for one in discounts if one.percent is not None]
         quantity, pieces, estimated = self._tariff.cost(value, self._used.between(value, opens, until), period.starts)
-        amount = self._net(pieces, percents)
+        amount = _net(charge, self._currency, pieces, percents)
         operands = {"currency": self._currency, "parts": write_pieces(pieces)}
         if opens < period.starts:
             earlier = self._tariff.cost(value, self._used.between(value, opens, period.starts), period.starts)
-            taken = self._net(earlier.pieces, percents)
+            taken = _net(charge, self._currency, earlier.pieces, percents)
             quantity, amount = EXACT.subtract(quantity, earlier.quantity), amount - taken
             operands["earlier"] = str(taken)
         if percents:
             operands["percent"] = " ".join(map(plain, percents))
         operands |= conditions(charge)
         estimated = estimated or self._used.is_assumed(opens, until)
-        return Rated(value, quantity, self._unit_price(quantity, amount, pieces), amount, operands, estimated)
-
-    def _net(self, pieces: Sequence[Piece], percents: Sequence[Decimal]) -> int:
-        per = price_unit(self._charge)
-        total = exact_total(pieces, per)
-        return minor_units(less_percents(total, percents) if percents else total, self._currency, per)
-
-    def _unit_price(self, quantity: Decimal, amount: int, pieces: Sequence[Piece]) -> Decimal:
-        """Return the price that all units have, else their average with four decimals more than the amount."""
-        if not quantity:
-            return self._charge.price
-        if len(pieces) == 1 and pieces[0].units == quantity and not pieces[0].of and price_unit(self._charge) == 1:
-            return pieces[0].price
-        units, of = abs(quantity).as_integer_ratio()
-        average = round_ratio(amount * of * 10**4, units)
-        return Decimal(average if quantity > 0 else -average).scaleb(-4 - exponent(self._currency))
+        return Rated(
+            value, quantity, _unit_price(charge, self._currency, quantity, amount, pieces), amount, operands, estimated
+        )
 
     def interims(self, period: Period, billed: int) -> list[Line]:
         """Return the lines owed before a period is over, on the days on which enough is used that is not billed."""
