@@ -38,6 +38,7 @@ MODULES = tuple(
     for name in (
         "periods", "prices", "kinds.recurring", "kinds.segments", "kinds.seats", "pricing", "kinds.tariff",
         "kinds.usage", "kinds.usage_rules", "kinds.metering", "plan", "invoicing", "differences", "passes.commitments",
+        "steady",
     )
 )  # fmt: skip
 SEED, SAMPLE, CORES = 20260101, 440, 2
@@ -46,7 +47,7 @@ _SURVIVED, _KILLED, _STALE = 0, 1, 2
 
 # The quickest to fail stand first; what has nothing to do with these modules is left out.
 TESTS = (
-    "worked", "test_periods.py", "test_pricing.py", "test_prices.py", "kinds/test_recurring.py",
+    "worked", "test_steady.py", "test_periods.py", "test_pricing.py", "test_prices.py", "kinds/test_recurring.py",
     "kinds/test_seats.py", "test_service.py", "kinds/test_usage.py", "kinds/test_retainer.py",
     "passes/test_commitments.py", "test_differences.py", "test_invoicing.py", "test_plan.py",
     "kinds/test_prepaid.py", "passes/test_holdback.py", "passes/test_contract_discounts.py",

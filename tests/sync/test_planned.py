@@ -276,6 +276,72 @@ def test_an_amendment_that_becomes_known_later_is_billed_on_that_day(tmp_path: P
     assert found[0] == found[1] == [[], [("UK-00002", 30_00)], [("UK-00003", 130_00)]]
 
 
+# -------------------------------------------------------------------------------------------------- what is steady
+
+
+def refuse(*args: Any, **options: Any) -> Any:
+    raise AssertionError("this is worked out the whole way")
+
+
+def steady_days(bench: Bench) -> list[tuple[str, str, str]]:
+    return bench.rows("SELECT contract, begins, until FROM steady ORDER BY contract")
+
+
+def test_a_month_like_the_one_before_is_not_worked_out_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    agree(bench, "A", FEE, LATER, CALLS)
+    bill(bench)
+    use(bench, "A", "r-1", date(2026, 9, 10), 200)
+    assert bill(bench, date(2026, 9, 11)) == []  # the usage is known
+    assert steady_days(bench) == [("A", "2026-09-11", "9999-12-31")]
+    monkeypatch.setattr(work_out, "bill", refuse)
+    assert bill(bench, date(2026, 10, 1)) == [("UK-00002", 220_00)]
+    assert steady_days(bench) == [("A", "2026-09-11", "9999-12-31")]
+    assert bench.rows("SELECT through, settled_through, next_on FROM planned") == [
+        ("2026-10-01", "2026-10-01", "2026-11-01")
+    ]
+
+
+def test_what_is_drafted_and_not_issued_gets_the_next_month_beside_it(bench: Bench) -> None:
+    agree(bench, "A", FEE)
+    bill(bench)
+    bench.entities["uk"] = msgspec.structs.replace(bench.entities["uk"], approve="manual")
+    assert bill(bench, date(2026, 10, 1)) == []
+    assert bill(bench, date(2026, 11, 1)) == []
+    bench.approve_all()
+    assert bill(bench, date(2026, 11, 1)) == [("UK-00002", 200_00)]
+
+
+def test_a_step_in_sight_is_worked_out_and_the_months_before_it_are_not(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agree(bench, "A", {**FEE, "steps": [{"starts_on": date(2026, 11, 1), "price": 130}]})
+    bill(bench)
+    assert steady_days(bench) == [("A", "2026-09-01", "2026-11-01")]
+    with monkeypatch.context() as patched:
+        patched.setattr(work_out, "bill", refuse)
+        assert bill(bench, date(2026, 10, 1)) == [("UK-00002", 100_00)]
+    assert bill(bench, date(2026, 11, 1)) == [("UK-00003", 130_00)]
+    assert steady_days(bench) == [("A", "2026-11-01", "9999-12-31")]
+
+
+def test_terms_that_are_steady_no_more_are_not_billed_as_before(bench: Bench) -> None:
+    agree(bench, "A", FEE)
+    bill(bench)
+    change(bench, "A", lambda terms: msgspec.structs.replace(terms, value=Decimal(250)))
+    assert bill(bench, date(2026, 9, 2)) == []
+    assert steady_days(bench) == []
+    assert bill(bench, date(2026, 10, 1)) == [("UK-00002", 100_00)]
+    assert bill(bench, date(2026, 11, 1)) == []  # above the contract's value: a person looks at it
+
+
+def test_what_an_earlier_release_kept_is_worked_out_anew(bench: Bench) -> None:
+    agree(bench, "A", FEE)
+    bill(bench)
+    with bench.store() as store, store.transaction():
+        store.execute("UPDATE steady SET data=x'93010203'")
+    assert bill(bench, date(2026, 10, 1)) == [("UK-00002", 100_00)]
+
+
 # ------------------------------------------------------------------------ what was billed for a day that moved away
 
 
