@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
 import msgspec
@@ -28,6 +28,7 @@ from billing.kinds import recurring, usage
 from billing.line import Line, Scope
 from billing.next_due import next_due
 from billing.passes import commitments, contract_discounts
+from billing.periods import Period
 from billing.plan import longest_wait, owed, usage_from
 from billing.service import Calendar, calendar
 from billing.tax import document_taxes
@@ -88,6 +89,40 @@ class Steady(msgspec.Struct, frozen=True, array_like=True):
 @lru_cache(maxsize=4096)
 def _calendar(packed: bytes) -> Calendar:
     return msgspec.msgpack.decode(packed, type=Calendar)
+
+
+class _Course(NamedTuple):
+    """A calendar from one run to another: the periods due, their days as text, and the days on which more comes.
+
+    ``days`` are the first, the one after the last, and that of issue (as text and as a day). None: one of the periods
+    is not whole, was due long ago, or was billed elsewhere.
+    """
+
+    due: tuple[tuple[Period, date], ...]
+    days: tuple[tuple[str, str, str, date], ...] | None
+    coming: tuple[date, ...]
+
+
+@lru_cache(maxsize=4096)
+def _course(packed: bytes, today: date, since: date, first: date) -> _Course:
+    when = _calendar(packed)
+    due, late = when.due(today, since), today - LATE
+    if any(period.is_stub or issue_on < late or period.starts < first for period, issue_on in due):
+        return _Course(due, None, ())
+    days = tuple(
+        (period.starts.isoformat(), period.until.isoformat(), issue_on.isoformat(), issue_on)
+        for period, issue_on in due
+    )
+    return _Course(due, days, _coming(when, today))
+
+
+def _coming(when: Calendar, today: date) -> tuple[date, ...]:
+    """Return the first days on which a period begins or ends, or is issued before it begins."""
+    if when.end is not None and when.end <= today:
+        return ()
+    lead = when.lead or _NO_LEAD
+    days = (when.boundary_after(today), when.boundary_after(today + lead) - lead)
+    return tuple(day for day in days if day > today)
 
 
 @lru_cache(maxsize=4096)
@@ -201,18 +236,17 @@ def write_steady(known: Steady, *, since: date, today: date, rules: Rules, facts
     """
     if not known.begins <= since <= today < known.until:
         return None
-    calendars = [_calendar(bytes(one)) for one in known.packed]
-    days = [_days(when, today, since, known.first) for when in calendars]
-    if None in days:
+    courses = [_course(bytes(one), today, since, known.first) for one in known.packed]
+    if None in [one.days for one in courses]:
         return None
-    entries = _repeated(known, days)
-    if known.summed and not _add_summed(known, calendars, entries, since, today, rules, facts):
+    entries = _repeated(known, courses)
+    if known.summed and not _add_summed(known, courses, entries, rules, facts):
         return None
     if known.rest is not None and not _add_rest(known, known.rest, entries, since, today, rules, facts):
         return None
     if len(entries) > rules.most_lines:
         return None
-    next_on = _next_on(known, calendars, facts, today)
+    next_on = _next_on(known, courses, facts, today)
     if not entries:
         return Written(None, "", next_on)
     entries.sort(key=_order)
@@ -222,46 +256,26 @@ def write_steady(known: Steady, *, since: date, today: date, rules: Rules, facts
     return Written(draft, _with_lines(to_json(draft), [one[4] for one in entries]), next_on)
 
 
-_Days = tuple[tuple[str, str, str, date], ...]
-
-
-def _repeated(known: Steady, days: Sequence[_Days | None]) -> list[_Entry]:
+def _repeated(known: Steady, courses: Sequence[_Course]) -> list[_Entry]:
     """Return the lines of the periods due, by calendar."""
     found = []
-    for one in known.repeats:
-        begin, until, issue, again, end = one.text
-        for first, last, issued, issue_on in days[one.when] or ():
+    for place, when, amount, tax_class, (begin, until, issue, again, end) in map(_parts, known.repeats):
+        for first, last, issued, issue_on in courses[when].days or ():
             text = f"{begin}{first}{until}{last}{issue}{issued}{again}{first}{end}"
-            found.append((issue_on, one.place, one.amount, one.tax_class, text))
+            found.append((issue_on, place, amount, tax_class, text))
     return found
 
 
-@lru_cache(maxsize=4096)  # most contracts of a run share a few calendars
-def _days(when: Calendar, today: date, since: date, first: date) -> _Days | None:
-    """Return the days of the periods due as text: first, the one after the last, that of issue; and the latter.
-
-    None: one is not whole, was due long ago, or was billed elsewhere.
-    """
-    late = today - LATE
-    due = when.due(today, since)
-    if any(period.is_stub or issue_on < late or period.starts < first for period, issue_on in due):
-        return None
-    return tuple(
-        (period.starts.isoformat(), period.until.isoformat(), issue_on.isoformat(), issue_on)
-        for period, issue_on in due
-    )
+_parts = attrgetter("place", "when", "amount", "tax_class", "text")
 
 
-def _add_summed(
-    known: Steady, calendars: Sequence[Calendar], entries: list[_Entry], since: date, today: date, rules: Rules,
-    facts: Facts,
-) -> bool:  # fmt: skip
+def _add_summed(known: Steady, courses: Sequence[_Course], entries: list[_Entry], rules: Rules, facts: Facts) -> bool:
     """Add what was used in the periods due; returns False where that is nothing."""
     head = known.head
     for one in known.summed:
         charge = _charge(bytes(one.charge))
         meter = charge.meter or charge.key
-        for period, issue_on in calendars[one.when].due(today, since):
+        for period, issue_on in courses[one.when].due:
             starts, until = period.starts, period.until
             records = [record for record in facts.usage if starts <= record.day < until and record.meter == meter]
             line = usage.summed_line(head.contract, head.currency, charge, one.percents, period, issue_on, records)
@@ -313,18 +327,13 @@ def _draft(head: Head, entries: Sequence[_Entry], today: date, rules: Rules) -> 
     )
 
 
-def _next_on(known: Steady, calendars: Sequence[Calendar], facts: Facts, today: date) -> date | None:
+def _next_on(known: Steady, courses: Sequence[_Course], facts: Facts, today: date) -> date | None:
     days = [known.until] if known.until < date.max else []
-    for when in calendars:
-        if when.end is not None and when.end <= today:
-            continue
-        lead = when.lead or _NO_LEAD
-        days.append(when.boundary_after(today))
-        if lead:
-            days.append(when.boundary_after(today + lead) - lead)
+    for one in courses:
+        days += one.coming
     if known.rest is not None and (rest := next_due(known.rest, facts, today)) is not None:
         days.append(rest)
-    return min([day for day in days if day > today], default=None)
+    return min(days, default=None)
 
 
 # ------------------------------------------------------------------------------------------------------- written out

@@ -5,6 +5,7 @@ Amounts are INTEGER minor units beside their currency; times are ISO 8601 UTC te
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlite_utils import Database, Migrations
@@ -357,7 +358,11 @@ CREATE INDEX contracts_grouped ON contracts (customer_id) WHERE terms ->> 'invoi
 def m0080_planned(db: Any) -> None:
     """Plan only contracts for which something is due or has changed; a change of its inputs ends a stored fact."""
     _script(db, _PLANNED)
-    for table, event, contracts in _ENDS_PLANNED:
+    _end_planned(db, _ENDS_PLANNED)
+
+
+def _end_planned(db: Any, events: Iterable[tuple[str, str, str]]) -> None:
+    for table, event, contracts in events:
         _script(db, ENDS_PLANNED.format(table=table, name=event.split()[0].lower(), event=event, contracts=contracts))
 
 
@@ -378,7 +383,17 @@ CREATE TABLE steady ( -- what a contract bills period after period, where its ro
     data BLOB NOT NULL -- MessagePack
 ) STRICT;
 CREATE INDEX contracts_planned ON contracts (entity, state, key, version, changes); -- all that skipping one needs
-CREATE INDEX usage_days ON usage (contract, day, at, id);
+CREATE TABLE usage_by_day (
+    contract TEXT NOT NULL REFERENCES contracts (key), id TEXT NOT NULL, meter TEXT NOT NULL,
+    day TEXT NOT NULL, -- in the legal entity's zone when it was received
+    at TEXT NOT NULL, quantity TEXT NOT NULL, -- a decimal number without exponent
+    dimensions TEXT NOT NULL, value TEXT NOT NULL, source TEXT NOT NULL, received_at TEXT NOT NULL,
+    PRIMARY KEY (contract, day, at, id), UNIQUE (contract, id)
+) STRICT, WITHOUT ROWID; -- read contract by contract, from a day on
+INSERT INTO usage_by_day SELECT contract, id, meter, day, at, quantity, dimensions, value, source, received_at
+    FROM usage;
+DROP TABLE usage; -- with its triggers
+ALTER TABLE usage_by_day RENAME TO usage;
 DROP INDEX documents_sums; -- drafts are not added up
 CREATE INDEX documents_sums ON documents (entity, currency, type, total, open) WHERE status = 'issued';
 DROP INDEX lines_contract; -- lines_due begins with the same
@@ -389,6 +404,7 @@ DROP INDEX lines_contract; -- lines_due begins with the same
 def m0090_steady(db: Any) -> None:
     """Keep what is steady of a contract; find what is due without reading terms, and usage by its days."""
     _script(db, _STEADY)
+    _end_planned(db, [one for one in _ENDS_PLANNED if one[0] == "usage"])
 
 
 _VOIDED = "SELECT contract FROM lines WHERE document_id=NEW.id AND NEW.status='voided'"

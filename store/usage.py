@@ -108,6 +108,7 @@ def of_contracts(
     """Return the records of the contracts that have any, in order of time; ``since`` leaves out what lies before."""
     found: dict[str, list[UsageRecord]] = {}
     days: dict[str, date] = {}
+    numbers: dict[str, Decimal] = {}
     by_day: dict[str, list[str]] = defaultdict(list)
     for contract in contracts:
         by_day[since[contract].isoformat() if contract in since else ""].append(contract)
@@ -117,8 +118,10 @@ def of_contracts(
         for contract, name, meter, day, at, quantity, dimensions, value in store.tuples(sql, *keys, first):
             if day not in days:
                 days[day] = date.fromisoformat(day)
+            if quantity not in numbers:
+                numbers[quantity] = Decimal(quantity)
             record = UsageRecord(
-                id=name, meter=meter, day=days[day], quantity=Decimal(quantity), at=at, value=value,
+                id=name, meter=meter, day=days[day], quantity=numbers[quantity], at=at, value=value,
                 dimensions=_NONE if dimensions == "{}" else _DIMENSIONS.decode(dimensions),
             )  # fmt: skip
             found.setdefault(contract, []).append(record)

@@ -208,19 +208,13 @@ def _read_steady(row: Due) -> Steady | None:
 
 def _steadily(row: Due, today: date, found: Written) -> Kept:
     lint = row.lint or planned.NOTHING
+    settled = found.draft is None
     state = Planned(
-        contract=row.key,
-        version=row.version,
-        changes=row.changes,
-        through=today,
-        next_on=found.next_on,
-        settled=found.draft is None,
-        complete=True,
-        lint=lint,
-        steady="as before",
+        row.key, row.version, row.changes, today, found.next_on, settled, complete=True, lint=lint, steady="as before"
     )
     drafts = () if found.draft is None else (drawn(found.draft, found.data),)
-    return Kept(row.key, row.name, row.customer_id, drafts, (), state, tuple(planned.notes_in(lint)))
+    notes = () if lint == planned.NOTHING else tuple(planned.notes_in(lint))
+    return Kept(row.key, row.name, row.customer_id, drafts, (), state, notes)
 
 
 # ------------------------------------------------------------------------------------------------------------ one batch
