@@ -244,36 +244,43 @@ def run(path: Path, today: date) -> dict[str, Any]:
 
 
 def floor(path: Path, contracts: int) -> dict[str, Any]:
-    """Bill the simplest contracts, read from a table: three prices times a quantity, less 5%, with tax.
+    """Bill the simplest contracts: monthly, three prices times a quantity, less 5%, with tax, due in 30 days.
 
-    Integers, one plain loop and executemany, as durable as the product and by the same SQLite.
+    They are read from a table with the day through which they are billed, which moves on, so that a second run bills
+    nothing. Integers, one plain loop and executemany, as durable as the product and by the same SQLite.
     """
     connection = dialect.connect(path)
     for table in (
-        "contracts (id INTEGER PRIMARY KEY, key, fee INTEGER, care INTEGER, seat INTEGER, seats INTEGER)",
+        "contracts (id INTEGER PRIMARY KEY, key, billed, fee INTEGER, care INTEGER, seat INTEGER, seats INTEGER)",
         "invoices (id INTEGER PRIMARY KEY, contract, issue_on, due_on, net INTEGER, tax INTEGER, total INTEGER)",
         "lines (invoice INTEGER, charge, starts, until, quantity INTEGER, price INTEGER, amount INTEGER)",
     ):
         connection.execute(f"CREATE TABLE {table}")
-    signed = ((number, KEY.format(number), 80000 + number % 991, 31050, 4900, 3) for number in range(contracts))
+    before = DUE.isoformat()
+    signed = ((one, KEY.format(one), before, 80000 + one % 991, 31050, 4900, 3) for one in range(contracts))
     with dialect.transaction(connection):
-        connection.executemany("INSERT INTO contracts VALUES (?, ?, ?, ?, ?, ?)", signed)
+        connection.executemany("INSERT INTO contracts VALUES (?, ?, ?, ?, ?, ?, ?)", signed)
     connection.row_factory = None
     began, cpu = perf_counter(), process_time()
     for start in range(0, contracts, BATCH):
-        invoices, lines = [], []
+        invoices, lines, billed = [], [], []
         rows = connection.execute("SELECT * FROM contracts WHERE id>=? AND id<? ORDER BY id", (start, start + BATCH))
-        for number, key, fee, care, seat, seats in rows:
+        for number, key, starts, fee, care, seat, seats in rows:
+            month = int(starts[:4]) * 12 + int(starts[5:7])  # the one after that of `starts`
+            until = f"{month // 12}-{month % 12 + 1:02d}-{starts[8:]}"
+            due_on = date.fromordinal(date.fromisoformat(starts).toordinal() + 30).isoformat()
             subtotal = 0
             for charge, price, quantity in (("fee", fee, 1), ("care", care, 1), ("seats", seat, seats)):
                 amount = (price * quantity * 95 + 50) // 100
                 subtotal += amount
-                lines.append((number, charge, "2026-11-01", "2026-12-01", quantity, price, amount))
+                lines.append((number, charge, starts, until, quantity, price, amount))
             tax = (subtotal * 825 + 5000) // 10000
-            invoices.append((number, key, "2026-11-01", "2026-12-01", subtotal, tax, subtotal + tax))
+            invoices.append((number, key, starts, due_on, subtotal, tax, subtotal + tax))
+            billed.append((until, number))
         with dialect.transaction(connection):
             connection.executemany("INSERT INTO invoices VALUES (?, ?, ?, ?, ?, ?, ?)", invoices)
             connection.executemany("INSERT INTO lines VALUES (?, ?, ?, ?, ?, ?, ?)", lines)
+            connection.executemany("UPDATE contracts SET billed=? WHERE id=?", billed)
     took = {"seconds": perf_counter() - began, "cpu": process_time() - cpu}
     connection.close()
     return took

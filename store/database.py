@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,6 +46,14 @@ class Store:
             if self.fence is not None and not self.one("SELECT 1 FROM runs WHERE id=? AND outcome IS NULL", self.fence):
                 raise LeaseLost("another process has taken this job over")
             yield
+
+    def log_left(self) -> AbstractContextManager[None]:
+        """Leave writing the log into the file to ``write_log`` by others, until a block ends."""
+        return dialect.log_left(self._connection)
+
+    def write_log(self) -> None:
+        """Write into the file what the log holds, beside whoever writes the log."""
+        dialect.write_log(self._connection)
 
     def execute(self, sql: str, *values: Any) -> int:
         """Run one statement; return how many rows it changed."""

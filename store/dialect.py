@@ -45,6 +45,21 @@ def _choose_journal(connection: Any) -> None:
 
 
 @contextmanager
+def log_left(connection: Any) -> Iterator[None]:
+    """Write the log only, and not into the file, until a block ends: another connection does that beside it."""
+    connection.execute("PRAGMA wal_autocheckpoint=0")
+    try:
+        yield
+    finally:
+        connection.execute(f"PRAGMA wal_autocheckpoint={LOG_PAGES}")
+
+
+def write_log(connection: Any) -> None:
+    """Write into the file what the log holds and nobody reads there any more; no writer waits for that."""
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+
+@contextmanager
 def transaction(connection: Any) -> Iterator[None]:
     """Run a block as one transaction that holds the write lock from its start.
 

@@ -33,6 +33,7 @@ from store.invoices import Drawn, drawn
 from store.planned import Due, Planned, Span, SteadyRow
 
 LARGE = 5 * planned.BATCH  # contracts from which on further processes are worth their start
+LOGGED = 16  # spans after which the log is written into the file
 _TERMS = msgspec.json.Decoder(Terms)
 _STEADY = msgspec.msgpack.Decoder(Steady)
 _key = attrgetter("key")
@@ -129,12 +130,17 @@ def bill_each(store: Store, setting: Setting, batch: Sequence[Due]) -> tuple[lis
 def in_processes(store: Store, setting: Setting, spans: Iterator[Span]) -> Iterator[Found]:
     """Do ``work_out`` for many spans, as many at a time as there are processors; they come back in order."""
     workers = len(os.sched_getaffinity(0))
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_open, initargs=(store.path,)) as pool:
+    with (
+        store.log_left(),
+        ProcessPoolExecutor(workers, get_context("spawn"), initializer=_open, initargs=(store.path,)) as pool,
+    ):
         first = [*islice(spans, workers)]
         waiting = deque(pool.submit(_work_out_here, setting, span) for span in islice(spans, 2 * workers))
         yield from (work_out(store, setting, span) for span in first)  # while the processes start
-        for span in spans:
+        for number, span in enumerate(spans):
             waiting.append(pool.submit(_work_out_here, setting, span))
+            if number % LOGGED == 0:
+                pool.submit(_write_log_here)  # the disk is waited for there
             yield _FOUND.decode(waiting.popleft().result())  # so that what waits to be written does not pile up
         while waiting:
             yield _FOUND.decode(waiting.popleft().result())
@@ -152,6 +158,11 @@ def _open(path: Path) -> None:
 def _work_out_here(setting: Setting, span: Span) -> bytes:
     assert _store_here is not None
     return _PACKER.encode(work_out(_store_here, setting, span))  # pickling it would take four times as long
+
+
+def _write_log_here() -> None:
+    assert _store_here is not None
+    _store_here.write_log()
 
 
 @contextmanager
