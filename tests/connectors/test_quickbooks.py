@@ -24,7 +24,7 @@ from connectors.base import (
 )
 from connectors.errors import AuthExpired, OutcomeUnknown, Refused, Retryable
 from connectors.quickbooks import changes, connect, transport
-from connectors.quickbooks.bodies import says_exactly
+from connectors.quickbooks.documents import says_exactly
 from connectors.quickbooks.transport import decimal, parse_fault, quote
 from sandbox.core import LOCK
 from sandbox.quickbooks import QuickBooks
@@ -36,6 +36,7 @@ from tests.connector_suite.accounting import AccountingSuite
 from tests.connector_suite.accounting_bench import TODAY, AccountingBench
 
 TOKEN = "sandbox-quickbooks-test"
+OVERRIDE_FORBIDDEN = {"Name": "TaxPrefs.AllowPartnerTaxOverride", "Value": "false"}
 
 
 def company(running: Running) -> str:
@@ -649,9 +650,10 @@ class TestSetup(QuickBooksBench):
         held = books(running).books
         held.preferences["SalesFormsPrefs"]["CustomTxnNumbers"] = False
         held.preferences["CurrencyPrefs"]["MultiCurrencyEnabled"] = False
-        held.company_info["Country"] = "GB"
-        country, numbers, currencies = ledger.setup().problems
-        assert "GB" in country
+        held.preferences["TaxPrefs"]["PartnerTaxEnabled"] = True
+        held.preferences["OtherPrefs"] = {"NameValue": [OVERRIDE_FORBIDDEN]}
+        numbers, currencies, sales_tax = ledger.setup().problems
+        assert "lets no app set it" in sales_tax
         assert "Custom transaction numbers" in numbers
         assert "Multicurrency" in currencies
 
