@@ -34,6 +34,10 @@ class Deleted:
     id: str
     at: datetime
 
+    def row(self) -> Row:
+        """Return what change data capture tells of it."""
+        return {"domain": "QBO", "status": "Deleted", "Id": self.id}
+
 
 class Books:
     """Every object of the company by entity and id. Amounts are ``Decimal`` in major units."""
@@ -115,16 +119,19 @@ class Books:
         return self._by_name.get((entity, name if entity in TRANSACTIONS else name.casefold()))
 
     def changed(self, entities: list[str], since: datetime) -> list[Row]:
-        """Return one ``QueryResponse`` element per entity, at most 1,000 objects over all; of deleted ones the id."""
+        """Return one ``QueryResponse`` element per entity, at most 1,000 objects over all, oldest first.
+
+        Of a deleted one only the id is told.
+        """
         if since < self.clock.now() - timedelta(days=CDC_DAYS):
             raise Refusal("4001", "Invalid query", f"changedSince lies more than {CDC_DAYS} days back")
         left, answer = LONGEST_CDC, []
         for entity in entities:
             if entity not in self.rows or entity in NOT_CAPTURED:
                 raise Refusal("4001", "Invalid query", f"Invalid entity for change data capture: {entity}")
-            gone = [one for one in self.deleted if one.entity == entity and one.at >= since]
-            rows: list[Row] = [{"domain": "QBO", "status": "Deleted", "Id": one.id} for one in gone]
-            rows = [*rows, *(row for row in self.rows[entity].values() if updated_at(row) >= since)][:left]
+            gone = [(one.at, one.row()) for one in self.deleted if one.entity == entity and one.at >= since]
+            held = [(updated_at(row), row) for row in self.rows[entity].values() if updated_at(row) >= since]
+            rows = [row for _, row in sorted([*gone, *held], key=lambda one: one[0])[:left]]
             left -= len(rows)
             answer.append({entity: rows, "startPosition": 1, "maxResults": len(rows)} if rows else {})
         return answer

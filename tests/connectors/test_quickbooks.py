@@ -69,8 +69,15 @@ class QuickBooksBench(AccountingBench):
         "EUR": "Stripe clearing EUR",
         "GBP": "Stripe clearing GBP",
         "JPY": "Stripe clearing",
+        "KWD": "Stripe clearing KWD",
     }
+    bank_accounts = {"USD": "Checking", "EUR": "Checking EUR", "KWD": "Checking KWD"}  # noqa: RUF012
+    fee_account = "Merchant fees"
+    journal_accounts = ("Deferred revenue", "Software revenue")
     longest_number = 21
+    has_versions = True
+    writes = {"path": "/batch"}  # noqa: RUF012
+    two_writes = ("refund_credit_note", "refund_on_account")
 
     def connect(self, settings: Settings, ports: Ports) -> Accounting:
         return connect(settings, ports)
@@ -91,6 +98,32 @@ class QuickBooksBench(AccountingBench):
 
     def payments_held(self, running: Running) -> int:
         return len(running.sandbox.vendors["quickbooks"].state()["payments"])
+
+    def held(self, running: Running, kind: str) -> int:
+        held = books(running).books.rows
+        payments = [row for row in held["Payment"].values() if row["PaymentRefNum"] not in ("oa_credit", "re_1")]
+        links = [link for row in held["Payment"].values() for line in row["Line"] for link in line["LinkedTxn"]]
+        if kind.startswith("refund"):
+            checks = [row for row in held["Purchase"].values() if row["PaymentType"] == "Check"]
+            assert len(checks) == len([link for link in links if link["TxnType"] == "Check"])
+            return len(checks)
+        if kind == "allocation_on_account":
+            return len([link for link in links if link["TxnType"] == "Invoice"])
+        entity = {"transfer": "Transfer", "expense": "Purchase", "expense_back": "JournalEntry"}.get(
+            kind, "JournalEntry"
+        )
+        return len(payments) if kind in ("on_account", "allocation_credit_note") else len(held[entity])
+
+    def files_held(self, running: Running, document: LedgerDocument) -> int:
+        hung = books(running).books.rows["Attachable"].values()
+        return sum(place["EntityRef"]["value"] == document.ref.id for row in hung for place in row["AttachableRef"])
+
+    def close_books(self, running: Running, through: date) -> None:
+        books(running).books.preferences["AccountingInfoPrefs"]["BookCloseDate"] = through.isoformat()
+
+    def edit_customer(self, running: Running, customer: Ref, phone: str) -> None:
+        phone_field = {"PrimaryPhone": {"FreeFormNumber": phone}}
+        by_hand(running, "customer", {"Id": customer.id, "SyncToken": "0", "sparse": True, **phone_field})
 
 
 class TestContract(QuickBooksBench, AccountingSuite):

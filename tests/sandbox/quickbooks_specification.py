@@ -1,4 +1,4 @@
-"""QuickBooks' published schema: the dictionary of fields, and from the XSD the objects that the dictionary leaves out."""
+"""QuickBooks' published schema: the dictionary of fields, and the XSD for objects that it leaves out."""
 
 from __future__ import annotations
 

@@ -446,8 +446,8 @@ def test_change_data_capture_tells_writes_and_deletions_with_only_an_id(company:
     where = {"entities": "Invoice,Payment", "changedSince": "2026-03-10T00:00:00Z"}
     answer = company.call("GET", "cdc", query_string=where)[1]
     invoices, payments = answer["CDCResponse"][0]["QueryResponse"]
-    assert [row["Id"] for row in invoices["Invoice"]] == [gone["Id"], kept["Id"]]
-    assert invoices["Invoice"][0] == {"domain": "QBO", "status": "Deleted", "Id": gone["Id"]}
+    assert [row["Id"] for row in invoices["Invoice"]] == [kept["Id"], gone["Id"]]
+    assert invoices["Invoice"][1] == {"domain": "QBO", "status": "Deleted", "Id": gone["Id"]}
     assert payments == {}
 
 
