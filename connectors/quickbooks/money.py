@@ -57,7 +57,8 @@ class _Numbered(Collection[Wanted, LedgerEntry]):
         for entity in dict.fromkeys(self._entity(draft) for draft in wanted):
             keys = [draft.key for draft in wanted if self._entity(draft) == entity]
             for row in _voided_first(self._transport.among(entity, "DocNumber", keys)):
-                held[entity, row["DocNumber"]] = rows.entry(entity, row)
+                if row.get("PaymentType", "Cash") == "Cash":  # a check is a refund
+                    held[entity, row["DocNumber"]] = rows.entry(entity, row)
         return [held.get((self._entity(draft), draft.key)) for draft in wanted]
 
     def _entity(self, draft: Wanted) -> str:

@@ -131,7 +131,7 @@ class Books:
                 raise Refusal("4001", "Invalid query", f"Invalid entity for change data capture: {entity}")
             gone = [(one.at, one.row()) for one in self.deleted if one.entity == entity and one.at >= since]
             held = [(updated_at(row), row) for row in self.rows[entity].values() if updated_at(row) >= since]
-            rows = [row for _, row in sorted([*gone, *held], key=lambda one: one[0])[:left]]
+            rows = [row for _, row in sorted([*held, *gone], key=lambda one: one[0])[:left]]
             left -= len(rows)
             answer.append({entity: rows, "startPosition": 1, "maxResults": len(rows)} if rows else {})
         return answer

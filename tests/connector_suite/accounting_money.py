@@ -378,8 +378,9 @@ class MoneySuite(MoneyBench):
             changes: dict[str, Any] = {"currency": currency}
             payout = self.transfer(12_30, f"po_{currency}", source=source, target=bank, **changes)
             fee = self.expense(1_10, f"fee_{currency}", paid_from=source, **changes)
-            for collection, draft in ((ledger.transfers, payout), (ledger.expenses, fee)):
-                (result,) = collection.create([draft], f"k-{draft.key}")  # type: ignore[attr-defined]
+            drafts: tuple[tuple[str, Any], ...] = (("transfers", payout), ("expenses", fee))
+            for name, draft in drafts:
+                (result,) = of(ledger, name).create([draft], f"k-{draft.key}")
                 assert isinstance(result, Created), result
                 assert (result.found.amount, result.found.currency) == (draft.amount, currency)
 
