@@ -376,7 +376,7 @@ def test_a_credit_memo_cannot_be_voided_but_deleted(company: Company) -> None:
     assert company.refusal("creditmemo?operation=delete", target)[0] == "610"
 
 
-# -------------------------------------------------------------------- purchases, transfers, journals, files, closed books
+# ------------------------------------------------------------------ purchases, transfers, journals, files, closed books
 
 
 def account(company: Company, name: str) -> dict[str, str]:
