@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from connectors.base import Adopted, AllocationDraft, Created, LedgerAllocation, Rejected
@@ -10,9 +10,9 @@ from connectors.errors import ConnectorError, OutcomeUnknown
 from connectors.quickbooks import rows
 from connectors.quickbooks.catalogue import Catalogue
 from connectors.quickbooks.collection import Collection, bid
-from connectors.quickbooks.limits import NotSayable, above_zero, fit, key_of
+from connectors.quickbooks.limits import NotSayable, above_zero, key_of
 from connectors.quickbooks.payments import Part, Parts, link
-from connectors.quickbooks.transport import Fault, Row, Transport
+from connectors.quickbooks.transport import Row, Transport
 
 Result = Created[LedgerAllocation] | Adopted[LedgerAllocation] | Rejected
 
@@ -56,28 +56,30 @@ class Allocations(Collection[AllocationDraft, LedgerAllocation]):
         found = {index: self._found(draft, held) for index, draft in enumerate(batch)}
         results: dict[int, Result] = {index: Adopted(one) for index, one in found.items() if one is not None}
         left = {index: draft for index, draft in enumerate(batch) if index not in results}
-        rejected, items = self._items({i: d for i, d in left.items() if d.source_kind == "credit_note"})
-        answers: dict[int, Row | Fault] = {}
-        if items:
-            written = self._transport.write(items, key)
-            answers = {index: written[bid(index)] for index in left if bid(index) in written}
-        parts: dict[int, Part] = {}
-        for index, draft in left.items():
-            if draft.source_kind == "on_account":
-                part = _part(draft, held)
-                if isinstance(part, Rejected):
-                    rejected[index] = part
-                else:
-                    parts[index] = part
+        notes = self._use_credit_notes({i: d for i, d in left.items() if d.source_kind == "credit_note"}, key)
+        money = {index: draft for index, draft in left.items() if draft.source_kind == "on_account"}
         try:
-            answers |= self._parts.add(parts, held.by_id, key)
+            results |= notes | self._use_money(money, held, key)
         except ConnectorError as error:
-            if not items:
+            if not notes:
                 raise
             raise OutcomeUnknown(f"QuickBooks took a part of the batch; the rest failed: {error}") from error
-        results |= rejected
-        results |= {index: self._result(batch[index], answer, None) for index, answer in answers.items()}
         return [results[index] for index in range(len(batch))]
+
+    def _use_credit_notes(self, drafts: Mapping[int, AllocationDraft], key: str) -> dict[int, Result]:
+        """Link credit memos and invoices by payments of nothing."""
+        rejected, items = self._items(drafts)
+        answers = self._transport.write(items, key) if items else {}
+        sent = {index: draft for index, draft in drafts.items() if index not in rejected}
+        return {**rejected, **{index: self._result(draft, answers[bid(index)], None) for index, draft in sent.items()}}
+
+    def _use_money(self, drafts: Mapping[int, AllocationDraft], held: Held, key: str) -> dict[int, Result]:
+        """Add lines to the payments that the money came with."""
+        judged = {index: _part(draft, held) for index, draft in drafts.items()}
+        parts = {index: one for index, one in judged.items() if isinstance(one, Part)}
+        answers = self._parts.add(parts, held.by_id, key)
+        results: dict[int, Result] = {index: one for index, one in judged.items() if isinstance(one, Rejected)}
+        return results | {index: self._result(drafts[index], answer, None) for index, answer in answers.items()}
 
     def _held(self, wanted: Sequence[AllocationDraft]) -> Held:
         keys = [draft.key for draft in wanted if draft.source_kind == "credit_note"]
@@ -120,7 +122,6 @@ def _part(draft: AllocationDraft, held: Held) -> Part | Rejected:
     try:
         amount = above_zero(draft.amount, draft.currency)
         note = rows.part_note(key_of(draft.key), amount, draft.document.id)
-        fit("the payment's note", f"{row.get('PrivateNote') or ''}\n{note}", 4000, "shorten it at QuickBooks")
     except NotSayable as error:
         return Rejected(str(error))
     return Part(draft.source.id, link(amount, draft.document.id, "Invoice"), note)

@@ -14,7 +14,7 @@ from connectors.base import LedgerPayment, PaymentDraft, Ref
 from connectors.errors import ConnectorError, OutcomeUnknown
 from connectors.quickbooks import rows
 from connectors.quickbooks.collection import Collection, bid
-from connectors.quickbooks.limits import TEXT_LENGTH, above_zero, fit, key_of
+from connectors.quickbooks.limits import TEXT_LENGTH, NotSayable, above_zero, fit, key_of
 from connectors.quickbooks.rows import ON_ACCOUNT
 from connectors.quickbooks.transport import STALE, Fault, FaultError, Item, Row, Transport, decimal, derived
 
@@ -104,10 +104,9 @@ class Parts:
         results: dict[int, Row | Fault] = {}
         while waiting:
             first = {waiting[index].payment: index for index in sorted(waiting, reverse=True)}
-            items = [Item(bid(i), "Payment", _with(waiting[i], current[id]), "update") for id, i in first.items()]
             try:
-                answers = self._transport.write(items, _key(key, items))
-                stale = [id for id, i in first.items() if _is_stale(answers[bid(i)]) and id not in read_again]
+                answers = self._send({index: (waiting[index], current[id]) for id, index in first.items()}, key)
+                stale = [id for id, i in first.items() if _is_stale(answers[i]) and id not in read_again]
                 current.update({row["Id"]: row for row in self._transport.among("Payment", "Id", stale)})
             except ConnectorError as error:
                 if not results:
@@ -115,13 +114,23 @@ class Parts:
                 raise OutcomeUnknown(f"QuickBooks took a part of the batch; the rest failed: {error}") from error
             read_again.update(stale)
             for id, index in first.items():
-                if id in stale:
-                    continue
-                answer = results[index] = answers[bid(index)]
-                del waiting[index]
-                if not isinstance(answer, Fault):
-                    current[id] = answer
+                if id not in stale:
+                    results[index] = answer = answers[index]
+                    current[id] = current[id] if isinstance(answer, Fault) else answer
+                    del waiting[index]
         return results
+
+    def _send(self, parts: Mapping[int, tuple[Part, Row]], key: str) -> dict[int, Row | Fault]:
+        """Add one part to each of some payments, in one call; what cannot be said is a fault of its own."""
+        results: dict[int, Row | Fault] = {}
+        items = []
+        for index, (part, row) in parts.items():
+            try:
+                items.append(Item(bid(index), "Payment", _with(part, row), "update"))
+            except NotSayable as error:
+                results[index] = Fault("", str(error))
+        answers = self._transport.write(items, _key(key, items)) if items else {}
+        return results | {index: answers[bid(index)] for index in parts if index not in results}
 
 
 def _key(key: str, items: Sequence[Item]) -> str:

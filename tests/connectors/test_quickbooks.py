@@ -658,6 +658,7 @@ class TestChanges(QuickBooksBench):
         customer = self.customer(ledger)
         gone = self.create(ledger, self.draft(customer, "GONE"))
         self.fill(running, customer.id, 70)
+        self.move(running, days=1)
         by_hand(running, "invoice?operation=delete", {"Id": gone.ref.id, "SyncToken": gone.ref.version})
         found = ledger.changes(datetime(2026, 3, 10, tzinfo=UTC)).documents
         assert len(found) == 71

@@ -108,6 +108,21 @@ class TestCredits(Bench):
         by_hand(running, "payment", {"Id": source.id, "SyncToken": "1", "sparse": True, "Line": []})
         assert ledger.allocations.find([draft]) == [None]
 
+    def test_a_payment_whose_note_is_full_takes_as_many_parts_as_it_can_say(
+        self, running: Running, ledger: Accounting
+    ) -> None:
+        customer = self.customer(ledger)
+        source = self.credit(ledger, customer, "on_account", 100_00)
+        document = self.create(ledger, self.draft(customer, "INV-1"))
+        note = {"PrivateNote": "Netterms on account\n" + "n" * 3935}
+        by_hand(running, "payment", {"Id": source.id, "SyncToken": "0", "sparse": True, **note})
+        drafts = [self.allocation(customer, "on_account", source, document, 1_00, f"al_{n}") for n in range(2)]
+        taken, refused = ledger.allocations.create(drafts, "k1")
+        assert isinstance(taken, Created), taken
+        assert isinstance(refused, Rejected)
+        assert "4000" in refused.reason
+        assert self.left_of(ledger, customer, "on_account") == 99_00
+
     def test_what_marks_a_payment_for_us_is_no_memo_for_people(self, ledger: Accounting) -> None:
         payment = self.on_account(ledger, self.customer(ledger), 5_00)
         assert payment.memo == "Paid in advance"
@@ -124,7 +139,7 @@ class TestCredits(Bench):
             ledger.refunds.create([draft], "k1")
         assert self.left_of(ledger, customer, credit) == 100_00
         assert self.fresh(running).refunds.find([draft]) == [None]
-        (result,) = self.fresh(running).refunds.create([draft], "k1")
+        (result,) = self.fresh(running).refunds.create([draft], "another key")
         assert isinstance(result, Created)
         assert self.left_of(ledger, customer, credit) == 60_00
         assert self.held(running, f"refund_{credit}") == 1
