@@ -6,7 +6,7 @@ already, as a credit memo or as money on account, so a receipt would book the re
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from connectors.base import Adopted, Created, LedgerEntry, RefundDraft, Rejected
 from connectors.errors import ConnectorError, OutcomeUnknown
@@ -41,17 +41,30 @@ class Refunds(Collection[RefundDraft, LedgerEntry]):
         checks, held = self._checks(batch), self._held(batch)
         found = {index: _found(draft, checks, held) for index, draft in enumerate(batch)}
         results: dict[int, Result] = {index: Adopted(one) for index, one in found.items() if one is not None}
-        results |= self._short({index: draft for index, draft in enumerate(batch) if index not in results}, held)
-        left = {index: draft for index, draft in enumerate(batch) if index not in results}
-        unpaid = {index: draft for index, draft in left.items() if draft.key not in checks}
-        rejected, items = self._items(unpaid)
-        answers = self._transport.write(items, key) if items else {}
-        paid = {index: checks.get(draft.key) or answers.get(bid(index)) for index, draft in left.items()}
-        results |= rejected
-        results |= {i: Rejected(one.text, one.code) for i, one in paid.items() if isinstance(one, Fault)}
-        settled = {index: row for index, row in paid.items() if isinstance(row, dict)}
-        results |= self._settle({index: (left[index], row) for index, row in settled.items()}, held, key)
+        wanted = {index: draft for index, draft in enumerate(batch) if index not in results}
+        left = self._left(wanted.values(), held)
+        reasons = {index: _refused(draft, checks.get(draft.key), left) for index, draft in wanted.items()}
+        results |= {index: Rejected(reason) for index, reason in reasons.items() if reason}
+        paid, refused = self._pay({index: wanted[index] for index in wanted if not reasons[index]}, checks, key)
+        results |= refused
+        results |= self._settle({index: (wanted[index], check) for index, check in paid.items()}, held, key)
         return [results[index] for index in range(len(batch))]
+
+    def _pay(
+        self, drafts: Mapping[int, RefundDraft], checks: Mapping[str, Row], key: str
+    ) -> tuple[dict[int, Row], dict[int, Result]]:
+        """Return the checks of refunds, written where they are not there yet, and what is refused."""
+        rejected, items = self._items({index: draft for index, draft in drafts.items() if draft.key not in checks})
+        answers = self._transport.write(items, key) if items else {}
+        paid = {index: checks[draft.key] for index, draft in drafts.items() if draft.key in checks}
+        refused: dict[int, Result] = {**rejected}
+        for index in drafts:
+            answer = answers.get(bid(index))
+            if isinstance(answer, Fault):
+                refused[index] = Rejected(answer.text, answer.code)
+            elif answer is not None:
+                paid[index] = answer
+        return paid, refused
 
     def _settle(self, paid: Mapping[int, tuple[RefundDraft, Row]], held: Held, key: str) -> dict[int, Result]:
         """Set checks against their credits; those stand already, whatever comes of it."""
@@ -82,19 +95,12 @@ class Refunds(Collection[RefundDraft, LedgerEntry]):
         ids = [draft.source.id for draft in wanted if draft.source_kind == "on_account"]
         return read_held(self._transport, keys, ids)
 
-    def _short(self, drafts: Mapping[int, RefundDraft], held: Held) -> dict[int, Result]:
-        """Return the refunds that their credit does not cover: money must not leave before that is known."""
-        notes = [draft.source.id for draft in drafts.values() if draft.source_kind == "credit_note"]
-        left = {
-            row["Id"]: rows.document("CreditMemo", row).balance
-            for row in self._transport.among("CreditMemo", "Id", notes)
-        }
-        left |= {id: rows.payment(row).unapplied for id, row in held.by_id.items()}
-        return {
-            index: Rejected(rows.short_of(draft.source.id, left.get(draft.source.id), draft.amount, draft.currency))
-            for index, draft in drafts.items()
-            if left.get(draft.source.id, 0) < draft.amount
-        }
+    def _left(self, wanted: Iterable[RefundDraft], held: Held) -> dict[str, int]:
+        """Return what is left of each credit: money must not leave before that is known."""
+        notes = [draft.source.id for draft in wanted if draft.source_kind == "credit_note"]
+        memos = self._transport.among("CreditMemo", "Id", notes)
+        left = {str(row["Id"]): rows.document("CreditMemo", row).balance for row in memos}
+        return left | {id: rows.payment(row).unapplied for id, row in held.by_id.items()}
 
     def _body(self, draft: RefundDraft) -> tuple[str, Row]:
         amount, home = above_zero(draft.amount, draft.currency), self._catalogue.home_currency()
@@ -118,6 +124,18 @@ class Refunds(Collection[RefundDraft, LedgerEntry]):
             **elsewhere,
             **private_note(draft.memo),
         }
+
+
+def _refused(draft: RefundDraft, check: Row | None, left: Mapping[str, int]) -> str:
+    """Return why a refund cannot be made or finished, empty when it can."""
+    if check is not None:
+        entry, payee = rows.entry("Purchase", check), (check.get("EntityRef") or {}).get("value")
+        if (entry.amount, entry.currency, payee) != (draft.amount, draft.currency, draft.customer.id):
+            return f"check {check['Id']} bears the number {draft.key} and is another one: number it anew"
+    if left.get(draft.source.id, 0) >= draft.amount:
+        return ""
+    reason = rows.short_of(draft.source.id, left.get(draft.source.id), draft.amount, draft.currency)
+    return reason if check is None else f"the refund is booked as check {check['Id']}, but {reason}"
 
 
 def _use_of_credit_note(draft: RefundDraft, check: Row) -> Row:

@@ -162,6 +162,36 @@ class TestCredits(Bench):
         assert isinstance(result, Rejected)
         assert f"check {self.stored(running, 'Purchase')['Id']}" in result.reason
 
+    def test_a_check_of_somebody_else_under_our_number_is_never_taken_for_the_refund(
+        self, running: Running, ledger: Accounting
+    ) -> None:
+        customer = self.customer(ledger)
+        source = self.credit(ledger, customer, "credit_note", 100_00)
+        detail = {"AccountRef": {"value": books(running).books.holder("Account", "Merchant fees")}}
+        line = {"DetailType": "AccountBasedExpenseLineDetail", "Amount": 40, "AccountBasedExpenseLineDetail": detail}
+        bank = {"value": books(running).books.holder("Account", "Checking")}
+        by_hand(running, "purchase", {"PaymentType": "Check", "DocNumber": "re_1", "AccountRef": bank, "Line": [line]})
+        (result,) = ledger.refunds.create([self.refund(customer, "credit_note", source, 40_00)], "k1")
+        assert isinstance(result, Rejected)
+        assert "is another one" in result.reason
+        assert self.left_of(ledger, customer, "credit_note") == 100_00
+
+    def test_a_refund_whose_credit_was_used_between_its_writes_says_which_check_stands(
+        self, running: Running, ledger: Accounting
+    ) -> None:
+        customer = self.customer(ledger)
+        source = self.credit(ledger, customer, "credit_note", 100_00)
+        document = self.create(ledger, self.draft(customer, "INV-1"))
+        draft = self.refund(customer, "credit_note", source, 40_00)
+        self.lose(running, kind="error_before", status=503, skip=1)
+        with pytest.raises(OutcomeUnknown):
+            ledger.refunds.create([draft], "k1")
+        ledger.allocations.create([self.allocation(customer, "credit_note", source, document, 70_00)], "k2")
+        (result,) = ledger.refunds.create([draft], "k1")
+        assert isinstance(result, Rejected)
+        assert "booked as check" in result.reason
+        assert "30.00 USD left" in result.reason
+
     def test_a_refund_is_a_check_on_receivables_in_its_currency(self, running: Running, ledger: Accounting) -> None:
         customer = self.customer(ledger, "EUR")
         (paid,) = ledger.payments.create([self.on_account_draft(customer, 50_00, currency="EUR")], "k1")
