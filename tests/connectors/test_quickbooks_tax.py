@@ -183,6 +183,19 @@ class TestCompanies(QuickBooksBench, MoneyBench):
         assert "has a rate" in with_rate.reason
         assert isinstance(without, Created), without
 
+    def test_abroad_credits_are_used_given_back_and_voided_too(self, running: Running, ledger: Accounting) -> None:
+        books(running).books.go_abroad()
+        customer = self.customer(ledger)
+        line = self.line(100_00, 20_00, tax_code="20.0% S")
+        document = self.create(ledger, self.draft(customer, "D-1", line))
+        note = self.create(ledger, self.draft(customer, "CN-1", line, type="credit_note"))
+        used = ledger.allocations.create([self.allocation(customer, "credit_note", note.ref, document, 20_00)], "k1")
+        paid = ledger.refunds.create([self.refund(customer, "credit_note", note.ref, 30_00)], "k2")
+        assert [type(*used), type(*paid)] == [Created, Created]
+        assert self.found(ledger, self.draft(customer, "CN-1", type="credit_note")).balance == 70_00
+        other = self.create(ledger, self.draft(customer, "CN-2", line, type="credit_note"))
+        assert ledger.void_document(other.ref, "credit_note", "k3").status == "voided"
+
     def test_terms_and_an_exchange_rate_are_said_where_the_draft_names_them(
         self, running: Running, ledger: Accounting
     ) -> None:
