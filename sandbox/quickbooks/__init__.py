@@ -17,7 +17,7 @@ from flask import Response, request
 
 from sandbox.core import Clock, Ledger, OpenDocument, RateLimit, json_response
 from sandbox.pdf import one_page
-from sandbox.quickbooks import old_books, query
+from sandbox.quickbooks import files, old_books, query
 from sandbox.quickbooks.books import PACIFIC, WRITABLE, Books
 from sandbox.quickbooks.refusal import Refusal, business
 from sandbox.quickbooks.seed import REALM
@@ -33,6 +33,10 @@ _STATE = {
     "payments": "Payment",
     "items": "Item",
     "accounts": "Account",
+    "purchases": "Purchase",
+    "transfers": "Transfer",
+    "journals": "JournalEntry",
+    "attachables": "Attachable",
 }
 
 
@@ -59,6 +63,7 @@ class QuickBooks(Ledger):
         self._route("GET", f"{company}/companyinfo/<id>", self._company_info)
         self._route("GET", f"{company}/preferences", self._preferences)
         self._route("POST", f"{company}/<path>/<id>/send", self._send)
+        self._route("POST", f"{company}/upload", self._upload)
         self.routes.add_url_rule(f"{company}/<path>/<id>/pdf", "pdf", self._pdf)
         self._route("POST", f"{company}/<path>", self._write)
         self._route("GET", f"{company}/<path>/<id>", self._read)
@@ -69,6 +74,7 @@ class QuickBooks(Ledger):
         self.books = Books(self.clock)
         self._answers: dict[str, tuple[dict[str, Any], int]] = {}
         self._refreshes = 0
+        self.files: dict[str, bytes] = {}  # by the id of the attachable
         self.metered = {"reads": 0, "writes": 0}  # each item of a batch counts like a call
 
     def state(self) -> dict[str, list[dict[str, Any]]]:
@@ -230,6 +236,17 @@ class QuickBooks(Ledger):
         self.metered["writes"] += 1
         entity = _entity(path)
         return {entity: self.books.mailed(entity, id, request.args.get("sendTo", ""))}, 200
+
+    def _upload(self) -> tuple[dict[str, Any], int]:
+        """Keep a file; a refusal stands beside the other files of the call, under a 200."""
+        self.metered["writes"] += 1
+        described, content = files.upload(request.form)
+        try:
+            row = self.books.write("Attachable", described, "create")
+        except Refusal as refusal:
+            return {"AttachableResponse": [refusal.fault()]}, 200
+        self.files[row["Id"]] = content
+        return {"AttachableResponse": [{"Attachable": row}]}, 200
 
     def _query(self) -> tuple[dict[str, Any], int]:
         return self._run(request.args.get("query") or request.get_data(as_text=True)), 200
