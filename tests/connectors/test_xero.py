@@ -333,7 +333,7 @@ def test_invoices_and_credit_notes_of_one_batch_go_under_two_keys(running: Runni
     results = ledger.documents.create([note, invoice], "k" * 36)
     assert [result.found.number for result in results if isinstance(result, Created)] == ["CN-1", "I-1"]
     keys = [exchange.headers["Idempotency-Key"] for exchange in exchanges if exchange.method == "PUT"][1:]
-    assert keys == ["k" * 36 + "-invoice", "k" * 36 + "-credit_note"]
+    assert set(keys) == {"k" * 36 + "-invoice", "k" * 36 + "-credit_note"}
 
 
 @pytest.mark.parametrize("status", [401, 400, 429, 500])
