@@ -75,7 +75,8 @@ class Answers:
         for data in _elements(name):
             check_fields(name, data)
             try:
-                elements.append({**save(data), "StatusAttributeString": "OK"})
+                saved = save(data)
+                elements.append(saved if name == "BankTransfers" else {**saved, "StatusAttributeString": "OK"})
             except Invalid as error:
                 failures.append(failed({**data, id_name: NOTHING, **_FLAGS.get(name, {})}, error))
                 elements.append(failures[-1])

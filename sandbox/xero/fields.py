@@ -6,15 +6,17 @@ from typing import Any
 
 from sandbox.xero.wire import BadRequest, Wire
 
+# What answers say of an object and callers may send back.
 _STATE = (
-    "StatusAttributeString ValidationErrors HasValidationErrors HasErrors HasAttachments UpdatedDateUTC Attachments"
+    "StatusAttributeString ValidationErrors Warnings HasValidationErrors HasErrors HasAttachments Attachments"
+    " DateString DueDateString UpdatedDateUTC UpdatedDateUTCString"
 )
-_DOCUMENT = (
-    "Type Contact:contact LineItems:line Date DateString DueDate DueDateString LineAmountTypes Reference CurrencyCode"
-    " CurrencyRate Status SentToContact SubTotal TotalTax Total Payments Allocations BrandingThemeID FullyPaidOnDate"
-    f" UpdatedDateUTCString Warnings InvoiceAddresses {_STATE}"
+_MONEY = (
+    "Type Contact:contact LineItems:line Date LineAmountTypes Reference CurrencyCode CurrencyRate Status SubTotal"
+    f" TotalTax Total Payments {_STATE}"
 )
-_ON_ACCOUNT = f"{_DOCUMENT} RemainingCredit AppliedAmount"
+_DOCUMENT = f"DueDate SentToContact BrandingThemeID FullyPaidOnDate InvoiceAddresses {_MONEY}"
+_CREDIT = "RemainingCredit AppliedAmount Allocations"
 _SHAPES = {
     "contact": (
         "ContactID MergedToContactID ContactNumber AccountNumber ContactStatus Name FirstName LastName CompanyNumber"
@@ -36,32 +38,32 @@ _SHAPES = {
         f"InvoiceID InvoiceNumber Url ExpectedPaymentDate PlannedPaymentDate AmountDue AmountPaid AmountCredited"
         f" CreditNotes Prepayments Overpayments {_DOCUMENT}"
     ),
-    "credit_note": f"CreditNoteID CreditNoteNumber RemainingCredit AppliedAmount {_DOCUMENT}",
-    "overpayment": f"OverpaymentID {_ON_ACCOUNT}",
-    "prepayment": f"PrepaymentID InvoiceNumber {_ON_ACCOUNT}",
+    "credit_note": f"CreditNoteID CreditNoteNumber {_CREDIT} {_DOCUMENT}",
+    "overpayment": f"OverpaymentID {_CREDIT} {_MONEY}",
+    "prepayment": f"PrepaymentID InvoiceNumber BrandingThemeID {_CREDIT} {_MONEY}",
     "account": "AccountID Code Name Type Status CurrencyCode",
     "payment": (
         "Invoice:invoice CreditNote:credit_note Overpayment:overpayment Prepayment:prepayment InvoiceNumber"
         " CreditNoteNumber Account:account Code Date CurrencyRate Amount BankAmount Reference IsReconciled Status"
-        f" PaymentType PaymentID BatchPaymentID Particulars Details HasAccount UpdatedDateUTCString Warnings {_STATE}"
+        f" PaymentType PaymentID BatchPaymentID Particulars Details HasAccount {_STATE}"
     ),
     "allocation": (
         "AllocationID Invoice:invoice CreditNote:credit_note Overpayment:overpayment Prepayment:prepayment Amount Date"
         f" IsDeleted {_STATE}"
     ),
     "bank_transaction": (
-        "Type Contact:contact LineItems:line BankAccount:account IsReconciled Date DateString Reference CurrencyCode"
+        "Type Contact:contact LineItems:line BankAccount:account IsReconciled Date Reference CurrencyCode"
         " CurrencyRate Url Status LineAmountTypes SubTotal TotalTax Total BankTransactionID PrepaymentID OverpaymentID"
         f" {_STATE}"
     ),
     "transfer": (
-        "FromBankAccount:account ToBankAccount:account Amount Date DateString BankTransferID CurrencyRate Reference"
+        "FromBankAccount:account ToBankAccount:account Amount Date BankTransferID CurrencyRate Reference"
         " FromBankTransactionID ToBankTransactionID FromIsReconciled ToIsReconciled CreatedDateUTC Status FromTracking"
         f" ToTracking {_STATE}"
     ),
     "journal": (
-        "Narration JournalLines:journal_line Date DateString LineAmountTypes Status Url ShowOnCashBasisReports"
-        f" ManualJournalID Warnings {_STATE}"
+        "Narration JournalLines:journal_line Date LineAmountTypes Status Url ShowOnCashBasisReports"
+        f" ManualJournalID {_STATE}"
     ),
     "journal_line": "LineAmount AccountCode AccountID Description TaxType TaxAmount Tracking:tracking IsBlank",
 }

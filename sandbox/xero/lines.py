@@ -45,7 +45,7 @@ def line_item(books: Books, data: Wire, amount_types: str, unit_places: int, use
 
 def _is_text(data: Wire) -> bool:
     money = ("Quantity", "UnitAmount", "LineAmount", "AccountCode", "AccountID", "ItemCode", "TaxAmount")
-    return not any(data.get(name) is not None for name in money)
+    return not any(data.get(name) for name in money)  # as it comes back, its amounts are zero
 
 
 def _item(books: Books, data: Wire) -> Wire:
@@ -91,7 +91,8 @@ def _account_and_tax(books: Books, data: Wire, item: Wire, amount_types: str, am
     fits = account is not None and (account.get("SystemAccount") == "DEBTORS") == use.receivables
     if account is None or account["Type"] == "BANK" or not fits:
         raise Invalid(f"Account code '{code or data['AccountID']}' is not a valid code for this document.")
-    tax_type = data.get("TaxType") or (sales.get("TaxType") if not data.get("AccountCode") else account["TaxType"])
+    of_item = None if data.get("AccountCode") else sales.get("TaxType")
+    tax_type = data.get("TaxType") or of_item or account["TaxType"]
     rate = books.tax_rate(tax_type or "NONE")
     if rate is None or not rate[use.rates]:
         raise Invalid(f"The TaxType code '{tax_type}' does not exist or cannot be used for this type of transaction.")
