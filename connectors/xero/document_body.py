@@ -16,6 +16,12 @@ from connectors.xero.setup import Options
 from connectors.xero.wire import inexact, too_fine
 
 _RATE_STEP = Decimal("0.000001")  # of Xero's exchange rates
+_LEAST_RATE = Decimal("1e-9")
+_LIMITS = {
+    "Description": limits.DESCRIPTION,
+    "ItemCode": limits.ITEM_CODE,
+    "AccountCode": limits.ACCOUNT_CODE,
+}
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -72,38 +78,42 @@ def _refusal(draft: DocumentDraft, options: Options) -> Rejected | None:
     amounts = [*(line.amount for line in draft.lines), draft.tax]
     if any(inexact(amount, draft.currency) for amount in amounts):
         return too_fine(draft.currency)
+    largest = money.to_decimal(max(map(abs, amounts)), draft.currency)
+    if largest > limits.LARGEST_AMOUNT:
+        return Rejected(f"The amount {largest} is larger than Xero takes ({limits.LARGEST_AMOUNT})")
     if sum(line.tax for line in draft.lines) != draft.tax:
         return Rejected("The lines' shares of the tax do not add up to the document's tax")
     unknown = sorted({line.class_ for line in draft.lines if line.class_} - options.keys())
     if unknown:
         return Rejected(f"Xero has no active tracking option named {', '.join(unknown)}")
-    if draft.exchange_rate is not None and draft.exchange_rate <= 0:
-        return Rejected(f"The exchange rate {draft.exchange_rate} is not above zero")
+    if draft.exchange_rate is not None and not _LEAST_RATE < draft.exchange_rate < 1 / _LEAST_RATE:
+        return Rejected(f"The exchange rate {draft.exchange_rate} is none")
     return None
 
 
 def _fitting(draft: DocumentDraft, body: Json) -> Json | Rejected:
     """Return ``body`` when it keeps Xero's limits and Xero will compute our totals from it."""
     lines = body["LineItems"]
-    fields = [
-        ("The document's number", draft.number, limits.DOCUMENT_NUMBER),
-        ("The purchase order's number", draft.po_number, limits.REFERENCE),
-    ]
-    for place, line in enumerate(lines, 1):
-        fields.append((f"The description of line {place}", line["Description"], limits.DESCRIPTION))
-        fields.append((f"The item of line {place}", line.get("ItemCode", ""), limits.ITEM_CODE))
-        fields.append((f"The account of line {place}", line.get("AccountCode", ""), limits.ACCOUNT_CODE))
-    problem = limits.overlong(fields)
-    blank = [place for place, line in enumerate(lines, 1) if not line["Description"].strip()]
-    if blank:
-        problem = f"Line {blank[0]} has no description; Xero wants one"
-    largest = max((abs(line["LineAmount"]) for line in lines if "LineAmount" in line), default=Decimal(0))
-    if largest > limits.LARGEST_AMOUNT:
-        problem = f"The line amount {largest} is larger than Xero takes ({limits.LARGEST_AMOUNT})"
+    problem = limits.overlong(
+        [
+            ("The document's number", draft.number, limits.DOCUMENT_NUMBER),
+            ("The purchase order's number", draft.po_number, limits.REFERENCE),
+        ]
+    ) or next(filter(None, (_line_problem(place, line) for place, line in enumerate(lines, 1))), "")
     made, ours = totals.predicted(lines), totals.wanted(draft)
     if made != ours:
         problem = f"Xero would make {made.subtotal} + {made.tax} of it; ours is {ours.subtotal} + {ours.tax}"
     return Rejected(problem) if problem else body
+
+
+def _line_problem(place: int, line: Json) -> str:
+    """Say which limit a line as it is sent does not keep."""
+    if not line["Description"].strip():
+        return f"Line {place} has no description; Xero wants one"
+    for name, most in _LIMITS.items():
+        if len(line.get(name, "")) > most:
+            return limits.overlong([(f"The {name} of line {place}", line[name], most)])
+    return ""
 
 
 def _lines(draft: DocumentDraft, options: Options) -> list[Json]:

@@ -137,7 +137,9 @@ def _sending(draft: PaymentDraft, receivable: Json | None) -> Sending | Rejected
     if receivable is None:
         return Rejected("Xero shows no accounts receivable, on which money on account is booked")
     text = f"{draft.memo or 'Payment on account'} [{draft.key}]"
-    long = limits.overlong([("The payment's memo", text, limits.DESCRIPTION)])
+    long = limits.overlong([("The payment's memo", text, limits.DESCRIPTION)]) or limits.forbidden(
+        "The key", draft.key, "[]"
+    )
     line = {
         "Description": text,
         "Quantity": 1,

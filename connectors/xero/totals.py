@@ -14,9 +14,11 @@ from typing import NamedTuple
 from billing import money
 from connectors.base import DocumentDraft
 from connectors.xero.client import Json
+from connectors.xero.limits import LARGEST_AMOUNT
 from connectors.xero.wire import cents
 
 DECIMALS = 4  # of a quantity and, with unitdp=4, of a unit price
+_STEP = Decimal(1).scaleb(-DECIMALS)
 _ZERO = Decimal("0.00")
 
 
@@ -30,8 +32,9 @@ class Totals(NamedTuple):
 
 def predicted(lines: Sequence[Json]) -> Totals:
     """Return the totals that Xero will compute from line items as they are sent."""
-    subtotal = sum((line_amount(line["Quantity"], line["UnitAmount"]) for line in lines if _counts(line)), _ZERO)
-    tax = sum((cents(line["TaxAmount"]) for line in lines if _counts(line)), _ZERO)
+    counting = [line for line in lines if "UnitAmount" in line]  # a line without is text
+    subtotal = sum((line_amount(line["Quantity"], line["UnitAmount"]) for line in counting), _ZERO)
+    tax = sum((cents(line["TaxAmount"]) for line in counting), _ZERO)
     return Totals(subtotal, tax, subtotal + tax)
 
 
@@ -42,7 +45,9 @@ def line_amount(quantity: Decimal, unit_price: Decimal) -> Decimal:
 
 def says(quantity: Decimal, unit_price: Decimal, amount: Decimal) -> bool:
     """Say whether Xero can hold both numbers and would compute ``amount`` from them."""
-    if any(number != number.quantize(Decimal(1).scaleb(-DECIMALS)) for number in (quantity, unit_price)):
+    if max(abs(quantity), abs(unit_price), abs(quantity * unit_price)) > LARGEST_AMOUNT:
+        return False
+    if quantity != quantity.quantize(_STEP) or unit_price != unit_price.quantize(_STEP):
         return False
     return line_amount(quantity, unit_price) == amount
 
@@ -66,7 +71,3 @@ def tax_shares(shares: Sequence[int], currency: str) -> list[Decimal]:
     for index in sorted(range(len(shares)), key=lambda i: (-(shares[i] % step), i))[:left]:
         whole[index] += 1
     return [Decimal(units).scaleb(-2) for units in whole]
-
-
-def _counts(line: Json) -> bool:
-    return "UnitAmount" in line  # a line without is text

@@ -238,6 +238,18 @@ class TestTotals(MoneyBench):
         document = self.create(ledger, self.draft(self.customer(ledger), "A-1", self.line(100_00, 20_00)))
         assert (document.tax, document.total, document.balance) == (20_01, 120_01, 120_01)
 
+    @pytest.mark.parametrize(
+        ("quantity", "price"), [("1e20", "1e20"), ("1e30", "1"), ("0.00001", "1"), ("1", "1.00001")]
+    )
+    def test_numbers_that_xero_cannot_hold_are_said_in_words(
+        self, ledger: Accounting, exchanges: list[Exchange], quantity: str, price: str
+    ) -> None:
+        line = self.line(1_00, quantity=Decimal(quantity), unit_price=Decimal(price))
+        assert self.create(ledger, self.draft(self.customer(ledger), "A-1", line)).total == 1_00
+        sent = json.loads(exchanges[-1].body)["Invoices"][0]["LineItems"][0]
+        assert (sent["Quantity"], sent["UnitAmount"]) == (1, 1.0)
+        assert sent["Description"].endswith(" GBP)")
+
     def test_half_a_yen_never_passes_for_a_whole_one(self) -> None:
         amounts = [minor(Decimal(text), "JPY") for text in ("100", "100.00", "100.40", "-100.40")]
         assert amounts == [100, 100, 101, -101]
@@ -288,9 +300,10 @@ class TestLimits(MoneyBench):
             ({"description": "d" * 4001}, "line 1 has 4001"),
             ({"description": " "}, "no description"),
             ({"description": "d" * 3990, "unit_price": Decimal("0.123456")}, "line 1 has 40"),
-            ({"item": "I" * 31}, "item of line 1 has 31"),
-            ({"account": "1" * 11}, "account of line 1 has 11"),
+            ({"item": "I" * 31}, "ItemCode of line 1 has 31"),
+            ({"account": "1" * 11}, "AccountCode of line 1 has 11"),
             ({"amount": 1_000_000_000_000}, "10000000000.00 is larger"),
+            ({"exchange_rate": Decimal("1e-30"), "currency": "EUR"}, "rate"),
         ],
     )
     def test_a_document_beyond_them_is_refused_before_anything_is_sent(

@@ -61,6 +61,8 @@ class TestOnAccount(MoneyBench):
         draft = self.received(self.customer(ledger), 1_234, currency="KWD")
         assert "KWD" in self.refusal(ledger.payments, draft)
         assert "above zero" in self.refusal(ledger.payments, self.received(self.customer(ledger), 0))
+        assert "'['" in self.refusal(ledger.payments, self.received(self.customer(ledger), 1, "ch[1"))
+        assert "4000" in self.refusal(ledger.payments, self.received(self.customer(ledger), 1, memo="x" * 4001))
         assert self.held(running, "overpayments") == 0
 
     def test_it_is_one_line_without_tax_on_accounts_receivable(self, running: Running, ledger: Accounting) -> None:
