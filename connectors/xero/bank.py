@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from billing import money
 from connectors.base import Adopted, Created, ExpenseDraft, LedgerEntry, Ref, Rejected, TransferDraft
 from connectors.xero import limits
-from connectors.xero.batches import BATCH_SIZE, Place, Sending, put_batch, put_single
+from connectors.xero.batches import BATCH_SIZE, Place, Sending, put_batch, put_each
 from connectors.xero.client import Client, Json
 from connectors.xero.entries import Entry, entry_status, first_standing, standing
 from connectors.xero.setup import Accounts, not_a_bank
 from connectors.xero.wire import chunks, day, equals, minor, unbookable
 
 _TRANSACTIONS = Place("BankTransactions")
+_TRANSFERS = Place("BankTransfers")
 
 
 class Expenses:
@@ -47,14 +48,14 @@ class Expenses:
 
 
 def _expense(draft: ExpenseDraft, accounts: dict[str, Json]) -> Sending | Rejected:
-    problem = unbookable(abs(draft.amount), draft.currency)
+    problem = unbookable(draft.key, abs(draft.amount), draft.currency)
     if problem is not None:
         return problem
     text = draft.memo or draft.key
     reason = (
         not_a_bank(accounts, draft.paid_from, draft.currency)
         or ("" if draft.account in accounts else f"Xero has no active account with the code {draft.account!r}")
-        or limits.overlong([("The memo", text, limits.DESCRIPTION), ("The key", draft.key, limits.REFERENCE)])
+        or limits.overlong([("The memo", text, limits.DESCRIPTION)])
     )
     if reason:
         return Rejected(reason)
@@ -117,28 +118,31 @@ class Transfers:
     def create(
         self, batch: Sequence[TransferDraft], key: str
     ) -> list[Created[LedgerEntry] | Adopted[LedgerEntry] | Rejected]:
-        """Book one transfer."""
-        (draft,) = batch
-        accounts = self._accounts.coded((draft.source, draft.target))
-        problem = unbookable(draft.amount, draft.currency)
-        reasons = [not_a_bank(accounts, code, draft.currency) for code in (draft.source, draft.target)]
-        if problem is not None or any(reasons):
-            return [problem or Rejected("; ".join(filter(None, reasons)))]
-        body: Json = {
-            "FromBankAccount": {"Code": draft.source},
-            "ToBankAccount": {"Code": draft.target},
-            "Amount": money.to_decimal(draft.amount, draft.currency),
-            "Date": draft.on.isoformat(),
-            "Reference": draft.key,
-        }
-        return [
-            put_single(
-                lambda: self._client.put_one("BankTransfers", body, key),
-                draft,
-                lambda draft, element: _read_transfer(element, draft.currency),
-                lambda drafts: standing(self.find(drafts)),
-            )
-        ]
+        """Book transfers, each in a call of its own."""
+        accounts = self._accounts.coded(code for draft in batch for code in (draft.source, draft.target))
+        return put_each(
+            batch,
+            [_transfer(draft, accounts) for draft in batch],
+            key,
+            lambda sending, key: self._client.put_one(sending.place.path, sending.body, key)[0],
+            lambda draft, element: _read_transfer(element, draft.currency),
+            lambda drafts: standing(self.find(drafts)),
+        )
+
+
+def _transfer(draft: TransferDraft, accounts: dict[str, Json]) -> Sending | Rejected:
+    problem = unbookable(draft.key, draft.amount, draft.currency)
+    reasons = [not_a_bank(accounts, code, draft.currency) for code in (draft.source, draft.target)]
+    if problem is not None or any(reasons):
+        return problem or Rejected("; ".join(filter(None, reasons)))
+    body: Json = {
+        "FromBankAccount": {"Code": draft.source},
+        "ToBankAccount": {"Code": draft.target},
+        "Amount": money.to_decimal(draft.amount, draft.currency),
+        "Date": draft.on.isoformat(),
+        "Reference": draft.key,
+    }
+    return Sending(_TRANSFERS, body)
 
 
 def _read_transfer(element: Json, currency: str) -> LedgerEntry:

@@ -130,15 +130,32 @@ def _saved(draft: Wanted, element: Json, read: Callable[[Wanted, Json], Found]) 
         raise OutcomeUnknown(f"Xero's answer to a create cannot be read: {error!r}") from error
 
 
-def put_single(
-    write: Callable[[], Json],
-    draft: Wanted,
+def put_each(
+    batch: Sequence[Wanted],
+    sendings: Sequence[Sending | Rejected],
+    key: str,
+    put: Callable[[Sending, str], Json],
     read: Callable[[Wanted, Json], Found],
     held: Callable[[Sequence[Wanted]], list[Found | None]],
-) -> Created[Found] | Adopted[Found] | Rejected:
-    """Create one object by ``write``; what Xero refuses as a whole is looked up like a refused element."""
-    try:
-        element = write()
-    except Refused as error:
-        element = {"ValidationErrors": [{"Message": str(error)}]}
-    return results([draft], [element], read, held)[0]
+) -> list[Created[Found] | Adopted[Found] | Rejected]:
+    """Create objects by ``put``, each in a call of its own, and return one result per item of ``batch``.
+
+    A call that Xero refuses is the refusal of its item. Raises ``OutcomeUnknown`` like ``put_batch``.
+    """
+    answered: dict[int, Created[Found] | Adopted[Found] | Rejected] = {}
+    elements: dict[int, Json] = {}
+    for index, sending in enumerate(sendings):
+        if isinstance(sending, Rejected):
+            answered[index] = sending
+            continue
+        try:
+            elements[index] = put(sending, f"{key}-{index + 1}" if index else key)
+        except Refused as error:
+            elements[index] = {"ValidationErrors": [{"Message": str(error)}]}
+        except ConnectorError as error:
+            if not elements:
+                raise
+            raise OutcomeUnknown(f"A part of the batch was sent, its item {index + 1} failed: {error}") from error
+    got = results([batch[index] for index in elements], [*elements.values()], read, held)
+    answered.update(zip(elements, got, strict=True))
+    return [answered[index] for index in range(len(batch))]

@@ -115,9 +115,9 @@ class Client:
             "PUT", path, {path.rpartition("/")[2]: elements}, key, [("summarizeErrors", "false"), *query]
         )
 
-    def put_one(self, path: str, element: Json, key: str) -> Json:
-        """Create one element where Xero knows no ``summarizeErrors``; raises ``Refused`` when it is not saved."""
-        return self._write("PUT", path, {path: [element]}, key)[0]
+    def put_one(self, path: str, element: Json, key: str) -> list[Json]:
+        """Create one element; Xero answers it, or all of its kind. Raises ``Refused`` when it is not saved."""
+        return self._write("PUT", path, {path.rpartition("/")[2]: [element]}, key)
 
     def change(self, path: str, body: Json, key: str) -> Json:
         """Change the object at ``path``, which ends in its id; raises ``Refused`` when Xero does not."""
@@ -134,9 +134,8 @@ class Client:
         parts = path.split("/")  # Invoices, Invoices/<id>, CreditNotes/<id>/Allocations
         name = parts[-1] if len(parts) % 2 else parts[0]
         saved = answer.get(name)
-        asked = len(body[name]) if name in body else 1
-        if not isinstance(saved, list) or len(saved) != asked:
-            raise OutcomeUnknown(f"Xero did not answer each of the {asked} {name} sent")
+        if not isinstance(saved, list) or not saved:
+            raise OutcomeUnknown(f"Xero's answer to a write has no {name}")
         return saved
 
     def _send(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from billing import money
 from connectors.base import Adopted, AllocationDraft, Created, LedgerAllocation, Ref, RefundDraft, Rejected
-from connectors.xero.batches import put_single
+from connectors.xero.batches import Place, Sending, put_each
 from connectors.xero.client import Client, Json
 from connectors.xero.wire import chunks, day, minor, same_id, unbookable
 
@@ -64,7 +64,7 @@ class Credits:
 class Allocations:
     """Credits set against invoices. Xero has no place for our key: source, invoice, amount and day tell which it is."""
 
-    batch_size = 1  # an allocation is made under its own credit
+    batch_size = 1  # each is a call of its own, so that what became of one does not hang on another
 
     def __init__(self, client: Client, credits: Credits) -> None:
         self._client = client
@@ -90,26 +90,35 @@ class Allocations:
     def create(
         self, batch: Sequence[AllocationDraft], key: str
     ) -> list[Created[LedgerAllocation] | Adopted[LedgerAllocation] | Rejected]:
-        """Set one credit against an invoice; more than is left of either is refused by Xero and so ``Rejected``."""
-        (draft,) = batch
-        problem = unbookable(draft.amount, draft.currency)
-        source = self._credits.sources(batch).get(draft.source.id)
-        if problem is not None or source is None:
-            return [problem or Rejected(f"Xero holds no money on account with the id {draft.source.id}")]
-        body: Json = {
-            "Invoice": {"InvoiceID": draft.document.id},
-            "Amount": money.to_decimal(draft.amount, draft.currency),
-            "Date": draft.on.isoformat(),
-        }
-        path = f"{source.path}/{draft.source.id}/Allocations"
-        return [
-            put_single(
-                lambda: self._client.put(path, [body], key)[0],
-                draft,
-                lambda draft, one: read_allocation(draft.source.id, one, draft.currency),
-                self.find,
-            )
-        ]
+        """Set credits against invoices; more than is left of either is refused by Xero and so ``Rejected``."""
+        sources = self._credits.sources(batch)
+        sendings = [_sending(draft, sources.get(draft.source.id)) for draft in batch]
+        return put_each(batch, sendings, key, self._put, _read, self.find)
+
+    def _put(self, sending: Sending, key: str) -> Json:
+        """Send one allocation and return it from the answer, which may hold the earlier ones of its credit as well."""
+        made = self._client.put_one(sending.place.path, sending.body, key)
+        wanted = (sending.body["Invoice"]["InvoiceID"], sending.body["Amount"])
+        ours = [one for one in made if (one.get("Invoice", {}).get("InvoiceID"), one.get("Amount")) == wanted]
+        return ours[-1] if ours else made[-1]
+
+
+def _sending(draft: AllocationDraft, source: Source | None) -> Sending | Rejected:
+    problem = unbookable(draft.key, draft.amount, draft.currency)
+    if problem is not None:
+        return problem
+    if source is None:
+        return Rejected(f"Xero holds no money on account with the id {draft.source.id}")
+    body: Json = {
+        "Invoice": {"InvoiceID": draft.document.id},
+        "Amount": money.to_decimal(draft.amount, draft.currency),
+        "Date": draft.on.isoformat(),
+    }
+    return Sending(Place(f"{source.path}/{draft.source.id}/Allocations"), body)
+
+
+def _read(draft: AllocationDraft, element: Json) -> LedgerAllocation:
+    return read_allocation(draft.source.id, element, draft.currency)
 
 
 def read_allocation(source_id: str, element: Json, currency: str) -> LedgerAllocation:

@@ -85,7 +85,8 @@ def _problem(draft: JournalDraft, accounts: dict[str, Json], options: Options, h
             return f"Xero takes no journals to {account['Name']} ({line.account})"
         if line.class_ and line.class_ not in options:
             return f"Xero has no active tracking option named {line.class_}"
-    return limits.overlong(("A line's description", line.description, limits.DESCRIPTION) for line in draft.lines)
+    texts = [("A line's description", line.description, limits.DESCRIPTION) for line in draft.lines]
+    return limits.overlong([("The key", draft.key, limits.KEY), *texts])
 
 
 def _sending(draft: JournalDraft, options: Options) -> Sending:

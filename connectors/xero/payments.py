@@ -120,10 +120,9 @@ class Payments:
 
 
 def _sending(draft: PaymentDraft, receivable: Json | None) -> Sending | Rejected:
-    problem = unbookable(draft.amount, draft.currency)
-    long = limits.overlong([("The payment's key", draft.key, limits.REFERENCE)])
-    if problem is not None or long:
-        return problem or Rejected(long)
+    problem = unbookable(draft.key, draft.amount, draft.currency)
+    if problem is not None:
+        return problem
     amount = money.to_decimal(draft.amount, draft.currency)
     if draft.document is not None:
         body: Json = {

@@ -49,7 +49,7 @@ class Refunds:
 
 
 def _sending(draft: RefundDraft, source: Source | None) -> Sending | Rejected:
-    problem = unbookable(draft.amount, draft.currency)
+    problem = unbookable(draft.key, draft.amount, draft.currency)
     if problem is not None:
         return problem
     if source is None:

@@ -11,6 +11,7 @@ from urllib.parse import quote_plus
 from billing import money
 from connectors.base import Rejected
 from connectors.xero.client import Json
+from connectors.xero.limits import KEY, overlong
 
 LONGEST_QUERY = 1500  # characters of one encoded query: servers on the way refuse URLs beyond about 2,000
 
@@ -66,8 +67,10 @@ def too_fine(currency: str) -> Rejected:
     return Rejected(reason=f"Xero keeps two decimals; this {currency} amount has {money.exponent(currency)}")
 
 
-def unbookable(amount: int, currency: str) -> Rejected | None:
-    """Return why Xero takes no money of ``amount``, None when it does."""
+def unbookable(key: str, amount: int, currency: str) -> Rejected | None:
+    """Return why no money of ``amount`` can be booked under ``key``, None when it can."""
+    if problem := overlong([("The key", key, KEY)]):
+        return Rejected(reason=problem)
     if amount <= 0:
         return Rejected(reason=f"Xero books amounts above zero only, not {money.display(amount, currency)}")
     return too_fine(currency) if inexact(amount, currency) else None

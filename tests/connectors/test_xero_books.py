@@ -23,14 +23,14 @@ from sandbox.core import Fault
 from sandbox.server import Running
 from sandbox.xero import lines as sandbox_lines
 from tests.connector_suite.accounting_bench import TODAY
-from tests.connectors.test_xero_money import MoneyBench, prepayment
-from tests.connectors.xero_bench import books
+from tests.connectors.test_xero_money import prepayment
+from tests.connectors.xero_bench import XeroMoney, books
 from tests.sandbox.xero_specification import Exchange, check, unknown_arguments
 
 PDF = b"%PDF-1.4 an invoice"
 
 
-class TestVoiding(MoneyBench):
+class TestVoiding(XeroMoney):
     @pytest.mark.parametrize("kind", ["invoice", "credit_note"])
     def test_a_document_is_voided_and_stays_so(self, running: Running, ledger: Accounting, kind: Any) -> None:
         draft = self.draft(self.customer(ledger), "V-1", type=kind)
@@ -70,7 +70,7 @@ class TestVoiding(MoneyBench):
         document = self.create(ledger, self.draft(customer, "V-1"))
         payment, money = self.pay(ledger, document, 1_00), self.on_account(ledger, customer, 5_00)
         other = self.create(ledger, self.draft(customer, "V-2"))
-        self.lock(running, TODAY + timedelta(days=30))
+        self.close_books(running, TODAY + timedelta(days=30))
         with pytest.raises(Refused, match="lock date"):
             ledger.void_document(other.ref, "invoice", "v1")
         for number, ref in enumerate((payment.ref, money.ref)):
@@ -102,7 +102,7 @@ class TestVoiding(MoneyBench):
         assert self.fresh(running).void_document(document.ref, "invoice", "v2").status == "voided"
 
 
-class TestCustomers(MoneyBench):
+class TestCustomers(XeroMoney):
     def changed(self, draft: CustomerDraft, **changes: Any) -> CustomerDraft:
         return msgspec.structs.replace(draft, customer=msgspec.structs.replace(draft.customer, **changes))
 
@@ -171,7 +171,7 @@ class TestCustomers(MoneyBench):
         assert self.requests(running) == 0
 
 
-class TestTotals(MoneyBench):
+class TestTotals(XeroMoney):
     @given(
         st.lists(
             st.tuples(st.integers(1, 10**9), st.integers(0, 10**7), st.integers(1, 10**7), st.integers(0, 10**9)),
@@ -259,7 +259,7 @@ class TestTotals(MoneyBench):
 NUMBERS = iter(range(1, 1_000_000))
 
 
-class TestRates(MoneyBench):
+class TestRates(XeroMoney):
     def foreign(self, ledger: Accounting, rate: str | None, currency: str = "EUR") -> DocumentDraft:
         exchange_rate = None if rate is None else Decimal(rate)
         line = self.line(100_00, currency=currency)
@@ -290,7 +290,7 @@ class TestRates(MoneyBench):
         assert b"CurrencyRate" not in exchanges[-1].body
 
 
-class TestLimits(MoneyBench):
+class TestLimits(XeroMoney):
     @pytest.mark.parametrize(
         ("changes", "words"),
         [
@@ -343,14 +343,14 @@ class TestLimits(MoneyBench):
 
     def test_the_day_up_to_which_the_books_are_closed_is_shown(self, running: Running, ledger: Accounting) -> None:
         assert ledger.setup().closed_through is None
-        self.lock(running, date(2026, 1, 31))
+        self.close_books(running, date(2026, 1, 31))
         organisation = books(running).books.organisation
         organisation["EndOfYearLockDate"] = organisation["PeriodLockDate"]
-        self.lock(running, date(2026, 2, 28))
+        self.close_books(running, date(2026, 2, 28))
         assert ledger.setup().closed_through == date(2026, 2, 28)
 
 
-class TestFiles(MoneyBench):
+class TestFiles(XeroMoney):
     @pytest.mark.parametrize("kind", ["invoice", "credit_note"])
     def test_a_pdf_is_hung_on_a_document_once(self, running: Running, ledger: Accounting, kind: Any) -> None:
         document = self.create(ledger, self.draft(self.customer(ledger), "F-1", type=kind))
@@ -366,7 +366,7 @@ class TestFiles(MoneyBench):
         with pytest.raises(OutcomeUnknown):
             ledger.attach(document.ref, "invoice", "F-1.pdf", PDF, "a1")
         ledger.attach(document.ref, "invoice", "F-1.pdf", PDF, "a2")
-        assert self.held(running, "attachments") == 1
+        assert self.count(running, "attachments") == 1
 
     def test_what_xero_does_not_take_is_refused(self, running: Running, ledger: Accounting) -> None:
         document = self.create(ledger, self.draft(self.customer(ledger), "F-1"))
@@ -383,7 +383,7 @@ class TestFiles(MoneyBench):
             ledger.attach(document.ref, "invoice", "more.pdf", PDF, "more")
 
 
-class TestChanges(MoneyBench):
+class TestChanges(XeroMoney):
     def test_what_was_saved_shortly_before_the_cursor_comes_again(
         self, running: Running, ledger: Accounting, exchanges: list[Exchange]
     ) -> None:
@@ -410,7 +410,7 @@ class TestChanges(MoneyBench):
         assert [one.name for one in changes.customers if one.merged_into] == ["Acme Robotics, Inc."]
 
 
-class TestSpecification(MoneyBench):
+class TestSpecification(XeroMoney):
     def test_every_request_and_every_answer_follows_it(
         self, specs: Path, running: Running, ledger: Accounting, exchanges: list[Exchange]
     ) -> None:
@@ -448,7 +448,7 @@ class TestSpecification(MoneyBench):
         assert last is not None
         ledger.void_payment(last.ref, "v2")
         ledger.void_payment(self.pay(ledger, document, 1_00).ref, "v3")
-        self.lock(running, TODAY + timedelta(days=30))
+        self.close_books(running, TODAY + timedelta(days=30))
         self.refusal(ledger.expenses, self.expense(1_00, "x"))
         self.refusal(ledger.transfers, self.transfer(1, "x"))
         ledger.setup()

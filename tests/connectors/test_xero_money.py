@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -17,31 +16,12 @@ from sandbox.server import Running
 from sandbox.xero.bank import create_transaction
 from tests.connector_suite.accounting import LOST_AFTER, LOST_BEFORE
 from tests.connector_suite.accounting_bench import TODAY
-from tests.connectors.xero_bench import XeroBench, books
+from tests.connectors.xero_bench import XeroMoney, books
 
 EXACT = {"GBP": 1234_57, "USD": 1234_57, "JPY": 1234, "KWD": 1234_570}  # minor units that Xero holds exactly
 
-KEYS = itertools.count()
 
-
-class MoneyBench(XeroBench):
-    def only(self, collection: Any, draft: Any, key: str = "") -> Any:
-        """Create one object that must be made, under a key of its own where none is given."""
-        (result,) = collection.create([draft], key or f"key-{next(KEYS)}")
-        assert isinstance(result, Created), result
-        return result.found
-
-    def refusal(self, collection: Any, draft: Any) -> str:
-        """Create one object that must be refused, and return the reason."""
-        (result,) = collection.create([draft], f"key-{next(KEYS)}")
-        assert isinstance(result, Rejected), result
-        return result.reason
-
-    def held(self, running: Running, kind: str) -> int:
-        return len(books(running).state()[kind])
-
-
-class TestOnAccount(MoneyBench):
+class TestOnAccount(XeroMoney):
     @pytest.mark.parametrize("currency", list(EXACT))
     def test_money_on_account_comes_back_equal_in_every_currency(
         self, running: Running, ledger: Accounting, currency: str
@@ -63,7 +43,7 @@ class TestOnAccount(MoneyBench):
         assert "above zero" in self.refusal(ledger.payments, self.received(self.customer(ledger), 0))
         assert "'['" in self.refusal(ledger.payments, self.received(self.customer(ledger), 1, "ch[1"))
         assert "4000" in self.refusal(ledger.payments, self.received(self.customer(ledger), 1, memo="x" * 4001))
-        assert self.held(running, "overpayments") == 0
+        assert self.count(running, "overpayments") == 0
 
     def test_it_is_one_line_without_tax_on_accounts_receivable(self, running: Running, ledger: Accounting) -> None:
         self.on_account(ledger, self.customer(ledger), 50_00)
@@ -89,7 +69,7 @@ class TestOnAccount(MoneyBench):
         self.on_account(ledger, customer, 50_00)
         (again,) = self.fresh(running).payments.create([self.received(customer, 50_00)], "on-account-ch_9")
         assert isinstance(again, Created | Adopted)
-        assert self.held(running, "overpayments") == 1
+        assert self.count(running, "overpayments") == 1
 
     def test_what_is_used_of_it_shows_in_changes(self, running: Running, ledger: Accounting) -> None:
         customer = self.customer(ledger)
@@ -115,7 +95,7 @@ class TestOnAccount(MoneyBench):
         assert found.ref == second.ref
 
 
-class TestAllocations(MoneyBench):
+class TestAllocations(XeroMoney):
     def test_a_credit_note_is_set_against_an_invoice_in_parts(self, running: Running, ledger: Accounting) -> None:
         customer = self.customer(ledger)
         invoice, credit = self.draft(customer, "I-1"), self.draft(customer, "CN-1", type="credit_note")
@@ -180,7 +160,7 @@ def prepayment(running: Running, customer: Ref) -> str:
     return str(create_transaction(books(running).books, body, 2)["PrepaymentID"])
 
 
-class TestRefunds(MoneyBench):
+class TestRefunds(XeroMoney):
     def test_a_credit_note_and_money_on_account_are_given_back_and_found(
         self, running: Running, ledger: Accounting
     ) -> None:
@@ -224,7 +204,7 @@ class TestRefunds(MoneyBench):
         assert ledger.refunds.find([draft]) == [second]
 
 
-class TestExpenses(MoneyBench):
+class TestExpenses(XeroMoney):
     @pytest.mark.parametrize("currency", list(EXACT))
     def test_a_fee_comes_back_equal_in_every_currency(
         self, running: Running, ledger: Accounting, currency: str
@@ -264,7 +244,7 @@ class TestExpenses(MoneyBench):
         reasons = [result.reason for result in results if isinstance(result, Rejected)]
         for words, reason in zip(("999", "EUR", "bank", "above zero", "KWD", "4000"), reasons, strict=True):
             assert words in reason
-        assert self.held(running, "bank_transactions") == 1
+        assert self.count(running, "bank_transactions") == 1
 
     def test_many_are_one_call_and_are_found_in_few(self, running: Running, ledger: Accounting) -> None:
         drafts = [self.expense(100 + number, f"fee_{number:016}") for number in range(50)]
@@ -277,7 +257,7 @@ class TestExpenses(MoneyBench):
         assert [result.found.amount for result in results if isinstance(result, Created)] == [*range(100, 150)]
 
 
-class TestTransfers(MoneyBench):
+class TestTransfers(XeroMoney):
     @pytest.mark.parametrize("currency", list(EXACT))
     def test_a_payout_comes_back_equal_in_every_currency(
         self, running: Running, ledger: Accounting, currency: str
@@ -295,7 +275,7 @@ class TestTransfers(MoneyBench):
             ("above zero", self.transfer(-1)),
         ):
             assert words in self.refusal(ledger.transfers, draft)
-        assert self.held(running, "transfers") == 0
+        assert self.count(running, "transfers") == 0
 
     def test_one_taken_away_there_shows_as_deleted(self, running: Running, ledger: Accounting) -> None:
         draft = self.transfer(1_00)
@@ -306,7 +286,7 @@ class TestTransfers(MoneyBench):
         assert found.status == "deleted"
 
 
-class TestJournals(MoneyBench):
+class TestJournals(XeroMoney):
     def test_a_journal_comes_back_with_the_sum_of_its_debits(self, running: Running, ledger: Accounting) -> None:
         draft = self.journal(("200", 70_01), ("210", 29_99), ("830", -100_00))
         made = self.only(ledger.journals, draft)
@@ -343,7 +323,7 @@ class TestJournals(MoneyBench):
         for words, result in zip(drafts, results, strict=True):
             assert isinstance(result, Rejected), words
             assert words in result.reason
-        assert self.held(running, "journals") == 0
+        assert self.count(running, "journals") == 0
 
     def test_a_voided_one_is_found_only_where_none_stands(self, running: Running, ledger: Accounting) -> None:
         draft = self.journal()
@@ -359,7 +339,7 @@ class TestJournals(MoneyBench):
 # --------------------------------------------------------------------------------------- what holds for all of them
 
 
-NOUNS: dict[str, Callable[[MoneyBench, Accounting, LedgerPayment, Any], Any]] = {
+NOUNS: dict[str, Callable[[XeroMoney, Accounting, LedgerPayment, Any], Any]] = {
     "payments": lambda bench, ledger, money, document: bench.received(Ref(id=money.customer_id), 10_00),
     "allocations": lambda bench, ledger, money, document: bench.allocation(money.ref, "on_account", document, 10_00),
     "refunds": lambda bench, ledger, money, document: bench.refund(
@@ -373,7 +353,7 @@ MARKED = {"payments": "ch_0", "refunds": "re_0", "expenses": "fee_0", "transfers
 
 
 @pytest.mark.parametrize("noun", NOUNS)
-class TestEveryWrite(MoneyBench):
+class TestEveryWrite(XeroMoney):
     """Create twice gives one; create, crash, find gives the same; nothing is said to be booked that is not."""
 
     def warm(self, ledger: Accounting, noun: str) -> tuple[Any, Any]:
@@ -420,7 +400,7 @@ class TestEveryWrite(MoneyBench):
 
     def test_nothing_is_booked_in_a_closed_period(self, running: Running, ledger: Accounting, noun: str) -> None:
         collection, draft = self.warm(ledger, noun)
-        self.lock(running, TODAY + timedelta(days=30))
+        self.close_books(running, TODAY + timedelta(days=30))
         assert "lock date" in self.refusal(collection, draft)
         assert collection.find([draft]) == [None]
 
@@ -428,7 +408,7 @@ class TestEveryWrite(MoneyBench):
         self, running: Running, ledger: Accounting, noun: str
     ) -> None:
         collection, draft = self.warm(ledger, noun)
-        self.lock(running, TODAY + timedelta(days=30))
+        self.close_books(running, TODAY + timedelta(days=30))
         running.sandbox.faults.ordered[:] = [Fault("xero", "error_before", "GET", times=-1)]
         with pytest.raises(OutcomeUnknown):
             collection.create([draft], "k1")

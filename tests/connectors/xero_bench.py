@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import itertools
 from datetime import date, timedelta
 from functools import cache
 from typing import Any
@@ -27,6 +28,7 @@ from connectors.base import (
     Ports,
     Ref,
     RefundDraft,
+    Rejected,
     Settings,
     TransferDraft,
 )
@@ -40,6 +42,7 @@ from sandbox.xero.wire import day_fields
 from tests.connector_suite.accounting_bench import TODAY, AccountingBench
 from tests.sandbox.xero_specification import Exchange
 
+KEYS = itertools.count()
 HEADERS = {"Authorization": "Bearer sandbox-xero-test", "xero-tenant-id": TENANT}
 
 
@@ -103,6 +106,8 @@ class XeroBench(AccountingBench):
     bank_accounts = {"GBP": "090", "USD": "095", "JPY": "096", "KWD": "098"}  # noqa: RUF012 - as in the bench
     fee_account = "404"
     deferred_account = "830"
+    journal_accounts = ("830", "200")
+    writes = {"method": "PUT"}  # noqa: RUF012 - as in the bench
     longest_number = 255
 
     @pytest.fixture
@@ -158,11 +163,46 @@ class XeroBench(AccountingBench):
     def payments_held(self, running: Running) -> int:
         return len(books(running).state()["payments"])
 
-    # ------------------------------------------------------------------------------------------ what else can be booked
+    def held(self, running: Running, kind: str) -> int:
+        """Return how many objects of a kind the stand-in holds."""
+        state = books(running).state()
+        credits = {"credit_note": "credit_notes", "on_account": "overpayments"}
+        name, _, credit = kind.partition("_")
+        if name == "allocation":
+            return sum(len(one["Allocations"]) for one in state[credits[credit]])
+        if name == "refund":
+            types = {"credit_note": "ARCREDITPAYMENT", "on_account": "AROVERPAYMENTPAYMENT"}
+            return sum(one["PaymentType"] == types[credit] for one in state["payments"])
+        if name == "expense":
+            return sum(one["Type"] == ("RECEIVE" if credit else "SPEND") for one in state["bank_transactions"])
+        return len(state[{"on_account": "overpayments", "transfer": "transfers", "journal": "journals"}[kind]])
 
-    def lock(self, running: Running, through: date) -> None:
+    def files_held(self, running: Running, document: LedgerDocument) -> int:
+        return len(books(running).books.attachments[document.ref.id])
+
+    def close_books(self, running: Running, through: date) -> None:
         """Close the books up to a day."""
         books(running).books.organisation.update(PeriodLockDate=day_fields("x", through)["x"])
+
+
+class XeroMoney(XeroBench):
+    """Drafts of everything that moves money, and what creates one of them."""
+
+    def only(self, collection: Any, draft: Any, key: str = "") -> Any:
+        """Create one object that must be made, under a key of its own where none is given."""
+        (result,) = collection.create([draft], key or f"key-{next(KEYS)}")
+        assert isinstance(result, Created), result
+        return result.found
+
+    def refusal(self, collection: Any, draft: Any) -> str:
+        """Create one object that must be refused, and return the reason."""
+        (result,) = collection.create([draft], f"key-{next(KEYS)}")
+        assert isinstance(result, Rejected), result
+        return result.reason
+
+    def count(self, running: Running, objects: str) -> int:
+        """Return how many objects of the stand-in's state there are."""
+        return len(books(running).state()[objects])
 
     def received(self, customer: Ref, amount: int, key: str = "ch_9", **changes: Any) -> PaymentDraft:
         """Return money on account."""
