@@ -117,7 +117,7 @@ class TestCustomers(XeroMoney):
         wanted = self.changed(
             draft, name="Acme PLC", email="new@acme.example", tax_id="", address=Address(line1="2 New St")
         )
-        updated = ledger.update_customer(customer, wanted, "u1")
+        updated = ledger.update_customer(customer, msgspec.structs.replace(wanted, currency="EUR"), "u1")
         assert (updated.ref, updated.name, updated.email) == (customer, "Acme PLC", "new@acme.example")
         assert (updated.key, updated.tax_id) == (draft.key, "12-3456789")  # what we do not know is not cleared
         assert (there["AccountNumber"], there["FirstName"], there["DefaultCurrency"]) == ("A-7", "Bo", "GBP")
@@ -352,10 +352,13 @@ class TestLimits(XeroMoney):
 
 class TestFiles(XeroMoney):
     @pytest.mark.parametrize("kind", ["invoice", "credit_note"])
-    def test_a_pdf_is_hung_on_a_document_once(self, running: Running, ledger: Accounting, kind: Any) -> None:
+    def test_a_pdf_is_hung_on_a_document_once(
+        self, running: Running, ledger: Accounting, exchanges: list[Exchange], kind: Any
+    ) -> None:
         document = self.create(ledger, self.draft(self.customer(ledger), "F-1", type=kind))
         for key in ("a1", "a2"):
             self.fresh(running).attach(document.ref, kind, "Rechnung F-1 ü.pdf", PDF, key)
+        assert sum(one.method == "PUT" and "Attachments" in one.url for one in exchanges) == 1
         (hung,) = books(running).state()["attachments"]
         shown = (hung["FileName"], hung["Content"], hung["MimeType"])
         assert shown == ("Rechnung F-1 ü.pdf", PDF.decode(), "application/pdf")

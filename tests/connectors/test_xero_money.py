@@ -11,6 +11,7 @@ import pytest
 
 from connectors.base import Accounting, Adopted, Created, JournalLine, LedgerPayment, Ref, Rejected
 from connectors.errors import OutcomeUnknown
+from connectors.xero.client import Client
 from sandbox.core import Fault
 from sandbox.server import Running
 from sandbox.xero.bank import create_transaction
@@ -334,6 +335,59 @@ class TestJournals(XeroMoney):
         assert found.status == "voided"
         second = self.only(ledger.journals, draft)
         assert ledger.journals.find([draft]) == [second]
+
+
+class TestWhatStands(XeroMoney):
+    def test_what_stands_is_found_before_what_was_taken_back_later(self, running: Running, ledger: Accounting) -> None:
+        customer = self.customer(ledger)
+        money, fee = self.received(customer, 5_00), self.expense(5_00)
+        kept, gone = (self.only(ledger.payments, money) for _ in range(2))
+        ledger.void_payment(gone.ref, "v1")
+        (found,) = ledger.payments.find([money])
+        assert found is not None
+        assert found.ref == kept.ref
+        spent, wrong = (self.only(ledger.expenses, fee) for _ in range(2))
+        self.post(running, f"BankTransactions/{wrong.ref.id}", {"Status": "DELETED"})
+        assert ledger.expenses.find([fee]) == [spent]
+
+    def test_what_was_taken_back_is_not_adopted_when_it_is_refused_again(
+        self, running: Running, ledger: Accounting
+    ) -> None:
+        draft = self.expense(5_00)
+        made = self.only(ledger.expenses, draft)
+        self.post(running, f"BankTransactions/{made.ref.id}", {"Status": "DELETED"})
+        self.close_books(running, TODAY + timedelta(days=30))
+        assert "lock date" in self.refusal(ledger.expenses, draft)
+
+    def test_a_longer_key_is_another_journal(self, ledger: Accounting) -> None:
+        self.only(ledger.journals, self.journal(key="je_10"))
+        assert ledger.journals.find([self.journal(key="je_1")]) == [None]
+
+    def test_a_second_call_that_fails_leaves_several_transfers_unknown(
+        self, running: Running, ledger: Accounting
+    ) -> None:
+        drafts = [self.transfer(1_00, f"po_{number}") for number in range(2)]
+        running.sandbox.faults.ordered[:] = [Fault("xero", "error_before", "PUT", status=429, skip=1, times=-1)]
+        with pytest.raises(OutcomeUnknown):
+            ledger.transfers.create(drafts, "k1")
+        running.sandbox.faults.ordered.clear()
+        assert [one is not None for one in ledger.transfers.find(drafts)] == [True, False]
+
+    def test_an_answer_with_all_allocations_of_a_credit_is_read_for_the_one_that_was_made(
+        self, ledger: Accounting, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        original, sent = Client.put_one, []
+
+        def put_one(self: Client, *arguments: Any) -> Any:
+            sent.extend(original(self, *arguments))
+            return [sent[0], *reversed(sent[1:])]
+
+        monkeypatch.setattr(Client, "put_one", put_one)
+        customer = self.customer(ledger)
+        documents = [self.create(ledger, self.draft(customer, f"I-{number}")) for number in range(3)]
+        money = self.on_account(ledger, customer, 50_00)
+        made = [self.only(ledger.allocations, self.allocation(money.ref, "on_account", one, 1_00)) for one in documents]
+        assert [one.document_id for one in made] == [one.ref.id for one in documents]
 
 
 # --------------------------------------------------------------------------------------- what holds for all of them
