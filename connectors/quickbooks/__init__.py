@@ -12,7 +12,7 @@ What to know (sources in the company's documentation at developer.intuit.com):
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from connectors.base import (
@@ -27,6 +27,7 @@ from connectors.base import (
     LedgerDocument,
     LedgerPayment,
     LedgerSetup,
+    Memory,
     PaymentDraft,
     Ports,
     Probe,
@@ -186,6 +187,9 @@ def _if_found(read: Callable[[Row], Found], row: Row | None) -> Found | None:
 
 class QuickBooksLedger:
     """The accounting role at one QuickBooks company."""
+
+    # How long Intuit knows a requestid is not published, nor how late its queries are: none, and a minute of ours.
+    memory = Memory(keys=timedelta(0), lag=timedelta(minutes=1))
 
     def __init__(self, settings: Settings, ports: Ports) -> None:
         self._transport = Transport(settings, ports)

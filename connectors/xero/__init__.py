@@ -8,7 +8,7 @@ option. Dates of service, the mark and the e-mail of a document have no place at
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
@@ -22,6 +22,7 @@ from connectors.base import (
     LedgerDocument,
     LedgerPayment,
     LedgerSetup,
+    Memory,
     PaymentDraft,
     Ports,
     Probe,
@@ -43,6 +44,9 @@ __all__ = ["LIMITS", "Xero", "connect"]
 
 class Xero:
     """One organisation's ledger."""
+
+    # Keys live six minutes (Xero's idempotency guide). It publishes no delay of its lists; a minute is ours.
+    memory = Memory(keys=timedelta(minutes=6), lag=timedelta(minutes=1))
 
     def __init__(self, settings: Settings, ports: Ports) -> None:
         self._client = Client(settings, ports)

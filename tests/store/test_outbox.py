@@ -45,7 +45,7 @@ def test_an_object_is_meant_for_a_vendor_once(store: Store) -> None:
 
 def test_a_call_is_committed_to_with_its_key_and_counted(store: Store) -> None:
     add(store, 1, 2, 3)
-    outbox.mark_sending(store, waiting(store)[:2], "key-1")
+    outbox.mark_sending(store, waiting(store)[:2], "key-1", NOW)
     assert [(i.our_id, i.call_key, i.attempts) for i in waiting(store, "sending")] == [(1, "key-1", 1), (2, "key-1", 1)]
     assert ours(store) == [3]
     assert outbox.sent_together(store, "books", "document", "key-1") == 2
@@ -54,8 +54,8 @@ def test_a_call_is_committed_to_with_its_key_and_counted(store: Store) -> None:
 def test_what_a_stopped_process_left_as_being_sent_is_uncertain(store: Store) -> None:
     add(store, 1, 2)
     add(store, 3, connection="other")
-    outbox.mark_sending(store, waiting(store)[:1], "key-1")
-    outbox.mark_sending(store, outbox.waiting(store, "other", "document", "new"), "key-2")
+    outbox.mark_sending(store, waiting(store)[:1], "key-1", NOW)
+    outbox.mark_sending(store, outbox.waiting(store, "other", "document", "new"), "key-2", NOW)
     assert outbox.recover(store, "books", "document") == 1
     assert outbox.recover(store, "books", "document") == 0
     (intent,) = waiting(store, "uncertain")
@@ -65,7 +65,7 @@ def test_what_a_stopped_process_left_as_being_sent_is_uncertain(store: Store) ->
 
 def test_what_was_absent_at_the_vendor_goes_out_again_under_its_old_key(store: Store) -> None:
     add(store, 1)
-    outbox.mark_sending(store, waiting(store), "key-1")
+    outbox.mark_sending(store, waiting(store), "key-1", NOW)
     outbox.recover(store, "books", "document")
     outbox.mark(store, waiting(store, "uncertain"), "new")
     (intent,) = waiting(store)
@@ -74,7 +74,7 @@ def test_what_was_absent_at_the_vendor_goes_out_again_under_its_old_key(store: S
 
 def test_what_was_rejected_loses_its_key(store: Store) -> None:
     add(store, 1)
-    outbox.mark_sending(store, waiting(store), "key-1")
+    outbox.mark_sending(store, waiting(store), "key-1", NOW)
     outbox.mark(store, waiting(store, "sending"), "parked", "duplicate number", keep_key=False)
     (intent,) = waiting(store, "parked")
     assert (intent.call_key, intent.problem) == ("", "duplicate number")
@@ -84,8 +84,8 @@ def test_what_was_rejected_loses_its_key(store: Store) -> None:
 def test_those_that_went_out_together_stand_together_before_the_ones_that_never_did(store: Store) -> None:
     add(store, 1, 2, 3, 4, 5)
     one, two, three, four, _ = waiting(store)
-    outbox.mark_sending(store, [two, four], "key-a")
-    outbox.mark_sending(store, [one, three], "key-b")
+    outbox.mark_sending(store, [two, four], "key-a", NOW)
+    outbox.mark_sending(store, [one, three], "key-b", NOW)
     outbox.mark(store, [one, two, three, four], "new")
     assert ours(store) == [1, 3, 2, 4, 5]
 
