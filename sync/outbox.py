@@ -84,10 +84,7 @@ class _Push:
             self._report()
 
     def _waiting(self, state: outbox.State) -> list[Intent]:
-        """Return the intents in a state that are not put off."""
-        now = self._now()
-        found = outbox.waiting(self.store, self.connection, self.kind.name, state)
-        return [intent for intent in found if intent.not_before is None or intent.not_before <= now]
+        return outbox.waiting(self.store, self.connection, self.kind.name, state)
 
     def _now(self) -> datetime:
         return self.context.world.now()
@@ -105,11 +102,12 @@ class _Push:
             absent, now = list(group), self._now()
             gone = [one for one in absent if one.absent_at is not None and now - one.absent_at > self.memory.lag]
             doubtful = [one for one in absent if one not in gone]
+            repeatable = doubtful if self._is_repeatable(doubtful) else []
             with self.store.transaction():
-                outbox.mark(self.store, gone, "new", keep_key=False)
                 outbox.mark_absent(self.store, doubtful, now)
-                if self._is_repeatable(doubtful):
-                    outbox.mark(self.store, doubtful, "new")
+                for one in (*gone, *repeatable):
+                    problem = "" if one.problem == ACCEPT else one.problem
+                    outbox.mark(self.store, [one], "new", problem, keep_key=one not in gone)
 
     def _find(self, intents: Sequence[Intent]) -> list[Intent]:
         """Settle the intents that the vendor holds; return the others."""
@@ -139,7 +137,8 @@ class _Push:
     def _send_all(self) -> None:
         if self.read_back_at is not None and self._now() - self.read_back_at <= self.memory.lag:
             return  # what was sent just before a restore may be hidden still: what is not found now goes out next time
-        intents = self._waiting("new")
+        now = self._now()
+        intents = [one for one in self._waiting("new") if one.not_before is None or one.not_before <= now]
         done = 0
         for (_, alone), group in groupby(intents, key=lambda intent: (intent.call_key, intent.attempts > 1)):
             members = list(group)
@@ -202,7 +201,7 @@ class _Push:
     # ------------------------------------------------------------------------------------------------------- outcomes
 
     def _settle(self, intent: Intent, draft: Any, found: Any, *, adopted: bool) -> None:
-        """Note that the vendor holds the object. What was only found must agree with what is meant, else it is parked."""
+        """Note that the vendor holds the object. What was only found must agree with what is meant, or is parked."""
         difference = "" if intent.problem == ACCEPT else self.kind.differs(draft, found, adopted)
         if difference and adopted:
             outbox.park_with(self.store, intent, difference, sides.both(draft, found))
