@@ -1,4 +1,4 @@
-"""Real processes that are stopped, frozen and taken over: each step is finished or handed back, nothing is done twice."""
+"""Real processes that are stopped, frozen and taken over: each step ends or is handed back, nothing is done twice."""
 
 from __future__ import annotations
 

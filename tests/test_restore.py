@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+import app
 from sandbox.config_file import write_config
 from store import backup
-from tests.worlds import TODAY, Live
+from sync import credits
+from sync.credits import Wish
+from tests.worlds import NOBODY, TODAY, Live
 
 
 @pytest.fixture
@@ -82,6 +85,20 @@ def test_after_a_restore_a_month_of_business_is_found_in_the_books_and_done_nowh
     assert {item.code for item in live.items()} == {"mail_uncertain"}  # who got what, only a person can say
     live.done()
     assert books(live) == before
+
+
+def test_a_person_cannot_give_a_credit_note_before_the_books_were_read_back(live: Live) -> None:
+    live.sell()
+    live.done()
+    put_back(live, back_up(live))
+    world = app.LiveWorld(app.load_config(live.file), today=live.today)
+    with live.store() as store:
+        row = credits.find(store, "UK-00001")
+        with pytest.raises(ValueError, match="run `netterms sync` first"):
+            credits.give(store, world, NOBODY, row, Wish(), "agreed")
+    live.done()
+    with live.store() as store:
+        assert credits.give(store, world, NOBODY, row, Wish(), "agreed").number == "UK-CN-00001"
 
 
 def test_what_is_new_after_a_restore_gets_a_number_above_all_that_the_books_hold(live: Live) -> None:

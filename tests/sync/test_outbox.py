@@ -182,7 +182,7 @@ def test_a_document_booked_with_another_total_than_asked_for_counts_as_booked_an
 
 def forgetful(bench: Bench) -> None:
     """Let the ledger say nothing of how long it knows keys, and find what was written after a minute."""
-    bench.uk.memory = Memory(keys=timedelta(0), lag=timedelta(minutes=1))  # type: ignore[misc]
+    bench.uk.memory = Memory(keys=timedelta(0), lag=timedelta(minutes=1))
 
 
 def test_at_a_ledger_that_may_forget_keys_at_once_a_lost_call_waits_until_it_was_absent_twice(bench: Bench) -> None:
