@@ -635,6 +635,8 @@ def backup(ctx: click.Context, file: Path, force: bool, as_json: bool) -> None:
         raise _Wrong([f"{file} is there already: name another file, or give --force"])
     if not file.resolve().parent.is_dir():
         raise _Wrong([f"{file}: there is no folder {file.resolve().parent}"])
+    if not load_config(ctx.obj).store.exists():
+        raise _Wrong(["there is no store yet: nothing to back up"])
     with _store(ctx.obj) as store:
         if file.exists() and file.samefile(store.path):
             raise _Wrong([f"{file} is the store itself"])

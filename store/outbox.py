@@ -169,6 +169,12 @@ def mark(store: Store, intents: Sequence[Intent], state: State, problem: str = "
     )
 
 
+def mark_untried(store: Store, intents: Sequence[Intent], problem: str) -> None:
+    """Note that a call surely did nothing: it does not count, and whatever was in doubt before it still is."""
+    mark(store, intents, "new", problem)
+    store.many("UPDATE outbox SET attempts=attempts-1 WHERE id=?", [(intent.id,) for intent in intents])
+
+
 def mark_unknown(store: Store, intents: Sequence[Intent], problem: str) -> None:
     """Note that a call may have happened: whatever was seen before it says nothing any more."""
     mark(store, intents, "uncertain", problem)

@@ -368,6 +368,8 @@ ALTER TABLE outbox ADD COLUMN absent_at TEXT; -- when the vendor was first seen 
 ALTER TABLE outbox ADD COLUMN not_before TEXT; -- its calls keep failing: not tried again before
 ALTER TABLE outbox ADD COLUMN look INTEGER NOT NULL DEFAULT 0; -- 1: looked up before it goes out the first time
 ALTER TABLE outbox ADD COLUMN sides TEXT NOT NULL DEFAULT '[]'; -- of what differs: [what, ours, theirs]
+CREATE INDEX outbox_troubled ON outbox (connection, kind)
+    WHERE state='parked' OR not_before IS NOT NULL OR (state='done' AND problem<>'');
 CREATE TABLE retried ( -- parked intents that a person let go: made up anew, they are looked up first
     connection TEXT NOT NULL, kind TEXT NOT NULL, our_id INTEGER NOT NULL, currency TEXT NOT NULL,
     PRIMARY KEY (connection, kind, our_id, currency)

@@ -29,8 +29,8 @@ class LostDocuments:
         self._left = restores.lost(context.store, entity.key)
         if self._left:
             self._link(drafts)
-        self._ours = links.by_ours(context.store, entity.accounting, "customer")
-        self._theirs = links.by_vendor(context.store, entity.accounting, "customer")
+            self._ours = links.by_ours(context.store, entity.accounting, "customer")
+            self._theirs = links.by_vendor(context.store, entity.accounting, "customer")
 
     def _link(self, drafts: list[DocumentRow]) -> None:
         """Find the drafts' customers in the books, as far as that is certain: they may have been made there since."""
@@ -41,6 +41,8 @@ class LostDocuments:
 
     def match(self, row: DocumentRow) -> Lost | None:
         """Return the lost document that a draft is: the first of its customer, kind and amount."""
+        if not self._left:
+            return None
         link = self._ours.get((row.customer_id, row.currency))
         meant = (row.type, row.currency, row.total, link and link.vendor_id)
         return next(
@@ -49,6 +51,8 @@ class LostDocuments:
 
     def holds(self, row: DocumentRow) -> bool:
         """Say whether a draft may bill what a lost document bills: one of its customer, or of one not known here."""
+        if not self._left:
+            return False
         link = self._ours.get((row.customer_id, row.currency))
         if link is not None:
             return any(one.ledger_customer == link.vendor_id for one in self._left)

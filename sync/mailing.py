@@ -79,6 +79,7 @@ def hand_over(context: Context, parts: Sequence[Part], recipient: str, via: Via,
     with context.store.transaction():
         mail.mark_sending(context.store, [(row.id, step) for row, step in parts], recipient, via, name, now)
     try:
+        context.store.prove_lease()
         answer = send()
     except Refused as error:
         _note(context, name, "refused", str(error))

@@ -79,7 +79,7 @@ class _Push:
         self._look_first()
         try:
             self._send_all()
-            self._look_up(self._waiting("uncertain"))
+            self._look_up([intent for intent in self._waiting("uncertain") if intent.absent_at is None])
         finally:
             self._report()
 
@@ -130,7 +130,8 @@ class _Push:
         if not batch or not batch[0].call_key or batch[0].sent_at is None or batch[0].attempts > 1:
             return False
         age = abs(self._now() - batch[0].sent_at)  # a clock that was set back says nothing of the key's age
-        return age < self.memory.keys and batch[0].call_hash == outbox.call_hash(batch)
+        young = age < self.memory.keys / 2  # the other half is for the call to wait for its turn
+        return young and batch[0].call_hash == outbox.call_hash(batch)
 
     # --------------------------------------------------------------------------------------------------------- sending
 
@@ -166,10 +167,12 @@ class _Push:
             self._put_off(batch, str(error))
             return
         except (Retryable, AuthExpired, Stopping) as error:
-            self._note(batch, "new", str(error))
+            with self.store.transaction():
+                outbox.mark_untried(self.store, batch, str(error))
             raise
         except Refused as error:
-            self._note(batch, "parked", str(error))
+            with self.store.transaction():
+                outbox.mark(self.store, batch, "parked", str(error))
             return
         with self.store.transaction():
             for intent, draft, result in zip(batch, drafts, results, strict=True):
@@ -184,10 +187,6 @@ class _Push:
             return batch[0].call_key
         in_doubt = any(intent.absent_at is not None for intent in batch)
         return "" if in_doubt else self.context.world.new_key()
-
-    def _note(self, batch: Sequence[Intent], state: outbox.State, problem: str) -> None:
-        with self.store.transaction():
-            outbox.mark(self.store, batch, state, problem)
 
     def _put_off(self, batch: Sequence[Intent], problem: str) -> None:
         """Note that a call ended without an answer; what keeps doing so is tried further and further apart."""

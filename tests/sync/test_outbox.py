@@ -243,8 +243,9 @@ def test_a_clock_that_was_set_back_makes_no_key_young_again(bench: Bench) -> Non
     bench.later = timedelta(hours=-3)
     bench.run("push_documents")
     assert len(bench.uk.documents.sent) == 1
-    bench.later = timedelta(hours=-2)
-    bench.run("push_documents")
+    for hours in (-2, -1):
+        bench.later = timedelta(hours=hours)
+        bench.run("push_documents")
     assert states(bench) == ["done"]
 
 
@@ -383,6 +384,29 @@ def test_a_call_that_surely_did_nothing_leaves_everything_new_and_stops_only_its
     assert sorted(states(bench)) == ["done", "new", "new", "new", "new"]
     bench.run("push_documents")
     assert set(states(bench)) == {"done"}
+
+
+def test_calls_that_surely_did_nothing_do_not_tear_a_batch_apart(bench: Bench) -> None:
+    bench.uk.documents.acts = [fail(Retryable("too many calls"))] * 4
+    bench.bill("A", "B", "C")
+    for _ in range(5):
+        bench.run("push_documents")
+    assert [len(numbers) for _, numbers in bench.uk.documents.sent] == [3] * 5
+    assert len({key for key, _ in bench.uk.documents.sent}) == 1
+    assert states(bench) == ["done"] * 3
+
+
+def test_a_batch_in_doubt_stays_so_although_its_next_call_surely_did_nothing(bench: Bench) -> None:
+    bench.uk.documents.acts = [lost_before, fail(Retryable("too many calls"))]
+    bench.bill("A")
+    bench.run("push_documents")
+    bench.run("push_documents")
+    bench.later = timedelta(hours=1)  # its key may be forgotten now
+    bench.run("push_documents")
+    assert len(bench.uk.documents.sent) == 2
+    bench.run("push_documents")
+    assert len(bench.uk.documents.sent) == 3
+    assert states(bench) == ["done"]
 
 
 def test_a_daily_limit_stops_the_connection_without_losing_anything(bench: Bench) -> None:
