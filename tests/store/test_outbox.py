@@ -99,6 +99,15 @@ def test_the_age_of_a_key_counts_from_its_first_use_and_its_doubts_go_with_it(st
     assert (other.sent_at, other.absent_at) == (later, None)
 
 
+def test_what_was_seen_before_a_call_says_nothing_of_a_call_that_may_have_happened(store: Store) -> None:
+    add(store, 1, 2)
+    outbox.mark_sending(store, waiting(store), "key-1", NOW)
+    outbox.mark_absent(store, waiting(store, "sending"), NOW)
+    outbox.mark_unknown(store, waiting(store, "sending")[:1], "the answer was lost")
+    outbox.recover(store, "books", "document")  # the process stopped before it noted the other
+    assert [(intent.our_id, intent.absent_at) for intent in waiting(store, "uncertain")] == [(1, None), (2, None)]
+
+
 def test_a_payload_that_is_not_the_committed_one_is_noticed(store: Store) -> None:
     add(store, 1)
     assert waiting(store)[0].is_whole
