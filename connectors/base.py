@@ -7,7 +7,7 @@ UTC datetimes; dates are calendar dates in the company's zone. Every method may 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Generic, Literal, Protocol, TypeVar
 
@@ -54,6 +54,15 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
 
     credentials: Credentials
     clock: Clock
+
+
+class Memory(msgspec.Struct, frozen=True, kw_only=True):
+    """What a vendor remembers of a write: how long it surely knows the idempotency key (zero: nobody says how long),
+    and after how long a search surely finds what was written.
+    """
+
+    keys: timedelta
+    lag: timedelta
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
@@ -260,6 +269,8 @@ class PayingCustomer(msgspec.Struct, frozen=True, kw_only=True):
 
 class Payments(Protocol):
     """A payment provider."""
+
+    memory: Memory
 
     def probe(self) -> Probe:
         """Make the cheapest authenticated call."""
@@ -570,6 +581,7 @@ class LedgerSetup(msgspec.Struct, frozen=True, kw_only=True):
 class Accounting(Protocol):
     """A ledger: QuickBooks, Xero ..."""
 
+    memory: Memory
     customers: Collection[CustomerDraft, LedgerCustomer]
     documents: Collection[DocumentDraft, LedgerDocument]
     payments: Collection[PaymentDraft, LedgerPayment]

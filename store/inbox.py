@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from store import audit
+from store.audit import Actor
 from store.database import Store
 
 KEPT = timedelta(days=30)  # longer than any sender goes on repeating itself
@@ -18,6 +20,19 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     topic: str
     object: str
+    unreadable: bytes | None = None
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """An event as it is kept. ``replayed_at`` is when a person last asked for it to be handled again."""
+
+    id: int
+    connection: str
+    event_id: str
+    topic: str
+    object: str
+    received_at: datetime
+    replayed_at: datetime | None = None
     unreadable: bytes | None = None
 
 
@@ -50,11 +65,12 @@ def save(store: Store, connection: str, events: Sequence[Event], now: datetime) 
 
 
 def latest(store: Store, connection: str, until: datetime) -> datetime | None:
-    """Return when the newest event of a connection came in, of those received up to ``until``."""
-    found = store.one(
-        "SELECT max(received_at) FROM inbox WHERE connection=? AND received_at <= ?", connection, until.isoformat()
+    """Return when the newest event of a connection came in, or came up again, up to ``until``."""
+    newest = (
+        store.one(f"SELECT max({at}) FROM inbox WHERE connection=? AND {at} <= ?", connection, until.isoformat())
+        for at in ("received_at", "replayed_at")
     )
-    return None if found is None else datetime.fromisoformat(found)
+    return max((datetime.fromisoformat(at) for at in newest if at is not None), default=None)
 
 
 def unreadable(store: Store) -> list[Unreadable]:
@@ -63,8 +79,34 @@ def unreadable(store: Store) -> list[Unreadable]:
         Unreadable,
         "SELECT i.connection, g.count, g.since, i.received_at AS newest, i.unreadable AS latest FROM inbox i JOIN"
         " (SELECT max(id) AS id, count(*) AS count, min(received_at) AS since FROM inbox WHERE unreadable IS NOT NULL"
+        " AND replayed_at IS NULL"
         " GROUP BY connection) g ON g.id = i.id ORDER BY i.connection",
     )
+
+
+def stored_unreadable(store: Store) -> list[Stored]:
+    """Return every event that nobody could read and no person has had handled, oldest first."""
+    sql = "SELECT * FROM inbox WHERE unreadable IS NOT NULL AND replayed_at IS NULL ORDER BY id"
+    return store.rows(Stored, sql)
+
+
+def between(store: Store, connection: str, after: datetime | None, until: datetime) -> list[Stored]:
+    """Return the events of a connection that came in, or came up again, after a moment (None: ever) until another."""
+    return store.rows(
+        Stored,
+        "SELECT * FROM inbox WHERE connection=? AND coalesce(replayed_at, received_at) > ?"
+        " AND coalesce(replayed_at, received_at) <= ? ORDER BY id",
+        connection,
+        "" if after is None else after.isoformat(),
+        until.isoformat(),
+    )
+
+
+def replay(store: Store, actor: Actor, events: Sequence[Stored]) -> None:
+    """Let events count as if they had just come in. Call inside a transaction."""
+    store.many("UPDATE inbox SET replayed_at=? WHERE id=?", [(actor.at.isoformat(), event.id) for event in events])
+    for event in events:
+        audit.write(store, actor, "webhook replayed", f"event:{event.connection}:{event.event_id}")
 
 
 def forget(store: Store, now: datetime) -> int:

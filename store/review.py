@@ -38,6 +38,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     fix: str
     actions: str
     state: Literal["open", "dismissed", "closed"]
+    owner: str = ""
 
     @property
     def choices(self) -> list[str]:
@@ -109,6 +110,13 @@ def about_contracts(store: Store, job: str) -> dict[str, dict[str, Literal["open
 def get(store: Store, item_id: int) -> Item | None:
     """Return one item."""
     return store.first(Item, "SELECT * FROM reviews WHERE id=?", item_id)
+
+
+def give_to(store: Store, actor: Actor, item: Item, owner: str) -> None:
+    """Say who looks after an item; empty: nobody any more. Call inside a transaction."""
+    if owner != item.owner:
+        store.execute("UPDATE reviews SET owner=? WHERE id=?", owner, item.id)
+        audit.write(store, actor, "owner", f"review:{item.id}", before={"owner": item.owner}, after={"owner": owner})
 
 
 def decide(store: Store, actor: Actor, item: Item, action: str, reason: str) -> None:

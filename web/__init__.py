@@ -10,11 +10,11 @@ from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.wrappers import Response as Answer
 
 from sync.context import World
-from web import contracts, credits, customers, documents, jobs, milestones, pages, payments, reviews
+from web import contracts, credits, customers, documents, inbox, jobs, milestones, pages, payments, reviews
 from web.access import Access, guard
 from web.site import FILTERS, GLOBALS, Site
 
-_PAGES = (pages, customers, contracts, milestones, documents, credits, payments, reviews, jobs)
+_PAGES = (pages, customers, contracts, milestones, documents, credits, payments, reviews, jobs, inbox)
 
 
 def create_app(store: Path, world: World, cadence: Mapping[str, int], access: Access) -> Flask:

@@ -11,7 +11,7 @@ What to know (sources in the company's documentation at developer.intuit.com):
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from connectors.base import (
     AllocationDraft,
@@ -28,6 +28,7 @@ from connectors.base import (
     LedgerEntry,
     LedgerPayment,
     LedgerSetup,
+    Memory,
     PaymentDraft,
     Ports,
     Probe,
@@ -54,6 +55,9 @@ def connect(settings: Settings, ports: Ports) -> QuickBooksLedger:
 
 class QuickBooksLedger:
     """The accounting role at one QuickBooks company."""
+
+    # How long Intuit knows a requestid is not published, nor how late its queries are: none, and a minute of ours.
+    memory = Memory(keys=timedelta(0), lag=timedelta(minutes=1))
 
     def __init__(self, settings: Settings, ports: Ports) -> None:
         self._transport = Transport(settings, ports)

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import stripe
 
-from connectors.base import PayingCustomer, PaymentPage, Ports, Probe, ReceivedPayment, Settings, Unreadable
+from connectors.base import Memory, PayingCustomer, PaymentPage, Ports, Probe, ReceivedPayment, Settings, Unreadable
 from connectors.errors import ConnectorError, OutcomeUnknown, Refused, Retryable
 from connectors.http import TIMEOUT, Caller, Limit, Limiter, Session, redact, status_error
 from connectors.stripe.objects import Account, Charge, Customers, Events, Move, Moves
@@ -103,6 +103,9 @@ class _Transport(stripe.RequestsClient):
 
 class Stripe:
     """The ``Payments`` role for one account."""
+
+    # Keys may be forgotten after 24 hours, and a search is up to a minute late (docs.stripe.com).
+    memory = Memory(keys=timedelta(hours=24), lag=timedelta(minutes=1))
 
     def __init__(self, settings: Settings, ports: Ports) -> None:
         self._settings = settings

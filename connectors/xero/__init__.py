@@ -9,7 +9,7 @@ place at Xero and are not sent.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from connectors.base import (
     AllocationDraft,
@@ -26,6 +26,7 @@ from connectors.base import (
     LedgerEntry,
     LedgerPayment,
     LedgerSetup,
+    Memory,
     PaymentDraft,
     Ports,
     Probe,
@@ -51,6 +52,9 @@ __all__ = ["LIMITS", "Xero", "connect"]
 
 class Xero:
     """One organisation's ledger."""
+
+    # Keys live six minutes (Xero's idempotency guide). It publishes no delay of its lists; a minute is ours.
+    memory = Memory(keys=timedelta(minutes=6), lag=timedelta(minutes=1))
 
     def __init__(self, settings: Settings, ports: Ports) -> None:
         self._client = client = Client(settings, ports)

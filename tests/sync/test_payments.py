@@ -212,3 +212,37 @@ def test_payments_of_each_entity_pay_its_own_invoices_in_its_own_books(live: Liv
     state = live.sandbox.vendors["quickbooks"].state()
     assert [row["Balance"] for row in state["invoices"]] == [0]
     assert len(state["payments"]) == len(live.sandbox.vendors["xero"].state()["payments"]) == 1
+
+
+# --------------------------------------------------------------------------------------- order, and whose posting it is
+
+
+def test_a_payment_waits_for_its_document_and_a_document_for_its_customer(live: Live) -> None:
+    live.sell()
+    live.fault("xero", "unauthorized", method="PUT", path="Contacts", times=-1)
+    live.sync(*DAILY)
+    live.pay(100_00, "UK-00001")
+    live.sync("pull_payments", "match_payments", "post_payments")
+    assert live.rows("SELECT kind, state FROM outbox") == [("customer", "new")]
+    live.mend()
+    live.done()
+    assert live.rows("SELECT kind, state FROM outbox ORDER BY id") == [
+        ("customer", "done"), ("document", "done"), ("payment", "done"),
+    ]  # fmt: skip
+
+
+def test_a_posting_of_ours_whose_answer_was_lost_is_not_taken_for_one_that_somebody_typed(live: Live) -> None:
+    live.sell()
+    live.done()
+    live.pay(100_00, "UK-00001")
+    live.done("pull_payments", "match_payments")
+    live.fault("xero", "reset_after", method="PUT", path="Payments")
+    live.fault("xero", "unauthorized", method="GET", path="Payments", times=1)
+    live.sync("post_payments")
+    assert live.rows("SELECT state FROM outbox WHERE kind='payment'") == [("uncertain",)]
+    live.mend()
+    live.done("pull_ledger")
+    assert live.rows("SELECT count(*) FROM payments") == [(1,)]
+    live.done()
+    assert live.rows("SELECT state FROM outbox WHERE kind='payment'") == [("done",)]
+    assert len(live.sandbox.vendors["xero"].state()["payments"]) == 1

@@ -60,7 +60,7 @@ def crawled(walked: Live) -> dict[str, str]:
 def test_every_link_leads_to_a_page_and_every_kind_of_page_is_reached(crawled: dict[str, str], walked: Live) -> None:
     kinds = {re.sub(r"/(\d+|D\d+)(?=/|$)", "/…", path.partition("?")[0]) for path in crawled}
     single = {"/customers/…", "/contracts/…", "/invoices/…", "/payments/…", "/review/…"}
-    single |= {"/invoices/…/credit", "/drafts/…/proforma"}
+    single |= {"/invoices/…/credit", "/drafts/…/proforma", "/inbox"}
     assert kinds == {"/", *LISTS, *single}
 
 
