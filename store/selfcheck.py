@@ -346,15 +346,6 @@ def cursors_gone_back(store: Store) -> list[Hit]:
     )
 
 
-def note_cursors(store: Store) -> None:
-    """Remember how far each stream was ever read. Call inside a transaction."""
-    store.execute(
-        "INSERT INTO pull_notes (connection, name, value) SELECT connection, 'reached ' || stream, value FROM cursors"
-        " WHERE true ON CONFLICT (connection, name) DO UPDATE SET value=excluded.value"
-        " WHERE pull_notes.value<excluded.value"
-    )
-
-
 # ------------------------------------------------------------------------------------------------ what planning noted
 
 
