@@ -81,6 +81,12 @@ def known(store: Store, connection: str, kind: str) -> set[int]:
     return {our_id for (our_id,) in rows}
 
 
+def under_way(store: Store, connection: str, kind: str, field: str) -> set[str]:
+    """Return a field of the payload of every object that the vendor may hold already without our knowing it."""
+    sql = "SELECT payload ->> ? FROM outbox WHERE connection=? AND kind=? AND state IN ('new', 'sending', 'uncertain')"
+    return {value for (value,) in store.tuples(sql, f"$.{field}", connection, kind) if value}
+
+
 def waiting(store: Store, connection: str, kind: str, state: State) -> list[Intent]:
     """Return the intents in ``state``, oldest first; those sent together before stand together."""
     return store.rows(

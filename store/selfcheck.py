@@ -87,6 +87,15 @@ def applied_across_currencies(store: Store) -> list[Hit]:
     )
 
 
+def counted_twice(store: Store) -> list[Hit]:
+    """A payment in the books that we posted there counts as money of its own beside the one that it posts."""
+    return _hits(
+        store,
+        "SELECT 'payment:' || p.id, p.vendor_id, 'money of its own', 'a posting of ours', '' FROM payments p"
+        " JOIN links l ON l.connection=p.connection AND l.kind='payment' AND l.vendor_id=p.vendor_id",
+    )
+
+
 _PAID = "SELECT {0} AS id, sum(amount) AS paid FROM applications WHERE {0} IS NOT NULL GROUP BY {0}"
 
 

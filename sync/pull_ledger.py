@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from billing.money import display
 from connectors.base import LedgerDocument, LedgerPayment
-from store import cash, contracts, foreign, invoices, ledger, links
+from store import cash, contracts, foreign, invoices, ledger, links, outbox
 from store.foreign import ForeignRow
 from store.invoices import DocumentRow
 from store.review import Finding
@@ -23,12 +23,16 @@ def run(context: Context) -> None:
 
 
 def _take_payments(context: Context, entity: Entity, connection: str) -> None:
-    """Payments typed into the books for our invoices count like any other, and are not posted again."""
+    """Payments typed into the books for our invoices count like any other, and are not posted again.
+
+    One of ours whose answer was lost is none of them: posting it again finds it.
+    """
+    flying = outbox.under_way(context.store, connection, "payment", "key")
     ours = links.by_vendor(context.store, connection, "payment")
     documents = links.by_vendor(context.store, connection, "document")
     for payment in ledger.objects(context.store, connection, "payment", LedgerPayment):
         parts = [(documents[key], amount) for key, amount in payment.applied.items() if key in documents]
-        if payment.ref.id in ours or payment.status != "active" or not parts:
+        if payment.ref.id in ours or payment.key in flying or payment.status != "active" or not parts:
             continue
         if sum(payment.applied.values()) + payment.unapplied > payment.amount:
             continue  # a part of it is a credit note's, and which is not told: the balances show it

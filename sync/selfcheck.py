@@ -61,8 +61,9 @@ def check(context: Context, *, full: bool) -> None:
     for done, one in enumerate(checks, 1):
         for hit in one.find(context):
             context.find(_finding(one, hit))
-            context.count("hits")
         context.progress(done, len(checks))
+    if context.findings:
+        context.message = f"{len(context.findings)} hit(s)"
     with context.store.transaction():
         deals.note_cursors(context.store)
     if not any(finding.subject == "audit" for finding in context.findings):
@@ -140,7 +141,7 @@ def _stuck(context: Context) -> list[Hit]:
 PLANNED_SAYS = "what planning noted is what planning it anew finds"
 CHECKS = (
     Check("I2", "every cent of a payment is in one place",
-          _of_store(selfcheck.overspent_payments, selfcheck.applied_across_currencies)),
+          _of_store(selfcheck.overspent_payments, selfcheck.applied_across_currencies, selfcheck.counted_twice)),
     Check("I3", "nothing is booked twice",
           _of_ledgers(selfcheck.documents_twice_in_books, selfcheck.payments_twice_in_books)),
     Check("I3", "numbers have no gaps", _of_store(selfcheck.gaps_in_numbers)),

@@ -8,7 +8,6 @@ process die before or after one, which is a ``BaseException`` that nothing of ou
 from __future__ import annotations
 
 import io
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
@@ -18,14 +17,15 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from flask import Response
+from flask import Response, jsonify
+from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # the one that the store uses
 from werkzeug.test import Client
 
 import sandbox.core
-import store.database
 from sandbox.core import Fault, Faults, Vendor
 from store import dialect
 
+DatabaseError: type[Exception] = sqlite3.Error
 LATENCY = 0.05  # virtual seconds that a call takes
 
 
@@ -90,30 +90,44 @@ class ShownFaults(Faults):
         self.shown = 0
         self.random: Callable[[str, str, str], Fault | None] = lambda vendor, method, path: None
         self.outage = 0.0  # until this virtual second nobody answers
+        self.blind_after_loss = False  # the search that follows a lost answer does not find what was made
+        self.meanwhile: Callable[[], None] | None = None  # what somebody does while an answer is lost
+        self._blind = ""
 
     def next(self, vendor: str, method: str, path: str) -> Fault | None:
         """Return the fault to show on this call: one that is ordered, else one of chance."""
         if not self.steps.running:
             return None
         if self.time.seconds < self.outage:
-            return Fault(vendor, "refused")
+            return Fault(vendor, "refused_before")
+        if self._blind == vendor and method == "GET":
+            self._blind = ""
+            return Fault(vendor, "blind")
         return super().next(vendor, method, path) or self.random(vendor, method, path)
 
     def show(self, fault: Fault, handle: Callable[[], Response], vendor: Vendor) -> Response:  # type: ignore[override]
         """Answer one call with a fault."""
         self.shown += 1
+        if self.blind_after_loss and fault.kind.endswith("_after"):
+            self._blind = vendor.name
+        if self.meanwhile is not None:
+            self.meanwhile()
         if fault.kind == "unauthorized":
             return vendor.unauthorized()
-        if fault.kind == "refused":
+        if fault.kind.startswith("refused"):
             raise Lost("refused")
         answer = None if fault.kind.endswith("_before") else handle()
         if fault.kind.startswith("error"):
             return Response(fault.body, fault.status, fault.headers)
+        if fault.kind == "blind":
+            assert answer is not None
+            found = answer.get_json()
+            return jsonify({name: [] if isinstance(value, list) else value for name, value in found.items()})
         if fault.kind == "wrong_shape":
             return Response('{"unexpected": ["shape"]}', 200, content_type="application/json")
-        if fault.kind == "html":
+        if fault.kind.startswith("html"):
             return Response("<html>502 Bad Gateway</html>", 502, content_type="text/html")
-        if fault.kind == "redirect":
+        if fault.kind.startswith("redirect"):
             return Response("", 302, {"Location": "http://127.0.0.1:9/elsewhere"})
         if fault.kind == "cut_body":
             assert answer is not None
@@ -143,7 +157,7 @@ class Wire:
         self.steps.at(what, after=True)
         return answer
 
-    def through_requests(self, adapter: Any, request: Any, **_: Any) -> requests.Response:
+    def through_requests(self, request: Any) -> requests.Response:
         """Stand in for ``requests.adapters.HTTPAdapter.send``."""
         try:
             answer = self.call(request.method, request.url, request.headers, request.body)
@@ -158,7 +172,7 @@ class Wire:
         response.url, response.request = request.url, request
         return response
 
-    def through_urllib3(self, pool: Any, method: str, url: str, *, body: Any = None, headers: Any = None, **_: Any) -> Any:
+    def through_urllib3(self, method: str, url: str, *, body: Any = None, headers: Any = None, **_: Any) -> Any:
         """Stand in for ``urllib3.PoolManager.request``."""
         try:
             answer = self.call(method, url, headers or {}, body)
@@ -203,19 +217,12 @@ def wired(wire: Wire) -> Iterator[None]:
     time = SimpleNamespace(monotonic=wire.time.monotonic, sleep=wire.time.sleep)
     with ExitStack() as stack:
         for patched in (
-            patch.object(requests.adapters.HTTPAdapter, "send", lambda self, request, **k: wire.through_requests(self, request)),
-            patch.object(urllib3.PoolManager, "request", wire_request(wire)),
+            patch.object(
+                requests.adapters.HTTPAdapter, "send", lambda _, request, **more: wire.through_requests(request)
+            ),
+            patch.object(urllib3.PoolManager, "request", lambda _, *call, **more: wire.through_urllib3(*call, **more)),
             patch.object(sandbox.core, "time", time),
-            patch.object(store.database.dialect, "transaction", transaction),
+            patch.object(dialect, "transaction", transaction),
         ):
             stack.enter_context(patched)
         yield
-
-
-def wire_request(wire: Wire) -> Callable[..., Any]:
-    """Return ``PoolManager.request`` over ``wire``."""
-    return lambda self, method, url, **more: wire.through_urllib3(self, method, url, **more)
-
-
-if "pytest" not in sys.modules:
-    urllib3.disable_warnings()
