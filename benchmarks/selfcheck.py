@@ -39,8 +39,8 @@ def prepare(path: Path, contracts: int) -> dict[str, Any]:
         store.execute("UPDATE documents SET open=CASE WHEN id % 2 THEN total ELSE 0 END WHERE number IS NOT NULL")
         store.execute(
             "INSERT INTO payments (id, connection, vendor_id, entity, currency, amount, status, received_on, digest,"
-            " data) SELECT id, 'stripe', 'ch_' || id, 'us', 'USD', total, 'succeeded', issue_on, '', '{}' FROM documents"
-            " WHERE number IS NOT NULL AND id % 2=0"
+            " data) SELECT id, 'stripe', 'ch_' || id, 'us', 'USD', total, 'succeeded', issue_on, '', '{}'"
+            " FROM documents WHERE number IS NOT NULL AND id % 2=0"
         )
         store.execute(
             "INSERT INTO applications (payment_id, document_id, amount, reason) SELECT id, id, amount, '' FROM payments"
@@ -54,10 +54,8 @@ def prepare(path: Path, contracts: int) -> dict[str, Any]:
                 deeds.append(Deed("received", f"payment:stripe:ch_{key}", after={"amount": total, "refunded": 0}))
                 deeds.append(Deed("applied", f"document:{key}", after={"payment": f"ch_{key}", "amount": total}))
         audit.write_many(store, actor, deeds)
-        return {
-            "documents": store.one("SELECT count(*) FROM documents"), "payments": store.one("SELECT count(*) FROM payments"),
-            "trail": store.one("SELECT count(*) FROM audit"),
-        }  # fmt: skip
+        tables = {"documents": "documents", "payments": "payments", "trail": "audit"}
+        return {name: store.one(f"SELECT count(*) FROM {table}") for name, table in tables.items()}
 
 
 def check(path: Path, *, full: bool) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def golden() -> tuple[list[Step], dict[str, set[tuple[str, str]]]]:
             company.sync()
             steps += company.steps.seen
         called = {
-            name: {tuple(call.split(" ", 1)) for call in vendor.calls}  # type: ignore[misc]
+            name: {(call.partition(" ")[0], call.partition(" ")[2]) for call in vendor.calls}
             for name, vendor in company.sandbox.vendors.items()
         }
     return steps, called
