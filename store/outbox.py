@@ -81,10 +81,11 @@ def known(store: Store, connection: str, kind: str) -> set[int]:
     return {our_id for (our_id,) in rows}
 
 
-def under_way(store: Store, connection: str, kind: str, field: str) -> set[str]:
-    """Return a field of the payload of every object that the vendor may hold already without our knowing it."""
-    sql = "SELECT payload ->> ? FROM outbox WHERE connection=? AND kind=? AND state IN ('new', 'sending', 'uncertain')"
-    return {value for (value,) in store.tuples(sql, f"$.{field}", connection, kind) if value}
+def unsettled_keys(store: Store, connection: str, kind: str) -> set[str]:
+    """Return the keys of objects that the vendor may hold already without our knowing it."""
+    sql = "SELECT payload ->> 'key' FROM outbox WHERE connection=? AND kind=?"
+    sql += " AND state IN ('new', 'sending', 'uncertain')"
+    return {key for (key,) in store.tuples(sql, connection, kind) if key}
 
 
 def waiting(store: Store, connection: str, kind: str, state: State) -> list[Intent]:

@@ -44,6 +44,16 @@ def held(store: Store, kind: str) -> set[str]:
     return {subject.partition(":")[2] for (subject,) in store.tuples(sql, f"{kind}:%")}
 
 
+def doubted_drafts(store: Store) -> set[int]:
+    """Return the drafts with lines of contracts that an open hit concerns."""
+    contracts = f"SELECT substr(subject, 10) FROM ({OPEN_ITEMS} AND subject LIKE 'contract:%')"
+    sql = (
+        f"SELECT id FROM documents WHERE number IS NULL AND contract IN ({contracts})"
+        f" UNION SELECT document_id FROM shared_documents WHERE contract IN ({contracts})"
+    )
+    return {key for (key,) in store.tuples(sql)}
+
+
 def _hits(store: Store, sql: str, *values: object) -> list[Hit]:
     return [Hit(*row) for row in store.tuples(f"{sql} LIMIT {MOST}", *values)]
 

@@ -8,8 +8,9 @@ from typing import Literal
 from billing.amendments import in_force
 from billing.draft import Draft
 from billing.lint import ADVICE
-from store import contracts, invoices, planned, review, selfcheck
+from store import contracts, invoices, planned, review
 from store.invoices import DocumentRow
+from store.selfcheck import doubted_drafts
 from sync.context import Context, Entity
 from sync.paper import dated
 
@@ -18,23 +19,21 @@ Told = Mapping[str, Mapping[str, Literal["open", "dismissed"]]]  # by contract: 
 
 def run(context: Context) -> None:
     """Issue every draft that may leave: approved by a person, or of an entity that approves by itself."""
-    rows = invoices.drafts(context.store)
+    doubted = doubted_drafts(context.store)
+    rows = [row for row in invoices.drafts(context.store) if row.id not in doubted]
     told = review.about_contracts(context.store, "plan_invoices") if rows else {}
-    doubted = selfcheck.held(context.store, "contract")
     for done, row in enumerate(rows, 1):
         entity = context.world.entities.get(row.entity)
         if entity is not None and (row.status == "approved" or entity.approve == "auto"):
-            _leave(context, entity, row, told, doubted)
+            _leave(context, entity, row, told)
         context.progress(done, len(rows))
 
 
-def _leave(context: Context, entity: Entity, row: DocumentRow, told: Told, doubted: set[str]) -> None:
+def _leave(context: Context, entity: Entity, row: DocumentRow, told: Told) -> None:
     """Issue a draft that nothing holds back: a deal, a missing PO number, or what a person must look at first."""
     draft, today = row.draft, context.today(entity.key)
     keys = dict.fromkeys([row.contract, *(one.line.contract for one in draft.lines)])
     if not draft.may_leave(approved=True) or not (row.status == "approved" or _is_decided(draft, keys, told)):
-        return
-    if not doubted.isdisjoint(keys):
         return
     agreed = []
     for key in keys:

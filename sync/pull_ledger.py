@@ -27,7 +27,7 @@ def _take_payments(context: Context, entity: Entity, connection: str) -> None:
 
     One of ours whose answer was lost is none of them: posting it again finds it.
     """
-    flying = outbox.under_way(context.store, connection, "payment", "key")
+    flying = outbox.unsettled_keys(context.store, connection, "payment")
     ours = links.by_vendor(context.store, connection, "payment")
     documents = links.by_vendor(context.store, connection, "document")
     for payment in ledger.objects(context.store, connection, "payment", LedgerPayment):

@@ -542,7 +542,7 @@ def teeth() -> list[Tooth]:
         ),
         Tooth(
             "postings under way taken for typed money",
-            [patch.object(outbox, "under_way", lambda *_: set())],
+            [patch.object(outbox, "unsettled_keys", lambda *_: set())],
             [posted_and_read],
         ),
         Tooth("voided lines billed again", [patch.object(contracts, "hold", _not_held)], [voided_and_billed]),
