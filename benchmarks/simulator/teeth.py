@@ -25,7 +25,6 @@ from sandbox.core import Fault
 from store import audit, cash, contracts, deals, dialect, inbox, invoices, links, mail, outbox, planned, runs
 from store.database import LeaseLost, Store
 from sync import books, issue_invoices, mailing, pull_ledger, push_documents
-from sync import outbox as sending
 from sync.context import Context
 from sync.paper import dated
 
@@ -271,49 +270,30 @@ AFTER_MAIL = Step("mail", True)
 # ---------------------------------------------------------------------------------------------------------- the bugs
 
 
-def _key_made_anew(context: Context, connection: str, kind: Any, call_key: str, batch: Any) -> str:
-    return context.world.new_key()
+_mark, _mark_sending = outbox.mark, outbox.mark_sending
 
 
-def _sent_before_it_is_noted(context: Context, ledger: Any, kind: Any, batch: Any, key: str) -> None:
-    """Call first, commit afterwards."""
-    drafts = [sending._draft(kind, intent) for intent in batch]
-    results = kind.collection(ledger).create(drafts, key)
-    with context.store.transaction():
-        outbox.mark_sending(context.store, batch, key)
-        for intent, draft, result in zip(batch, drafts, results, strict=True):
-            sending._settle(context, kind, intent, draft, result.found, adopted=False)
+def _keys_forgotten(store: Store, intents: Any, state: Any, *more: Any, **named: Any) -> None:
+    """Forget under which key a call was made."""
+    _mark(store, intents, state, *more, **{**named, "keep_key": False})
 
 
-def _noted_as_done_before(context: Context, ledger: Any, kind: Any, batch: Any, key: str) -> None:
+def _not_noted(store: Store, intents: Any, *more: Any) -> None:
+    """Call without having committed to it."""
+
+
+def _noted_as_done(store: Store, intents: Any, *more: Any) -> None:
     """Commit that it is done, then call."""
-    drafts = [sending._draft(kind, intent) for intent in batch]
-    with context.store.transaction():
-        outbox.mark(context.store, batch, "done")
-    results = kind.collection(ledger).create(drafts, key)
-    with context.store.transaction():
-        for intent, draft, result in zip(batch, drafts, results, strict=True):
-            sending._settle(context, kind, intent, draft, result.found, adopted=False)
+    _mark_sending(store, intents, *more)
+    _mark(store, intents, "done")
 
 
-_send = sending._send
-
-
-def _sent_again_after_a_timeout(context: Context, ledger: Any, kind: Any, batch: Any, key: str) -> None:
-    """Take an unknown outcome for none."""
-    with context.store.transaction():
-        outbox.mark_sending(context.store, batch, key)
-    drafts = [sending._draft(kind, intent) for intent in batch]
-    try:
-        results = kind.collection(ledger).create(drafts, key)
-    except OutcomeUnknown:
-        results = kind.collection(ledger).create(drafts, context.world.new_key())
-    with context.store.transaction():
-        for intent, draft, result in zip(batch, drafts, results, strict=True):
-            if hasattr(result, "found"):
-                sending._settle(context, kind, intent, draft, result.found, adopted=False)
-            else:
-                outbox.mark(context.store, [intent], "parked", "refused")
+def _taken_for_undone(store: Store, intents: Any, state: Any, *more: Any, **named: Any) -> None:
+    """Take an unknown outcome for none: it goes out again without a look."""
+    if state == "uncertain":
+        _mark(store, intents, "new", "", keep_key=False)
+    else:
+        _mark(store, intents, state, *more, **named)
 
 
 def _cursor_before_rows(context: Context, connection: str, changes: Any, *, complete: bool) -> None:
@@ -490,16 +470,14 @@ def teeth() -> list[Tooth]:
     after_payment = lambda: dies_at(AFTER_PAYMENT)  # noqa: E731
     after_invoice = lambda: dies_at(AFTER_INVOICE)  # noqa: E731
     return [
-        Tooth("another idempotency key on each try", [patch.object(sending, "_key", _key_made_anew)], [blind_payment]),
-        Tooth("sent before it is noted", [patch.object(sending, "_send", _sent_before_it_is_noted)], [after_payment]),
+        Tooth("another idempotency key on each try", [patch.object(outbox, "mark", _keys_forgotten)], [blind_payment]),
+        Tooth("sent before it is noted", [patch.object(outbox, "mark_sending", _not_noted)], [after_payment]),
         Tooth(
             "noted as done before it is sent",
-            [patch.object(sending, "_send", _noted_as_done_before)],
+            [patch.object(outbox, "mark_sending", _noted_as_done)],
             [lambda: dies_at(Step(AFTER_INVOICE.what, False))],
         ),
-        Tooth(
-            "sent again after a timeout", [patch.object(sending, "_send", _sent_again_after_a_timeout)], [lost_payment]
-        ),
+        Tooth("sent again after a timeout", [patch.object(outbox, "mark", _taken_for_undone)], [lost_payment]),
         Tooth("what was being sent is forgotten", [patch.object(outbox, "recover", _recover_nothing)], [after_invoice]),
         Tooth(
             "adopted by its number alone",
