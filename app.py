@@ -720,6 +720,34 @@ def verify(ctx: click.Context, as_json: bool) -> None:
 
 
 @main.command()
+@click.option("--full", is_flag=True, help="Plan every contract anew instead of a sample.")
+@JSON
+@click.pass_context
+def selfcheck(ctx: click.Context, full: bool, as_json: bool) -> None:
+    """Check what must be true of the store, as the nightly job does; exit code 1 when something is not."""
+    from store import review as items
+    from sync.jobs import select
+    from sync.selfcheck import everything
+
+    config = load_config(ctx.obj)
+    steps = [everything()] if full else select(("selfcheck",))
+    found: list[Any] = []
+    results, _ = run_jobs(
+        config, quiet=as_json, steps=steps, look=lambda store: found.extend(items.of_job(store, "selfcheck"))
+    )
+    if as_json:
+        hits = [
+            {"subject": one.subject, "check": one.detail, "state": one.state, "message": one.message} for one in found
+        ]
+        _print_json({"ok": not found and exit_code(results) == OK, "full": full, "hits": hits})
+    else:
+        for one in found:
+            click.echo(f"- {one.message}")
+        click.echo(f"{len(found)} hit(s)." if found else results[0].message or "Everything is as it must be.")
+    ctx.exit(exit_code(results) or (FAILED if found else OK))
+
+
+@main.command()
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @click.option("--usage", type=FILE, help="Usage records (JSON lines, or CSV with a header).")
 @click.option("--events", type=FILE, help="Accepted milestones and index values (JSON lines, or CSV with a header).")

@@ -98,6 +98,11 @@ class Store:
         found = self._connection.execute(sql, values).fetchall()
         return [msgspec.convert(dict(row), record, strict=False) for row in found]
 
+    def scan(self, record: type[T], sql: str, *values: Any) -> Iterator[T]:
+        """Yield the rows of a query as ``record`` structs one by one, however many there are."""
+        for row in self._connection.execute(sql, values):
+            yield msgspec.convert(dict(row), record, strict=False)
+
     def first(self, record: type[T], sql: str, *values: Any) -> T | None:
         """Return the first row as ``record``, or None."""
         row = self._connection.execute(sql, values).fetchone()

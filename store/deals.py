@@ -117,3 +117,12 @@ def set_cursor(store: Store, connection: str, stream: str, value: datetime | Non
             stream,
             value.isoformat(),
         )
+
+
+def note_cursors(store: Store) -> None:
+    """Remember how far each stream was ever read. Call inside a transaction."""
+    store.execute(
+        "INSERT INTO pull_notes (connection, name, value) SELECT connection, 'reached ' || stream, value FROM cursors"
+        " WHERE true ON CONFLICT (connection, name) DO UPDATE SET value=excluded.value"
+        " WHERE pull_notes.value<excluded.value"
+    )

@@ -224,9 +224,13 @@ def doubt_all(store: Store) -> int:
 
 
 def unsettled_keys(store: Store, connection: str, kind: str) -> set[str]:
-    """Return the ``key`` of every draft that may be at the vendor without our knowing."""
-    sql = "SELECT payload ->> '$.key' FROM outbox WHERE connection=? AND kind=? AND state IN ('sending', 'uncertain')"
-    return {key for (key,) in store.tuples(f"{sql} AND payload ->> '$.key' IS NOT NULL", connection, kind)}
+    """Return the ``key`` of every draft that may be at the vendor without our knowing.
+
+    One that is to go out once more under its old key is: the call before may have come through.
+    """
+    sql = "SELECT payload ->> '$.key' FROM outbox WHERE connection=? AND kind=?"
+    sql += " AND state IN ('new', 'sending', 'uncertain') AND payload ->> '$.key' IS NOT NULL"
+    return {key for (key,) in store.tuples(sql, connection, kind)}
 
 
 def retry(store: Store, intent_id: int) -> bool:

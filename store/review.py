@@ -98,6 +98,11 @@ def open_items(store: Store) -> list[Item]:
     return store.rows(Item, "SELECT * FROM reviews WHERE state='open' ORDER BY id")
 
 
+def of_job(store: Store, job: str) -> list[Item]:
+    """Return what a job found and finds still, dismissed or not, oldest first."""
+    return store.rows(Item, "SELECT * FROM reviews WHERE job=? AND state<>'closed' ORDER BY id", job)
+
+
 def about_contracts(store: Store, job: str) -> dict[str, dict[str, Literal["open", "dismissed"]]]:
     """Return what a job found about contracts: by their key the codes, and whether one is open or all are dismissed."""
     found: dict[str, dict[str, Literal["open", "dismissed"]]] = {}

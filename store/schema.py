@@ -450,6 +450,20 @@ _ENDS_PLANNED = (
 )
 
 
+_UNSETTLED = """
+ALTER TABLE outbox ADD COLUMN unsettled_in INTEGER;
+CREATE TRIGGER outbox_unsettled AFTER UPDATE OF state ON outbox
+WHEN NEW.state IN ('sending', 'uncertain') AND OLD.state NOT IN ('sending', 'uncertain')
+BEGIN UPDATE outbox SET unsettled_in=(SELECT max(id) FROM runs) WHERE id=NEW.id; END;
+"""
+
+
+@migrations()
+def m0120_unsettled(db: Any) -> None:
+    """Know since when the outcome of a call is unknown: by the run that made it, whose beginning is kept."""
+    _script(db, _UNSETTLED)
+
+
 def migrate(connection: Any) -> None:
     """Bring the database to the newest version: each migration whole or not at all, one process at a time.
 

@@ -13,6 +13,7 @@ from billing.draft import Draft
 from billing.lint import ADVICE
 from store import contracts, invoices, planned, restores, review
 from store.invoices import DocumentRow
+from store.selfcheck import doubted_drafts
 from sync.context import Context, Entity
 from sync.lost import LostDocuments
 from sync.paper import dated
@@ -22,7 +23,8 @@ Told = Mapping[str, Mapping[str, Literal["open", "dismissed"]]]  # by contract: 
 
 def run(context: Context) -> None:
     """Issue every draft that may leave: approved by a person, or of an entity that approves by itself."""
-    rows = invoices.drafts(context.store)
+    doubted = doubted_drafts(context.store)
+    rows = [row for row in invoices.drafts(context.store) if row.id not in doubted]
     told = review.about_contracts(context.store, "plan_invoices") if rows else {}
     lost = {
         key: LostDocuments(context, entity, [row for row in rows if row.entity == key])

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from billing.money import display
 from connectors.base import LedgerPayment, PaymentDraft, Ref
 from mappings.ledger import clearing_account
-from store import cash, foreign, invoices, links, outbox
+from store import cash, foreign, invoices, links, outbox, selfcheck
 from store.cash import ApplicationRow, PaymentRow
 from store.links import Link
 from store.review import Finding
@@ -38,8 +38,11 @@ def _want_payments(context: Context, entity: str, connection: str) -> None:
     customers = links.by_ours(context.store, connection, "customer")
     documents = links.by_ours(context.store, connection, "document")
     mapping = context.world.ledger_mapping(connection)
+    doubted = selfcheck.held(context.store, "payment")
     with context.store.transaction():
         for application in cash.unposted(context.store, entity, connection):
+            if str(application.payment_id) in doubted:
+                continue
             paid = _paid(context, application, customers, documents)
             if paid is None:
                 continue  # not in the books yet; the next run posts it

@@ -490,6 +490,25 @@ def test_audit_verify_names_the_row_that_was_altered(shell: Shell, live: Live) -
     assert (document["intact"], document["problem"]) == (False, "row 3 was altered")
 
 
+def test_selfcheck_says_that_everything_is_as_it_must_be(told: Shell) -> None:
+    assert told("selfcheck").out == "Everything is as it must be.\n"
+    result = told("selfcheck", "--full", "--json")
+    assert (result.code, result.document) == (0, {"ok": True, "full": True, "hits": []})
+
+
+def test_selfcheck_names_what_is_not_and_exits_with_1(shell: Shell, live: Live) -> None:
+    live.sell()
+    shell.sync()
+    with live.store() as store:
+        store.execute("UPDATE documents SET open=1")
+    result = shell("selfcheck")
+    assert result.code == 1
+    assert "- UK-00001: open is the total less what is applied; it is 0.01 GBP and should be 100.00 GBP\n" in result.out
+    assert result.out.endswith("1 hit(s).\n")
+    (hit,) = shell("selfcheck", "--json").document["hits"]
+    assert (hit["subject"], hit["state"]) == ("document:1", "open")
+
+
 # ----------------------------------------------------------------------------------------------------------------- plan
 
 
