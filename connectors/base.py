@@ -213,7 +213,7 @@ class PaymentPage(msgspec.Struct, frozen=True, kw_only=True):
 class Movement(msgspec.Struct, frozen=True, kw_only=True):
     """One movement of a provider's balance, in minor units of the balance's currency; what leaves it is below zero.
 
-    ``net`` = ``amount`` - ``fee``. ``payment_id`` is the id that ``ReceivedPayment`` has, empty where none belongs to it.
+    ``net`` = ``amount`` - ``fee``. ``payment_id`` is the id of the ``ReceivedPayment`` that it belongs to, or empty.
     """
 
     id: str
@@ -239,7 +239,7 @@ class Payout(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PaymentPageDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """An invoice for which the provider is to make a page to pay it. ``key`` is at most 36 characters, for ever the same."""
+    """An invoice for which the provider is to make a page to pay it. ``key``, at most 36 characters, never changes."""
 
     key: str
     number: str
@@ -681,6 +681,7 @@ class WebhookEvent(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     topic: str  # what happened, in the vendor's word
     object: str  # the vendor's id of what changed
+    account: str = ""  # whose it is, where one delivery may hold events of several accounts: realm, tenant
     unreadable: bytes | None = None
 
 

@@ -29,7 +29,7 @@ def serving(live: Live, **access: Any) -> Flask:
 @contextmanager
 def listening(live: Live) -> Iterator[int]:
     """Serve on a free port of 127.0.0.1 until the block ends; yields the port."""
-    server = waitress.create_server(serving(live), host="127.0.0.1", port=0, threads=4)
+    server = waitress.create_server(serving(live), host="127.0.0.1", port=0, threads=app.SERVER_THREADS)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     yield server.effective_port
