@@ -21,11 +21,14 @@ from sync.jobs import select
 HASTENED = {
     "crm": ("pull_deals", "map_terms", "plan_invoices"),
     "payments": ("pull_payments", "match_payments", "post_payments"),
+    "accounting": ("pull_ledger",),
 }
 # How long after an event its source is asked. A CRM's search may find a change only a minute later (HubSpot's does),
 # so it is asked at once and once more.
-LOOKS = {"crm": (timedelta(0), timedelta(minutes=1)), "payments": (timedelta(0),)}
-REST = timedelta(seconds=15)  # between two runs of a job, so that a stream of events does not use up a vendor's limits
+LOOKS = {"crm": (timedelta(0), timedelta(minutes=1)), "payments": (timedelta(0),), "accounting": (timedelta(0),)}
+# Between two runs of a job, so that a stream of events does not use up a vendor's limits. A ledger tells of what we
+# booked ourselves, too, and reading it is metered.
+REST = {"crm": timedelta(seconds=15), "payments": timedelta(seconds=15), "accounting": timedelta(minutes=1)}
 
 
 def due(store: Store, sources: Sequence[Source], now: datetime) -> list[str]:
@@ -34,8 +37,10 @@ def due(store: Store, sources: Sequence[Source], now: datetime) -> list[str]:
     for source in sources:
         asked = _asked(store, source, now)
         if asked is not None:
-            wanted.update(job for job in HASTENED[source.role] if _is_due(runs.last_start(store, job), asked, now))
-    if any(_is_due(runs.last_start(store, "handle_webhooks"), found.newest, now) for found in inbox.unreadable(store)):
+            jobs, rest = HASTENED[source.role], REST[source.role]
+            wanted.update(job for job in jobs if _is_due(runs.last_start(store, job), asked, now, rest))
+    seen = runs.last_start(store, "handle_webhooks")
+    if any(_is_due(seen, found.newest, now, REST["crm"]) for found in inbox.unreadable(store)):
         wanted.add("handle_webhooks")
     return [job.name for job in select(tuple(wanted))] if wanted else []
 
@@ -46,11 +51,11 @@ def _asked(store: Store, source: Source, now: datetime) -> datetime | None:
     return max((at + wait for at, wait in heard if at is not None), default=None)
 
 
-def _is_due(began: datetime | None, asked: datetime, now: datetime) -> bool:
+def _is_due(began: datetime | None, asked: datetime, now: datetime, rest: timedelta) -> bool:
     """Say whether a job that last began at ``began`` must run now; a time in the future says nothing."""
     if began is None or began > now:
         return True
-    return began < asked and now - began >= REST
+    return began < asked and now - began >= rest
 
 
 def run(context: Context) -> None:

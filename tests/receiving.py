@@ -15,7 +15,13 @@ from tests.worlds import Live
 from web import create_app, webhooks
 from web.access import Access
 
-SECRETS = {"hubspot": "hubspot-client-secret", "stripe_us": "whsec_sandbox_us", "stripe_uk": "whsec_sandbox_uk"}
+SECRETS = {
+    "hubspot": "hubspot-client-secret",
+    "stripe_us": "whsec_sandbox_us",
+    "stripe_uk": "whsec_sandbox_uk",
+    "quickbooks_us": "quickbooks-verifier-token",
+    "xero_uk": "xero-webhook-key",
+}
 
 
 def serving(live: Live, **access: Any) -> Flask:
@@ -43,7 +49,7 @@ def targets(port: int, delivery: str = "once") -> list[dict[str, str]]:
     return [
         {
             "vendor": name.partition("_")[0],
-            "account": name.partition("_")[2],
+            "account": name.partition("_")[2] if name.startswith("stripe") else "",
             "url": f"http://127.0.0.1:{port}/webhooks/{name}",
             "secret": secret,
             "delivery": delivery,

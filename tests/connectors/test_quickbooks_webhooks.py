@@ -1,4 +1,4 @@
-"""QuickBooks' webhooks: CloudEvents and the old shape are read, for several companies at once; forgeries are refused."""
+"""QuickBooks' webhooks: CloudEvents and the old shape, for several companies at once; every forgery is refused."""
 
 from __future__ import annotations
 

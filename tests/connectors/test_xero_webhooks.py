@@ -1,4 +1,4 @@
-"""Xero's webhooks: what Xero signs is read, every forgery is refused, and the intent to receive is answered as asked."""
+"""Xero's webhooks: what Xero signs is read, every forgery is refused, the intent to receive is answered as asked."""
 
 from __future__ import annotations
 
@@ -89,7 +89,9 @@ def test_one_bad_event_spoils_no_other() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{}", b"no json", b"\xff\xfe", b'{"events": 1}', b"[" * 100_000], ids=lambda body: repr(body[:9])
+    "body",
+    [b"", b"[]", b"{}", b"no json", b"\xff\xfe", b'{"events": 1}', b"[" * 100_000],
+    ids=lambda body: repr(body[:9]),
 )
 def test_a_signed_body_that_is_no_message_is_kept_as_unreadable(body: bytes) -> None:
     (event,) = take(body)

@@ -92,7 +92,7 @@ def test_an_event_that_came_after_its_jobs_began_makes_them_due_again_after_a_re
     days.event(0)
     days.began(1, *PAYMENTS)
     days.event(2)
-    rest = REST.total_seconds()
+    rest = REST["payments"].total_seconds()
     assert days.due(rest) == []
     assert days.due(1 + rest) == PAYMENTS
 
@@ -126,8 +126,17 @@ def test_a_crm_is_asked_at_once_and_again_when_its_search_must_have_caught_up(da
     assert days.due(later + 1) == days.due(10**6) == []
 
 
-def test_a_source_whose_webhooks_hasten_nothing_does_no_harm(days: Days) -> None:
+def test_a_ledger_is_read_soon_but_not_again_and_again_while_we_book_ourselves(days: Days) -> None:
     days.event(0, "books")
+    assert days.due(0) == ["pull_ledger"]
+    days.began(1, "pull_ledger")
+    days.event(2, "books")
+    rest = REST["accounting"].total_seconds()
+    assert days.due(rest) == []
+    assert days.due(1 + rest) == ["pull_ledger"]
+
+
+def test_an_event_of_a_connection_that_is_gone_does_no_harm(days: Days) -> None:
     days.event(0, "gone")
     assert days.due(1) == []
 
@@ -192,7 +201,9 @@ def tell(live: Live, port: int, delivery: str) -> None:
 def test_a_payment_is_in_the_books_soon_after_stripe_told_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handle_webhooks, "REST", timedelta(0))  # every job has just run in the first pass
+    monkeypatch.setattr(
+        handle_webhooks, "REST", dict.fromkeys(REST, timedelta(0))
+    )  # every job has just run in the first pass
     monkeypatch.setattr(scheduler, "LOOK", timedelta(milliseconds=100))
     live = Live(tmp_path)
     live.sell()
