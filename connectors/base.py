@@ -270,11 +270,20 @@ class Payments(Protocol):
     def customers(self, since: datetime | None) -> Iterator[tuple[PayingCustomer, ...]]:
         """Yield pages of customers created since ``since``, all when None."""
 
-    def payouts(self, since: datetime | None) -> Iterator[Payout]:
-        """Yield payouts created since ``since`` (all when None), and those whose status changed since, oldest first."""
+    def payouts(self, since: datetime | None) -> Iterator[Payout | Unreadable]:
+        """Yield payouts created since ``since`` (all when None), and those whose status changed since, oldest first.
+
+        One that is not exactly the sum of its movements is ``Unreadable``.
+        """
 
     def payment_page(self, wanted: PaymentPageDraft) -> str:
-        """Return the address at which an invoice can be paid; the same page for the same draft, however often asked."""
+        """Return the address at which an invoice can be paid; the same page for the same draft, however often asked.
+
+        Raises ``Refused`` where the page of this key is for another amount, ``Unsupported`` for one it cannot take.
+        """
+
+    def undelivered(self, since: datetime | None) -> Iterator[WebhookEvent]:
+        """Yield what the provider could not deliver to our webhooks since ``since``, as far back as it keeps it."""
 
 
 # ---------------------------------------------------------------------------------------------------- accounting role
