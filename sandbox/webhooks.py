@@ -209,6 +209,7 @@ class Webhooks:
         while (message := self._queue.get()) is not None:
             answer = "not sent" if message.target in self._deaf else _post(message)
             self.answers[answer] += 1
+            _mark(message.events, delivered=answer.startswith("2"))
             if message.wanted and answer != str(message.wanted):
                 self._deaf.add(message.target)
             self._queue.task_done()
@@ -218,6 +219,7 @@ class Webhooks:
 def _messages(target: Target, events: list[Event]) -> list[Message]:
     """Return the deliveries of ``events`` as the target gets them."""
     sender = SENDERS[target.vendor]
+    _mark(events, delivered=False)
     if target.delivery == "lost":
         return []
     if target.delivery == "shuffled":
@@ -226,6 +228,13 @@ def _messages(target: Target, events: list[Event]) -> list[Message]:
     if target.delivery == "twice":
         parts += [[sender.again(event) for event in part] for part in parts]
     return [Message(target, part, target.delivery == "forged") for part in parts]
+
+
+def _mark(events: Sequence[Event], *, delivered: bool) -> None:
+    """Let Stripe's events say whether they reached everybody; it lists those that did not."""
+    for event in events:
+        if isinstance(event, dict) and "pending_webhooks" in event:
+            event["pending_webhooks"] = 0 if delivered else 1
 
 
 def _post(message: Message) -> str:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from store import inbox, runs
+from store import deals, inbox, runs
 from store.database import Store
-from store.inbox import Unreadable
+from store.inbox import Event, Unreadable
 from store.review import Finding
 from sync.context import Context, Source
 from sync.jobs import select
@@ -29,6 +29,9 @@ LOOKS = {"crm": (timedelta(0), timedelta(minutes=1)), "payments": (timedelta(0),
 # Between two runs of a job, so that a stream of events does not use up a vendor's limits. A ledger tells of what we
 # booked ourselves, too, and reading it is metered.
 REST = {"crm": timedelta(seconds=15), "payments": timedelta(seconds=15), "accounting": timedelta(minutes=1)}
+
+LOST = "undelivered"  # the cursor of what a provider could not deliver
+OVERLAP = timedelta(hours=1)  # a vendor may still be trying to deliver what is younger
 
 
 def due(store: Store, sources: Sequence[Source], now: datetime) -> list[str]:
@@ -59,10 +62,30 @@ def _is_due(began: datetime | None, asked: datetime, now: datetime, rest: timede
 
 
 def run(context: Context) -> None:
-    """Report what nobody could read, and forget what no sender sends again."""
+    """Look for lost webhooks, report what nobody could read, and forget what no sender sends again."""
+    _find_lost(context)
     context.count("old webhooks forgotten", inbox.forget(context.store, context.world.now()))
     for found in inbox.unreadable(context.store):
         context.find(_unreadable(found))
+
+
+def _find_lost(context: Context) -> None:
+    """Put what a payment provider could not deliver to our webhooks into the inbox, as if it had been.
+
+    Only where webhooks have come before: whoever uses none pays no call for it. What was delivered after all is known.
+    """
+    now = context.world.now()
+    for source in context.sources("payments"):
+        if inbox.latest(context.store, source.name, now) is None:
+            continue
+        with context.using(source.name) as provider:
+            since = deals.cursor(context.store, source.name, LOST) or now - inbox.KEPT
+            lost = [
+                Event(id=one.id, topic=one.topic, object=one.object) for one in provider.undelivered(since - OVERLAP)
+            ]
+            context.count("lost webhooks found", inbox.save(context.store, source.name, lost, now))
+            with context.store.transaction():
+                deals.set_cursor(context.store, source.name, LOST, now)
 
 
 def _unreadable(found: Unreadable) -> Finding:

@@ -97,14 +97,15 @@ def list_moves(call: Call) -> Object:
 
 
 def list_events(call: Call) -> Object:
-    """List the events of the last 30 days, by type or by up to 20 types."""
+    """List the events of the last 30 days, by type or by up to 20 types, and by whether all webhooks took them."""
     types = as_list(call.params.get("types")) or as_list(call.params.get("type"))
     if len(types) > 20:
         raise Refusal(400, "You may specify at most 20 types.", param="types")
-    oldest = call.now().timestamp() - EVENTS_KEPT
+    oldest, delivered = call.now().timestamp() - EVENTS_KEPT, call.params.get("delivery_success")
 
     def keep(item: Object) -> bool:
-        return item["created"] >= oldest and (not types or item["type"] in types)
+        wanted = delivered in (None, str(item["pending_webhooks"] == 0).lower())
+        return wanted and item["created"] >= oldest and (not types or item["type"] in types)
 
     return listing(call.account, "event", "/v1/events", call.params, keep)
 

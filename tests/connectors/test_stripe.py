@@ -372,7 +372,7 @@ def test_stripes_own_published_objects_are_read_without_loss(answers, specs: Pat
             "charge.description": "My First Test Charge (created for API docs)",
             "charge.billing_details.name": "Jenny Rosen",
         },
-        marks={"kind": "connect", "account": "obj_123"},
+        marks={"kind": "connect", "account": "obj_123", "method": "card"},
         also_known_as=("pi_1PgafyB7WZ01zgkWSjxsAJo3", "txn_1PgaxNB7WZ01zgkWEV3TLf40"),
         fee=0,
         net=100,
@@ -398,10 +398,19 @@ def test_stripes_own_published_dispute_makes_its_charge_come_again(answers, spec
     dispute = {**fixtures["balance_transaction"], "type": "adjustment", "source": fixtures["dispute"]}
     id_ = fixtures["dispute"]["charge"]
     answers.get(f"{API}/v1/charges/{id_}", json={**fixtures["charge"], "id": id_, "disputed": True})
+    answers.get(f"{API}/v1/disputes", json=page({**fixtures["dispute"], "status": "under_review"}))
 
     [got] = one_pull(answers, dispute)
 
-    assert (got.id, got.disputed) == (id_, True)
+    assert (got.id, got.disputed, got.marks["dispute"]) == (id_, True, "under_review")
+
+
+def test_a_server_that_knows_no_disputes_still_says_which_payment_is_disputed(answers):
+    answers.get(f"{API}/v1/disputes", status=404, body="404: Not Found")
+
+    [got] = one_pull(answers, move(charge(disputed=True)))
+
+    assert got.disputed
 
 
 def test_each_of_stripes_own_published_objects_may_be_the_source_of_a_move(answers, specs: Path):

@@ -288,6 +288,25 @@ def test_lost_sends_nothing(running: Running, ear: Ear) -> None:
     assert ear.heard == []
 
 
+def test_stripe_lists_the_events_that_reached_nobody(running: Running, ear: Ear) -> None:
+    def undelivered() -> list[str]:
+        asked = {"delivery_success": "false"}
+        token = {"Authorization": "Bearer sk_test_sandbox_us"}
+        answer = requests.get(f"{running.url}/stripe/v1/events", params=asked, headers=token, timeout=5).json()
+        return [event["id"] for event in answer["data"]]
+
+    order(running, target(ear))
+    pay(running)
+    assert undelivered() == []
+    order(running, target(ear, delivery="lost"))
+    pay(running)
+    assert len(undelivered()) == 2
+    order(running, target(ear))
+    ear.status = 500
+    pay(running)
+    assert len(undelivered()) == 4
+
+
 def test_shuffled_sends_everything_in_another_order(running: Running, ear: Ear) -> None:
     order(running, target(ear, "hubspot", delivery="shuffled"))
     deal(running, "POST", "/batch/create", {"inputs": [{"properties": {"dealname": str(n)}} for n in range(20)]})

@@ -12,6 +12,7 @@ import pytest
 import requests
 
 import app
+from connectors.base import WebhookEvent
 from store import inbox, runs
 from store.database import Store
 from store.inbox import Event
@@ -188,6 +189,44 @@ def test_a_dismissed_item_comes_back_only_when_more_comes(bench: Bench) -> None:
     assert not bench.run("handle_webhooks")["handle_webhooks"].changed
     save("2")
     assert bench.run("handle_webhooks")["handle_webhooks"].opened == 1
+
+
+class Provider:
+    """A payment provider that could not deliver some events."""
+
+    def __init__(self) -> None:
+        self.lost: list[WebhookEvent] = []
+        self.asked: list[datetime] = []
+
+    def undelivered(self, since: datetime) -> list[WebhookEvent]:
+        self.asked.append(since)
+        return self.lost
+
+
+@pytest.fixture
+def provider(bench: Bench) -> Provider:
+    made = Provider()
+    bench.sources = (*bench.sources, *SOURCES[1:3])
+    bench.books |= {"stripe_us": made, "stripe_uk": made}  # type: ignore[dict-item]
+    return made
+
+
+def test_a_lost_webhook_is_found_and_asked_after_as_if_it_had_come(bench: Bench, provider: Provider) -> None:
+    with bench.store() as store:
+        inbox.save(store, "stripe_us", [Event(id="evt_1", topic="x", object="ch_1")], bench.now() - timedelta(days=1))
+    provider.lost = [WebhookEvent(id=id_, topic="charge.failed", object="ch_2") for id_ in ("evt_1", "evt_2")]
+    assert bench.run("handle_webhooks")["handle_webhooks"].tally == {"lost webhooks found": 1}
+    with bench.store() as store:
+        assert due(store, bench.sources, bench.now() + timedelta(seconds=1)) == PAYMENTS
+    assert not bench.run("handle_webhooks")["handle_webhooks"].changed
+    first, second = provider.asked
+    assert (bench.now() - first).days == 30
+    assert second == bench.now() - handle_webhooks.OVERLAP
+
+
+def test_who_uses_no_webhooks_pays_no_call_for_lost_ones(bench: Bench, provider: Provider) -> None:
+    bench.run("handle_webhooks")
+    assert provider.asked == []
 
 
 # -------------------------------------------------------------------------------------------------------- the whole way
