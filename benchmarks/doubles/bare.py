@@ -14,7 +14,7 @@ from typing import Any
 
 import requests
 
-BLOCK, PAGE, BATCH = 1000, 200, 100
+BLOCK, PAGE, BATCH, LINKED = 2000, 200, 100, 1000
 
 
 def dumped(value: Any) -> str:
@@ -63,8 +63,9 @@ class Loop:
 
     def linked(self, ids: list[str], kind: str) -> dict[str, list[str]]:
         """Return what each deal is associated with."""
-        path = f"/crm/associations/2026-03/deals/{kind}/batch/read"
-        found = self.post(path, {"inputs": [{"id": one} for one in ids]})["results"]
+        path, found = f"/crm/associations/2026-03/deals/{kind}/batch/read", []
+        for start in range(0, len(ids), LINKED):
+            found += self.post(path, {"inputs": [{"id": one} for one in ids[start : start + LINKED]]})["results"]
         return {one["from"]["id"]: [str(to["toObjectId"]) for to in one["to"]] for one in found}
 
     def read(self, kind: str, ids: list[str], extra: str) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def test_what_threads_put_in_at_the_same_time_is_all_there_once_each_has_its_ans
     def put(number: int) -> bool:
         box.put([("a", event(str(number))), ("b", event("shared"))], NOW)
         with Store(tmp_path / "store.db") as other:  # durable for everybody, not only in the box's own connection
-            return other.one("SELECT count(*) FROM inbox WHERE event_id=?", str(number)) == 1
+            return bool(other.one("SELECT count(*) FROM inbox WHERE event_id=?", str(number)))
 
     with ThreadPoolExecutor(8) as threads:
         assert all(threads.map(put, range(64)))
