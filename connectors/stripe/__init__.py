@@ -71,6 +71,7 @@ NO_FILTER: Mapping[str, str] = {}
 # https://docs.stripe.com/rate-limits, in seconds of the vendor's time
 ACCOUNT_LIMIT = Limit(100, 1.0)
 ENDPOINT_LIMIT = Limit(25, 1.0)
+JITTER = 0.1  # seconds by which our windows are longer: calls do not all take equally long to arrive
 
 # A balance transaction may appear up to an hour after its payment (https://docs.stripe.com/payments/
 # payment-intents/asynchronous-capture); each pull begins this much before the last one ended.
@@ -317,7 +318,7 @@ class Stripe:
     # ------------------------------------------------------------------------------------------------- calling
 
     def _limiter(self, limit: Limit) -> Limiter:
-        scaled = Limit(limit.calls, limit.seconds * self._settings.minute_seconds / 60)
+        scaled = Limit(limit.calls, (limit.seconds + JITTER) * self._settings.minute_seconds / 60)
         return Limiter((scaled,), self._ports.clock)
 
     def _caller(self, path: str) -> Caller:
