@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ONCE ?=
 
-.PHONY: demo test test-long check bench docs serve lock picture clean
+.PHONY: demo test test-long faults check bench docs serve lock picture clean
 CHROMIUM ?= chromium
 .DEFAULT_GOAL := test
 
@@ -30,6 +30,10 @@ test: $(VENV)/dev.stamp  ## the whole suite but the long tests
 
 test-long: $(VENV)/dev.stamp  ## what takes minutes
 	$(BIN)/python -m pytest -q -n 2 -m long
+
+SEEDS ?= 20
+faults: $(VENV)/dev.stamp  ## the long run of the scoreboard of faults
+	$(BIN)/python benchmarks/faults.py --seeds $(SEEDS)
 
 check: $(VENV)/dev.stamp  ## style, types, imports
 	$(BIN)/ruff check .

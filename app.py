@@ -6,6 +6,7 @@ Nothing heavy is imported until a command needs it, so that ``netterms --help`` 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 OK, FAILED, WRONG_INPUT, PARTLY, BUSY = 0, 1, 2, 3, 4
 LARGEST_REQUEST = 32 << 20  # bytes; the server keeps a body on disk before anybody is asked who sends it
+SERVER_THREADS = 8  # webhooks that come in at the same time share one write to the disk
 
 EXIT_CODES = """
 \b
@@ -65,8 +67,9 @@ class LiveWorld:
     """The configured world as jobs see it (``sync.context.World``): real connectors, real time or a chosen date."""
 
     def __init__(
-        self, config: Config, *, today: date | None = None, dry_run: bool = False, secrets: Any = None
-    ) -> None:
+        self, config: Config, *, today: date | None = None, dry_run: bool = False, secrets: Any = None,
+        stop: Any = None,
+    ) -> None:  # fmt: skip
         import msgspec
 
         from connectors.http import RealClock
@@ -83,7 +86,7 @@ class LiveWorld:
         self.sources = tuple(
             msgspec.convert(connection, Source, from_attributes=True) for connection in config.connections.values()
         )
-        self._clock = RealClock()
+        self._clock: Any = RealClock() if stop is None else _clock(stop)
         self._connectors: dict[str, Any] = {}
         self._mappings: dict[str, Any] = {}
         self._started = datetime.now(UTC)
@@ -177,6 +180,15 @@ class LiveWorld:
             raise MappingError(faults)
 
 
+def _clock(stop: Any) -> Any:
+    """Return real time in which nobody sleeps on when the process is asked to end."""
+    from connectors.http import RealClock
+
+    clock = RealClock()
+    clock.sleep = stop.sleep  # type: ignore[method-assign]
+    return clock
+
+
 def _read_text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
@@ -206,10 +218,12 @@ def load_config(path: Path) -> Config:
 def run_jobs(
     config: Config, names: Sequence[str] = (), *, today: date | None = None, dry_run: bool = False, quiet: bool = True,
     world: LiveWorld | None = None, steps: Sequence[Any] = (), look: Callable[[Any], None] | None = None,
+    stop: Any = None,
 ) -> tuple[list[Any], LiveWorld]:  # fmt: skip
     """Run jobs in order, on a copy of the store when ``dry_run``; returns their results and the world they ran in.
 
-    ``steps`` are jobs to run instead of those of the table; ``look`` is shown the store at the end.
+    ``steps`` are jobs to run instead of those of the table; ``look`` is shown the store at the end. No further job
+    is begun once ``stop`` (``sync.stopping.Stop``) asks to end.
     """
     import tempfile
 
@@ -217,9 +231,9 @@ def run_jobs(
     from sync.jobs import select
     from sync.run import run_job
 
-    world = world or LiveWorld(config, today=today, dry_run=dry_run)
+    world = world or LiveWorld(config, today=today, dry_run=dry_run, stop=stop)
     world.load_mappings()
-    results = []
+    results: list[Any] = []
     with tempfile.TemporaryDirectory() as folder:
         path = config.store
         if dry_run:
@@ -227,7 +241,9 @@ def run_jobs(
             with Store(config.store) as original:
                 original.copy_to(path)
         with Store(path) as store, _progress(quiet) as bars:
-            results = [run_job(job, store, world, bars(job.name)) for job in steps or select(tuple(names))]
+            for job in steps or select(tuple(names)):
+                if stop is None or not stop.asked:
+                    results.append(run_job(job, store, world, bars(job.name), stop))
             if look is not None:
                 look(store)
     return results, world
@@ -339,14 +355,15 @@ def sync(ctx: click.Context, jobs: tuple[str, ...], dry_run: bool, today: date |
     except ValueError as error:
         raise _Wrong([str(error)]) from None
     rehearsal = dry_run or config.dry_run
-    results, world = run_jobs(config, jobs, today=today, dry_run=rehearsal, quiet=as_json)
+    with _draining(config) as stop:
+        results, world = run_jobs(config, jobs, today=today, dry_run=rehearsal, quiet=as_json, stop=stop)
     if as_json:
         _print_json(_results_json(results, world))
     else:
         import terminal
 
         terminal.results(results, rehearsal, world.noted())
-    ctx.exit(exit_code(results))
+    ctx.exit(OK if stop.asked else exit_code(results))
 
 
 def _results_json(results: Sequence[Any], world: LiveWorld) -> dict[str, Any]:
@@ -394,34 +411,62 @@ def approve(ctx: click.Context, drafts: tuple[str, ...], everything: bool, as_js
 @click.argument("item", type=int, required=False, metavar="[ID]")
 @click.option("--do", "action", help="What to do: one of the item's actions, some with a value (apply=US-00012).")
 @click.option("--reason", help="Why; kept in the audit trail.")
+@click.option("--owner", help="Who looks after it; an empty name takes it back.")
 @JSON
 @click.pass_context
-def review(ctx: click.Context, item: int | None, action: str | None, reason: str | None, as_json: bool) -> None:
-    """List what waits for a person, or decide one item."""
+def review(
+    ctx: click.Context, item: int | None, action: str | None, reason: str | None, owner: str | None, as_json: bool
+) -> None:
+    """List what waits for a person, show one item with both sides of a difference, or decide it."""
     import msgspec
 
     import terminal
     from store import review as items
-    from sync.decide import decide
 
-    if item is not None and not (action and reason):
-        raise click.UsageError("to decide an item, give --do ACTION and --reason TEXT")
+    if (action or reason) and not (item is not None and action and reason):
+        raise click.UsageError("to decide an item, give its ID, --do ACTION and --reason TEXT")
+    if owner is not None and item is None:
+        raise click.UsageError("to say who looks after an item, give its ID")
     with _store(ctx.obj) as store:
         if item is not None:
-            try:
-                decided = decide(store, _person(), item, str(action), str(reason))
-            except (ValueError, KeyError) as error:
-                raise _Wrong([str(error)]) from None
-            if as_json:
-                _print_json({"decided": decided.id, "action": action})
-            else:
-                click.echo(f"Review item {decided.id}: {action}. The next sync acts on it.")
+            _review_one(store, item, action, str(reason), owner, as_json)
             return
         found = items.open_items(store)
     if as_json:
         _print_json({"review": [{**msgspec.structs.asdict(one), "actions": one.choices} for one in found]})
     else:
         terminal.reviews(found)
+
+
+def _review_one(store: Any, item: int, action: str | None, reason: str, owner: str | None, as_json: bool) -> None:
+    """Give an item an owner, decide it, or show it."""
+    import msgspec
+
+    import terminal
+    from store import review as items
+    from sync.decide import both_sides, decide, give_to
+
+    try:
+        if owner is not None:
+            give_to(store, _person(), item, owner)
+        if action is not None:
+            decide(store, _person(), item, action, reason)
+    except (ValueError, KeyError) as error:
+        raise _Wrong([str(error)]) from None
+    if action is not None:
+        if as_json:
+            _print_json({"decided": item, "action": action})
+        else:
+            click.echo(f"Review item {item}: {action}. The next sync acts on it.")
+        return
+    found = items.get(store, item)
+    if found is None:
+        raise _Wrong([f"there is no review item {item}; see: netterms review"])
+    if as_json:
+        sides = [{"what": what, "here": ours, "there": theirs} for what, ours, theirs in both_sides(store, found)]
+        _print_json({**msgspec.structs.asdict(found), "actions": found.choices, "sides": sides})
+    else:
+        terminal.review(found, both_sides(store, found))
 
 
 @main.command()
@@ -554,6 +599,107 @@ def report(ctx: click.Context, name: str | None, as_csv: bool, as_json: bool) ->
         terminal.summary(found)
 
 
+@main.command()
+@click.option("--replay", metavar="ID|all", help="Have one dead letter, or all, handled again.")
+@JSON
+@click.pass_context
+def inbox(ctx: click.Context, replay: str | None, as_json: bool) -> None:
+    """List webhooks that nobody could read or whose handling keeps failing; nothing else waits for them."""
+    from sync import dead_letters
+
+    with _desk(ctx.obj) as (store, world), _as_wrong():
+        if replay is not None:
+            count = dead_letters.replay(store, world.sources, _person(), replay)
+            if as_json:
+                _print_json({"replayed": count})
+            else:
+                click.echo(f"{count} webhook(s) come up again: the jobs of their source run for them.")
+            return
+        letters = dead_letters.letters(store, world.sources)
+    if as_json:
+        _print_json({"dead_letters": [dead_letters.as_json(one) for one in letters]})
+    else:
+        import terminal
+
+        terminal.dead_letters(letters)
+
+
+@main.command()
+@click.argument("file", type=FILE)
+@click.option("--force", is_flag=True, help="Replace a file of that name.")
+@JSON
+@click.pass_context
+def backup(ctx: click.Context, file: Path, force: bool, as_json: bool) -> None:
+    """Copy the store to FILE while everything goes on, and prove that the copy is whole."""
+    from store.backup import BadBackup, back_up
+
+    if file.exists() and not force:
+        raise _Wrong([f"{file} is there already: name another file, or give --force"])
+    if not file.resolve().parent.is_dir():
+        raise _Wrong([f"{file}: there is no folder {file.resolve().parent}"])
+    if not load_config(ctx.obj).store.exists():
+        raise _Wrong(["there is no store yet: nothing to back up"])
+    with _store(ctx.obj) as store:
+        if file.exists() and file.samefile(store.path):
+            raise _Wrong([f"{file} is the store itself"])
+        try:
+            proved = back_up(store, file)
+        except BadBackup as error:
+            _fail(f"Not backed up: the store itself is damaged: {error}", as_json)
+    if as_json:
+        _print_json({"file": str(file), "bytes": file.stat().st_size, "audit_rows": proved.rows, "head": proved.head})
+    else:
+        size = file.stat().st_size
+        click.echo(
+            f"{file}: {size:,} bytes, whole; audit trail of {proved.rows} rows, head {proved.head[:16] or 'none'}."
+        )
+
+
+@main.command()
+@click.argument("file", type=FILE)
+@JSON
+@click.pass_context
+def restore(ctx: click.Context, file: Path, as_json: bool) -> None:
+    """Put a backup back; the books are read back before anything is sent (docs/operations.md).
+
+    The store that is there is kept beside it. Stop serve and worker first.
+    """
+    from store import runs
+    from store.backup import BadBackup
+    from store.backup import restore as put_back
+    from store.database import Store
+    from sync.run import is_alive
+
+    config = load_config(ctx.obj)
+    if not file.exists():
+        raise _Wrong([f"{file}: there is no such file"])
+    if config.store.exists():
+        from contextlib import suppress
+
+        from store.dialect import DatabaseError
+
+        with suppress(DatabaseError), Store.as_others_do(config.store) as store:
+            if any(is_alive(holder) for holder in runs.holders(store)):
+                _fail("A job is running on the store: stop serve and worker first.", as_json, BUSY)
+    try:
+        kept = put_back(file, config.store, datetime.now(UTC))
+    except (BadBackup, RuntimeError) as error:
+        _fail(f"Nothing is changed: {error}", as_json)
+    if as_json:
+        _print_json({"store": str(config.store), "kept": kept and str(kept)})
+        return
+    click.echo(f"{config.store} is the backup {file} now." + (f" What was there is kept as {kept}." if kept else ""))
+    click.echo("The next sync reads the books back first; what it does not find twice goes out with the one after.")
+
+
+def _fail(message: str, as_json: bool, code: int = FAILED) -> NoReturn:
+    """End with an error that is not the input's."""
+    if as_json:
+        _print_json({"error": message})
+    click.echo(message, err=True)
+    raise click.exceptions.Exit(code)
+
+
 @main.group()
 def audit() -> None:
     """The audit trail."""
@@ -573,6 +719,34 @@ def verify(ctx: click.Context, as_json: bool) -> None:
     else:
         click.echo(problem or f"The audit trail is intact: {rows} rows, head {head[:16] or 'none'}.")
     ctx.exit(FAILED if problem else OK)
+
+
+@main.command()
+@click.option("--full", is_flag=True, help="Plan every contract anew instead of a sample.")
+@JSON
+@click.pass_context
+def selfcheck(ctx: click.Context, full: bool, as_json: bool) -> None:
+    """Check what must be true of the store, as the nightly job does; exit code 1 when something is not."""
+    from store import review as items
+    from sync.jobs import select
+    from sync.selfcheck import everything
+
+    config = load_config(ctx.obj)
+    steps = [everything()] if full else select(("selfcheck",))
+    found: list[Any] = []
+    results, _ = run_jobs(
+        config, quiet=as_json, steps=steps, look=lambda store: found.extend(items.of_job(store, "selfcheck"))
+    )
+    if as_json:
+        hits = [
+            {"subject": one.subject, "check": one.detail, "state": one.state, "message": one.message} for one in found
+        ]
+        _print_json({"ok": not found and exit_code(results) == OK, "full": full, "hits": hits})
+    else:
+        for one in found:
+            click.echo(f"- {one.message}")
+        click.echo(f"{len(found)} hit(s)." if found else results[0].message or "Everything is as it must be.")
+    ctx.exit(exit_code(results) or (FAILED if found else OK))
 
 
 @main.command()
@@ -807,7 +981,7 @@ def worker(ctx: click.Context) -> None:
     import threading
 
     config = load_config(ctx.obj)
-    with _scheduled(config), _until_stopped():
+    with _until_stopped(), _draining(config, wake=True) as stop, _scheduled(config, stop):
         threading.Event().wait()
 
 
@@ -822,10 +996,11 @@ def _serve(config: Config, *, jobs: bool, world: LiveWorld | None = None) -> Non
     webhooks.install(pages, _inbox(config))
     api.install(pages, config.api_token)
     server = waitress.create_server(
-        pages, host=config.host, port=config.port, threads=4, max_request_body_size=LARGEST_REQUEST
+        pages, host=config.host, port=config.port, threads=SERVER_THREADS, max_request_body_size=LARGEST_REQUEST
     )
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it warns of every request that waits a moment
     click.echo(f"Netterms serves http://{config.host}:{server.effective_port}/ ; Ctrl-C ends it.")
-    with _scheduled(config) if jobs else _nothing(), _until_stopped():
+    with _until_stopped(), _draining(config, wake=True) as stop, _scheduled(config, stop) if jobs else _nothing():
         server.run()
 
 
@@ -850,21 +1025,78 @@ def _inbox(config: Config) -> Any:
     from web.webhooks import Inbox, Sender
 
     taking = {name: one for name, one in config.connections.items() if one.webhook_secrets}
-    senders = {name: Sender(webhook_source(one.vendor), one.webhook_secrets) for name, one in taking.items()}
+    senders = {
+        name: Sender(webhook_source(one.vendor), one.webhook_secrets, one.account) for name, one in taking.items()
+    }
     return Inbox(senders, config.public_url)
 
 
 @contextmanager
-def _scheduled(config: Config) -> Iterator[None]:
-    """Run the jobs in the background until the block ends; a running job is finished first."""
+def _draining(config: Config, *, wake: bool = False) -> Iterator[Any]:
+    """Yield what tells whether SIGTERM came: no job is begun any more, the one that runs ends after its step.
+
+    What does not end within the grace period is handed back and the process ends; a second SIGTERM ends it at once.
+    ``wake``: whoever only waits in the main thread is interrupted.
+    """
+    import signal
+    import threading
+
+    from sync.stopping import GRACE, Stop
+
+    stop = Stop()
+
+    def end(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        stop.ask()
+        last_resort = threading.Timer(GRACE, _hand_back, [config])
+        last_resort.daemon = True
+        last_resort.start()
+        if wake:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield stop
+    finally:
+        if not stop.asked:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _hand_back(config: Config) -> None:
+    """Give back the leases of this process and end it: what it was doing is looked up by whoever goes on."""
+    import threading
+
+    from store import runs
+    from store.database import Store
+    from sync.run import holder
+
+    def give_back() -> None:
+        with Store.as_others_do(config.store) as store:
+            runs.hand_back(store, datetime.now(UTC), "handed back, as the service was stopped", holder())
+
+    giving = threading.Thread(target=give_back, daemon=True)
+    giving.start()
+    giving.join(1)  # a job that writes just now keeps the database to itself; its end undoes what it did not finish
+    os._exit(OK)
+
+
+@contextmanager
+def _scheduled(config: Config, stop: Any = None) -> Iterator[None]:
+    """Run the jobs in the background until the block ends; a running job comes to the end of its step first."""
     from store.database import Store
     from sync.handle_webhooks import due
     from sync.scheduler import start
+    from sync.stopping import Stop
 
-    world = LiveWorld(config, dry_run=config.dry_run)
+    stop = stop or Stop()
+    world = LiveWorld(config, dry_run=config.dry_run, stop=stop)
+
+    def run(name: str) -> None:
+        run_jobs(config, (name,), dry_run=config.dry_run, world=None if config.dry_run else world, stop=stop)
+
     with Store(config.store) as store:
         scheduler = start(
-            lambda name: run_jobs(config, (name,), dry_run=config.dry_run, world=None if config.dry_run else world),
+            run,
             config.cadence,
             world.now(),
             # A dry run leaves no runs in the store, so what is due would be due for ever.
@@ -873,6 +1105,7 @@ def _scheduled(config: Config) -> Iterator[None]:
         try:
             yield
         finally:
+            stop.ask()
             scheduler.shutdown(wait=True)
 
 

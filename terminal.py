@@ -15,7 +15,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from billing.money import display
+from store.outbox import Side
 from store.review import Item
+from sync.dead_letters import Letter, preview
 from sync.report import Summary
 from sync.run import Result
 
@@ -132,13 +134,41 @@ def reviews(items: Sequence[Item], most: int | None = None) -> None:
     if not items:
         out.print("Nothing waits for a person.")
         return
-    table = _table("id", "what", "to mend it", "actions", title=f"{len(items)} review item(s)")
+    table = _table("id", "what", "to mend it", "actions", "owner", title=f"{len(items)} review item(s)")
     for item in items[:most]:
-        table.add_row(str(item.id), _safe(item.message), _safe(item.fix), " ".join(item.choices))
+        table.add_row(str(item.id), _safe(item.message), _safe(item.fix), " ".join(item.choices), _safe(item.owner))
     out.print(table)
     if most is not None and len(items) > most:
         out.print(f"and {len(items) - most} more: netterms review")
     out.print("Decide with: netterms review ID --do ACTION --reason TEXT")
+
+
+def review(item: Item, sides: Sequence[Side]) -> None:
+    """Print one review item, with both sides of what differs."""
+    out.print(f"[bold]Review item {item.id}[/] ({item.state}, {_safe(item.code.replace('_', ' '))})")
+    _say(_safe(item.message))
+    _say(f"To mend it: {_safe(item.fix)}")
+    _say(f"Looked after by: {_safe(item.owner) or 'nobody yet'}")
+    if sides:
+        table = _table("", "here", "there", "")
+        for what, ours, theirs in sides:
+            table.add_row(what, _safe(ours), _safe(theirs), "differs" if ours and theirs and ours != theirs else "")
+        out.print(table)
+    if item.state != "closed":
+        _say(f"Decide with: netterms review {item.id} --do {'|'.join(item.choices)} --reason TEXT")
+
+
+def dead_letters(letters: Sequence[Letter]) -> None:
+    """Print the webhooks that came to nothing."""
+    if not letters:
+        out.print("No webhook waits: each was understood, and handled after it came in.")
+        return
+    table = _table("id", "connection", "received", "what", "why", title=f"{len(letters)} dead letter(s)")
+    for event, why in letters:
+        about = f"{event.topic} {event.object}".strip() or preview(event)
+        table.add_row(str(event.id), event.connection, f"{event.received_at:%Y-%m-%d %H:%M}", _safe(about), _safe(why))
+    out.print(table)
+    out.print("Have them handled again with: netterms inbox --replay ID|all")
 
 
 def rows(columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:

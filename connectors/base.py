@@ -7,7 +7,7 @@ UTC datetimes; dates are calendar dates in the company's zone. Every method may 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Generic, Literal, Protocol, TypeVar
 
@@ -54,6 +54,15 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
 
     credentials: Credentials
     clock: Clock
+
+
+class Memory(msgspec.Struct, frozen=True, kw_only=True):
+    """What a vendor remembers of a write: how long it surely knows the idempotency key (zero: nobody says how long),
+    and after how long a search surely finds what was written.
+    """
+
+    keys: timedelta
+    lag: timedelta
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
@@ -210,6 +219,45 @@ class PaymentPage(msgspec.Struct, frozen=True, kw_only=True):
     unreadable: tuple[Unreadable, ...] = ()
 
 
+class Movement(msgspec.Struct, frozen=True, kw_only=True):
+    """One movement of a provider's balance, in minor units of the balance's currency; what leaves it is below zero.
+
+    ``net`` = ``amount`` - ``fee``. ``payment_id`` is the id of the ``ReceivedPayment`` that it belongs to, or empty.
+    """
+
+    id: str
+    kind: Literal["payment", "refund", "dispute", "fee", "adjustment", "payout", "other"]
+    amount: int
+    fee: int
+    net: int
+    currency: str
+    at: datetime
+    payment_id: str = ""
+    description: str = ""
+
+
+class Payout(msgspec.Struct, frozen=True, kw_only=True):
+    """Money that a provider sent to the bank, with every movement it is made of: their ``net`` add up to ``amount``."""
+
+    id: str
+    currency: str
+    amount: int
+    arrives_on: date
+    status: Literal["paid", "pending", "failed"]
+    movements: tuple[Movement, ...] = ()
+
+
+class PaymentPageDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """An invoice for which the provider is to make a page to pay it. ``key``, at most 36 characters, never changes."""
+
+    key: str
+    number: str
+    currency: str
+    amount: int
+    customer_email: str = ""
+    description: str = ""
+
+
 class PayingCustomer(msgspec.Struct, frozen=True, kw_only=True):
     """A customer as the payment provider knows it. ``metadata`` may hold ids of other systems."""
 
@@ -222,6 +270,8 @@ class PayingCustomer(msgspec.Struct, frozen=True, kw_only=True):
 class Payments(Protocol):
     """A payment provider."""
 
+    memory: Memory
+
     def probe(self) -> Probe:
         """Make the cheapest authenticated call."""
 
@@ -230,6 +280,21 @@ class Payments(Protocol):
 
     def customers(self, since: datetime | None) -> Iterator[tuple[PayingCustomer, ...]]:
         """Yield pages of customers created since ``since``, all when None."""
+
+    def payouts(self, since: datetime | None) -> Iterator[Payout | Unreadable]:
+        """Yield payouts created since ``since`` (all when None), and those whose status changed since, oldest first.
+
+        One that is not exactly the sum of its movements is ``Unreadable``.
+        """
+
+    def payment_page(self, wanted: PaymentPageDraft) -> str:
+        """Return the address at which an invoice can be paid; the same page for the same draft, however often asked.
+
+        Raises ``Refused`` where the page of this key is for another amount, ``Unsupported`` for one it cannot take.
+        """
+
+    def undelivered(self, since: datetime | None) -> Iterator[WebhookEvent]:
+        """Yield what the provider could not deliver to our webhooks since ``since``, as far back as it keeps it."""
 
 
 # ---------------------------------------------------------------------------------------------------- accounting role
@@ -302,6 +367,8 @@ class DocumentDraft(msgspec.Struct, frozen=True, kw_only=True):
     tax: int
     total: int
     po_number: str = ""
+    terms: str = ""  # the ledger's payment terms: id at QuickBooks; Xero has none
+    exchange_rate: Decimal | None = None  # home currency per unit of ``currency``; None: the ledger's own of the day
     memo: str = ""  # for the customer
     mark: str = ""  # for us: kept where the customer does not see it
     email: str = ""
@@ -325,11 +392,14 @@ class LedgerDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PaymentDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """Money applied to one document. ``key`` (at most 21 characters) and the document identify it at the ledger."""
+    """Money applied to one document, or with ``document`` None money on account that nothing is paid with yet.
+
+    ``key`` (at most 21 characters) and the document identify it at the ledger.
+    """
 
     key: str
     customer: Ref
-    document: Ref
+    document: Ref | None
     currency: str
     amount: int
     received_on: date
@@ -354,6 +424,103 @@ class LedgerPayment(msgspec.Struct, frozen=True, kw_only=True):
     memo: str = ""
     received_on: date | None = None
     updated_at: datetime | None = None
+
+
+Credit = Literal["credit_note", "on_account"]
+
+
+class AllocationDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a credit note, or of money on account, set against an invoice. ``key`` is at most 21 characters."""
+
+    key: str
+    customer: Ref
+    source: Ref
+    source_kind: Credit
+    document: Ref
+    currency: str
+    amount: int
+    on: date
+
+
+class LedgerAllocation(msgspec.Struct, frozen=True, kw_only=True):
+    """A credit set against an invoice, as the ledger holds it."""
+
+    ref: Ref
+    source_id: str
+    document_id: str
+    amount: int
+    currency: str = ""
+    on: date | None = None
+
+
+class RefundDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """Money given back to a customer from ``account``: of a credit note, or of money on account."""
+
+    key: str  # at most 21 characters
+    customer: Ref
+    source: Ref
+    source_kind: Credit
+    currency: str
+    amount: int
+    on: date
+    account: str
+    memo: str = ""
+
+
+class TransferDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """Money moved between two accounts of ours: a payout from the clearing account to the bank."""
+
+    key: str  # at most 21 characters
+    currency: str
+    amount: int
+    source: str  # account it leaves
+    target: str  # account it arrives in
+    on: date
+    memo: str = ""
+
+
+class ExpenseDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider kept, paid out of its clearing account. Below zero it gave something back."""
+
+    key: str  # at most 21 characters
+    currency: str
+    amount: int
+    paid_from: str
+    account: str  # the account of the expense
+    on: date
+    memo: str = ""
+    tax_code: str = ""
+
+
+class JournalLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One side of a journal entry: above zero a debit, below zero a credit."""
+
+    account: str
+    amount: int
+    description: str = ""
+    customer: Ref | None = None  # required by QuickBooks for receivables
+    class_: str = ""
+
+
+class JournalDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """A journal entry whose lines add up to zero."""
+
+    key: str  # at most 21 characters
+    currency: str
+    on: date
+    lines: tuple[JournalLine, ...]
+    memo: str = ""
+
+
+class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A refund, transfer, expense or journal entry as the ledger holds it; a journal's amount is its debits' sum."""
+
+    ref: Ref
+    key: str = ""
+    status: Literal["active", "voided", "deleted"] = "active"
+    currency: str = ""
+    amount: int = 0
+    on: date | None = None
 
 
 Found = TypeVar("Found")
@@ -415,18 +582,41 @@ class LedgerSetup(msgspec.Struct, frozen=True, kw_only=True):
     items: dict[str, str]
     tax_codes: dict[str, str]
     classes: dict[str, str]
+    terms: dict[str, str] = {}  # msgspec copies the default
+    closed_through: date | None = None  # nothing dated up to this day is taken any more
     problems: tuple[str, ...] = ()
 
 
 class Accounting(Protocol):
     """A ledger: QuickBooks, Xero ..."""
 
+    memory: Memory
     customers: Collection[CustomerDraft, LedgerCustomer]
     documents: Collection[DocumentDraft, LedgerDocument]
     payments: Collection[PaymentDraft, LedgerPayment]
+    allocations: Collection[AllocationDraft, LedgerAllocation]
+    refunds: Collection[RefundDraft, LedgerEntry]
+    transfers: Collection[TransferDraft, LedgerEntry]
+    expenses: Collection[ExpenseDraft, LedgerEntry]
+    journals: Collection[JournalDraft, LedgerEntry]
 
     def probe(self) -> Probe:
         """Make the cheapest authenticated call."""
+
+    def update_customer(self, ref: Ref, draft: CustomerDraft, key: str) -> LedgerCustomer:
+        """Bring a customer's own fields in step with ours under the idempotency ``key``; nothing else is cleared.
+
+        Raises ``Refused`` where its version is stale or the ledger does not take a value.
+        """
+
+    def void_document(self, document: Ref, kind: DocumentType, key: str) -> LedgerDocument:
+        """Void a document; one that is voided already stays so. Raises ``Refused`` (paid, closed period ...)."""
+
+    def void_payment(self, payment: Ref, key: str) -> LedgerPayment:
+        """Void a payment; one that is voided already stays so. Raises ``Refused``."""
+
+    def attach(self, document: Ref, kind: DocumentType, name: str, content: bytes, key: str) -> None:
+        """Attach a PDF to a document; one of the same name that hangs there already is not attached again."""
 
     def setup(self) -> LedgerSetup:
         """Read accounts, items, tax codes and settings."""
@@ -512,6 +702,7 @@ class WebhookEvent(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     topic: str  # what happened, in the vendor's word
     object: str  # the vendor's id of what changed
+    account: str = ""  # whose it is, where one delivery may hold events of several accounts: realm, tenant
     unreadable: bytes | None = None
 
 

@@ -47,3 +47,7 @@ class Malformed(ConnectorError):
 
 class Forged(ConnectorError):
     """A webhook that the vendor did not sign, or not now: answer 401, keep nothing."""
+
+
+class Stopping(Exception):
+    """This process was asked to end: what was about to be done is left for the next run, and nothing was sent."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -74,7 +75,7 @@ def write_many(store: Store, actor: Actor, deeds: Sequence[Deed]) -> None:
 def verify(store: Store) -> str | None:
     """Return what is wrong with the chain, naming the first bad row; None when it is whole."""
     previous, expected = "", 1
-    for entry in store.rows(Entry, "SELECT * FROM audit ORDER BY n"):
+    for entry in store.scan(Entry, "SELECT * FROM audit ORDER BY n"):
         if entry.n != expected:
             return f"row {expected} is missing"
         if entry.prev_hash != previous:
@@ -89,6 +90,27 @@ def head(store: Store) -> tuple[int, str]:
     """Return the number and hash of the last row: kept elsewhere, they prove that nothing was cut off."""
     rows = store.tuples("SELECT n, hash FROM audit ORDER BY n DESC LIMIT 1")
     return rows[0] if rows else (0, "")
+
+
+def noted_head(store: Store) -> tuple[int, str] | None:
+    """Return the head that was noted last beside the store, None when there is none."""
+    try:
+        number, _, found = head_file(store.path).read_text(encoding="ascii").strip().partition(" ")
+    except FileNotFoundError:
+        return None
+    return int(number), found
+
+
+def note_head(store: Store) -> None:
+    """Note the head beside the store: a trail that ends before it was cut off, or the store put back."""
+    number, found = head(store)
+    if number:
+        head_file(store.path).write_text(f"{number} {found}\n", encoding="ascii")
+
+
+def head_file(path: Path) -> Path:
+    """Return where the head of the trail of the store at ``path`` is noted."""
+    return path.with_suffix(".head")
 
 
 def entries(store: Store, thing: str) -> list[Entry]:

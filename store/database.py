@@ -29,6 +29,22 @@ class Store:
         schema.migrate(self._connection)
         self.fence: int | None = None  # the running job's id: every commit proves that it still holds its lease
 
+    @classmethod
+    def as_it_is(cls, path: Path) -> Store:
+        """Open a copy that nobody writes to, only to read it: nothing is migrated or changed."""
+        return cls._over(path, dialect.read(path))
+
+    @classmethod
+    def as_others_do(cls, path: Path) -> Store:
+        """Open the store beside others who use it, without migrating it."""
+        return cls._over(path, dialect.connect(path))
+
+    @classmethod
+    def _over(cls, path: Path, connection: Any) -> Store:
+        store = cls.__new__(cls)
+        store.path, store._connection, store.fence = path, connection, None
+        return store
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
@@ -39,12 +55,16 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def prove_lease(self) -> None:
+        """Raise ``LeaseLost`` when the running job has been taken over: to be asked before a call that changes much."""
+        if self.fence is not None and not self.one("SELECT 1 FROM runs WHERE id=? AND outcome IS NULL", self.fence):
+            raise LeaseLost("another process has taken this job over")
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Run a block as one transaction; raises ``LeaseLost`` when the running job has been taken over."""
         with dialect.transaction(self._connection):
-            if self.fence is not None and not self.one("SELECT 1 FROM runs WHERE id=? AND outcome IS NULL", self.fence):
-                raise LeaseLost("another process has taken this job over")
+            self.prove_lease()
             yield
 
     def log_left(self) -> AbstractContextManager[None]:
@@ -55,24 +75,41 @@ class Store:
         """Write into the file what the log holds, beside whoever writes the log."""
         dialect.write_log(self._connection)
 
+    @contextmanager
+    def _fenced(self) -> Iterator[None]:
+        """Let no statement of a running job by the fence that stands in no transaction."""
+        if self.fence is None or self._connection.in_transaction:
+            yield
+        else:
+            with self.transaction():
+                yield
+
     def execute(self, sql: str, *values: Any) -> int:
         """Run one statement; return how many rows it changed."""
-        return int(self._connection.execute(sql, values).rowcount)
+        with self._fenced():
+            return int(self._connection.execute(sql, values).rowcount)
 
     def insert(self, table: str, **values: Any) -> int:
         """Insert one row; return its id."""
         columns, marks = ", ".join(values), ", ".join("?" * len(values))
-        cursor = self._connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", tuple(values.values()))
-        return int(cursor.lastrowid)
+        statement = f"INSERT INTO {table} ({columns}) VALUES ({marks})"
+        with self._fenced():
+            return int(self._connection.execute(statement, tuple(values.values())).lastrowid)
 
     def many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
         """Run one statement for many rows."""
-        self._connection.executemany(sql, rows)
+        with self._fenced():
+            self._connection.executemany(sql, rows)
 
     def rows(self, record: type[T], sql: str, *values: Any) -> list[T]:
         """Return the rows of a query as ``record`` structs; column names are the fields."""
         found = self._connection.execute(sql, values).fetchall()
         return [msgspec.convert(dict(row), record, strict=False) for row in found]
+
+    def scan(self, record: type[T], sql: str, *values: Any) -> Iterator[T]:
+        """Yield the rows of a query as ``record`` structs one by one, however many there are."""
+        for row in self._connection.execute(sql, values):
+            yield msgspec.convert(dict(row), record, strict=False)
 
     def first(self, record: type[T], sql: str, *values: Any) -> T | None:
         """Return the first row as ``record``, or None."""
@@ -98,3 +135,15 @@ class Store:
     def copy_to(self, target: Path) -> None:
         """Copy the whole store to ``target``, consistent while others write."""
         dialect.copy(self._connection, target)
+
+    def become(self, source: Path) -> None:
+        """Become what the store in the file ``source`` is, whole or not at all."""
+        dialect.overwrite(self._connection, source)
+
+    def make_plain(self) -> None:
+        """Leave everything in the one file; nobody else may have it open."""
+        dialect.make_plain(self._connection)
+
+    def problems(self) -> list[str]:
+        """Return what is wrong with the file itself, at most twenty things."""
+        return dialect.problems(self._connection)

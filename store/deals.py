@@ -19,14 +19,13 @@ def save_page(
 
     When a deal was modified is no part of what it says: our own writes to the CRM change nothing here.
     """
+    known = _digests(store, connection, [deal_id for deal_id, _ in deals])
     changed = []
-    known = "SELECT digest FROM deals WHERE connection=? AND id=? AND fate='won'"
     for deal_id, deal in deals:
-        content = msgspec.to_builtins(deal)
-        data = to_json(content)
-        digest = hashlib.sha256(to_json({**content, "modified_at": None}).encode()).hexdigest()
-        if store.one(known, connection, deal_id) != digest:
-            changed.append((connection, deal_id, digest, data))
+        content = msgspec.json.encode(deal, order="sorted")
+        digest = hashlib.sha256(msgspec.json.encode(_undated(deal), order="sorted")).hexdigest()
+        if known.get(deal_id) != digest:
+            changed.append((connection, deal_id, digest, content.decode()))
     with store.transaction():
         store.many(
             "INSERT INTO deals (connection, id, digest, data) VALUES (?, ?, ?, ?) ON CONFLICT (connection, id)"
@@ -35,6 +34,22 @@ def save_page(
         )
         set_cursor(store, connection, stream, cursor)
     return len(changed)
+
+
+def _digests(store: Store, connection: str, ids: Sequence[str]) -> dict[str, str]:
+    """Return the digests of those of these deals that count as won, by id."""
+    wanted = to_json(list(ids))
+    return dict(
+        store.tuples(
+            "SELECT id, digest FROM deals WHERE connection=? AND fate='won' AND id IN (SELECT value FROM json_each(?))",
+            connection,
+            wanted,
+        )
+    )
+
+
+def _undated(deal: Any) -> Any:
+    return {**deal, "modified_at": None} if isinstance(deal, dict) else msgspec.structs.replace(deal, modified_at=None)
 
 
 def save_fates(store: Store, connection: str, fates: Sequence[tuple[str, str, str]]) -> int:
@@ -81,6 +96,11 @@ def won_ids(store: Store, connection: str) -> list[str]:
     return [one for (one,) in store.tuples("SELECT id FROM deals WHERE connection=? AND fate='won'", connection)]
 
 
+def count_won(store: Store, connection: str) -> int:
+    """Return how many deals count as won."""
+    return int(store.one("SELECT count(*) FROM deals WHERE connection=? AND fate='won'", connection))
+
+
 def count(store: Store) -> int:
     """Return how many deals are stored."""
     return int(store.one("SELECT count(*) FROM deals"))
@@ -117,3 +137,12 @@ def set_cursor(store: Store, connection: str, stream: str, value: datetime | Non
             stream,
             value.isoformat(),
         )
+
+
+def note_cursors(store: Store) -> None:
+    """Remember how far each stream was ever read. Call inside a transaction."""
+    store.execute(
+        "INSERT INTO pull_notes (connection, name, value) SELECT connection, 'reached ' || stream, value FROM cursors"
+        " WHERE true ON CONFLICT (connection, name) DO UPDATE SET value=excluded.value"
+        " WHERE pull_notes.value<excluded.value"
+    )

@@ -19,6 +19,7 @@ BUSY_SECONDS = 30.0
 LOG_PAGES = 16_000
 
 IntegrityError: type[Exception] = sqlite3.IntegrityError
+DatabaseError: type[Exception] = sqlite3.DatabaseError
 
 
 def connect(path: Path | str) -> Any:
@@ -30,6 +31,26 @@ def connect(path: Path | str) -> Any:
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute(f"PRAGMA wal_autocheckpoint={LOG_PAGES}")
     return connection
+
+
+def read(path: Path | str) -> Any:
+    """Open a file that nobody writes to, only to read it: neither it nor anything beside it is changed."""
+    connection = sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def problems(connection: Any) -> list[str]:
+    """Return what is wrong with the file itself and with references between rows."""
+    found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)") if row[0] != "ok"]
+    for row in connection.execute("PRAGMA foreign_key_check"):
+        found.append(f"row {row[1]} of {row[0]} refers to a row of {row[2]} that is not there")
+    return found[:20]
+
+
+def make_plain(connection: Any) -> None:
+    """Leave everything in the one file, with no journal beside it."""
+    connection.execute("PRAGMA journal_mode=DELETE")
 
 
 def _choose_journal(connection: Any) -> None:
@@ -77,12 +98,22 @@ def transaction(connection: Any) -> Iterator[None]:
 
 
 def copy(source: Any, target: Path) -> None:
-    """Copy the database to ``target`` by SQLite's backup API, consistent while others write."""
+    """Copy the database to one file by SQLite's backup API, consistent while others write."""
     destination = sqlite3.connect(str(target))
     try:
         source.backup(destination)
+        make_plain(destination)
     finally:
         destination.close()
+
+
+def overwrite(target: Any, source: Path) -> None:
+    """Make the open database ``target`` what the file ``source`` is, in one transaction: all of it or nothing."""
+    origin = read(source)
+    try:
+        origin.backup(target)
+    finally:
+        origin.close()
 
 
 APPEND_ONLY = """

@@ -288,6 +288,19 @@ def take_number(store: Store, entity: str, prefix: str, digits: int) -> str:
     return f"{prefix}{following - 1:0{digits}d}"
 
 
+def skip_numbers(store: Store, entity: str, prefix: str, following: int) -> bool:
+    """Let a series go on with ``following`` where it would come to less; return whether it would have."""
+    return bool(
+        store.execute(
+            "INSERT INTO numbers (entity, series, next) VALUES (?, ?, ?) ON CONFLICT (entity, series)"
+            " DO UPDATE SET next=excluded.next WHERE numbers.next < excluded.next",
+            entity,
+            prefix,
+            following,
+        )
+    )
+
+
 def next_numbers(store: Store, entity: str) -> dict[str, int]:
     """Return the next number of each series of an entity that was begun, by its prefix."""
     return dict(store.tuples("SELECT series, next FROM numbers WHERE entity=?", entity))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -11,10 +12,16 @@ import msgspec
 from store.database import Store, to_json
 
 State = Literal["new", "sending", "uncertain", "done", "parked"]
+Side = tuple[str, str, str]  # what is compared, how it is here, how it is at the vendor
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
-    """One object that must exist at a vendor. ``call_key`` is the idempotency key of the call it last went out with."""
+    """One object that must exist at a vendor. ``call_key`` is the idempotency key of the call it last went out with.
+
+    ``call_hash`` belongs to that key: the same key may go out again with exactly that content and no other. ``sent_at``
+    is when the key was first used, ``absent_at`` when the object was first not found after that. ``look``: it is looked
+    up before it goes out the first time.
+    """
 
     id: int
     connection: str
@@ -27,11 +34,40 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     problem: str
     payload: str
     payload_hash: str
+    call_hash: str = ""
+    sent_at: datetime | None = None
+    absent_at: datetime | None = None
+    not_before: datetime | None = None
+    look: bool = False
+    sides: str = "[]"
+
+    @property
+    def is_whole(self) -> bool:
+        """Say whether the payload is the one that was committed."""
+        return self.payload_hash == _hash(self.payload)
+
+    @property
+    def both_sides(self) -> list[Side]:
+        """What is meant here beside what was found at the vendor; empty when they were not compared."""
+        return msgspec.json.decode(self.sides, type=list[Side])
+
+
+def call_hash(intents: Sequence[Intent]) -> str:
+    """Return what identifies the content of a call: the payloads in their order."""
+    return _hash("\n".join(intent.payload_hash for intent in intents))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def add(store: Store, connection: str, kind: str, our_id: int, payload: Any, currency: str = "") -> None:
-    """Note that an object must exist at the vendor. Call inside a transaction."""
+    """Note that an object must exist at the vendor. Call inside a transaction.
+
+    One that was parked before is looked up first: it may be there, as somebody mended it by hand.
+    """
     data = to_json(payload)
+    again = "DELETE FROM retried WHERE connection=? AND kind=? AND our_id=? AND currency=?"
     store.insert(
         "outbox",
         connection=connection,
@@ -40,7 +76,8 @@ def add(store: Store, connection: str, kind: str, our_id: int, payload: Any, cur
         currency=currency,
         state="new",
         payload=data,
-        payload_hash=hashlib.sha256(data.encode()).hexdigest(),
+        payload_hash=_hash(data),
+        look=store.execute(again, connection, kind, our_id, currency),
     )
 
 
@@ -82,14 +119,19 @@ def known(store: Store, connection: str, kind: str) -> set[int]:
 
 
 def waiting(store: Store, connection: str, kind: str, state: State) -> list[Intent]:
-    """Return the intents in ``state``, oldest first; those sent together before stand together."""
+    """Return the intents in ``state``, oldest first; those sent together before stand together, troubled ones apart."""
     return store.rows(
         Intent,
-        "SELECT * FROM outbox WHERE connection=? AND kind=? AND state=? ORDER BY call_key DESC, id",
+        "SELECT * FROM outbox WHERE connection=? AND kind=? AND state=? ORDER BY call_key DESC, attempts>1, id",
         connection,
         kind,
         state,
     )
+
+
+def get(store: Store, intent_id: int) -> Intent | None:
+    """Return one intent."""
+    return store.first(Intent, "SELECT * FROM outbox WHERE id=?", intent_id)
 
 
 def has(store: Store, connection: str, kind: str, our_id: int, currency: str = "") -> bool:
@@ -104,33 +146,113 @@ def has(store: Store, connection: str, kind: str, our_id: int, currency: str = "
     return found is not None
 
 
-def mark_sending(store: Store, intents: Sequence[Intent], call_key: str) -> None:
-    """Commit to a call before it is made: from here on its outcome is unknown until it is noted."""
+def mark_sending(store: Store, intents: Sequence[Intent], call_key: str, now: datetime) -> None:
+    """Commit to a call before it is made: from here on its outcome is unknown until it is noted.
+
+    The key's age counts from its first use, and a doubt about that use stays until the key is another.
+    """
+    content, at = call_hash(intents), now.isoformat()
     store.many(
-        "UPDATE outbox SET state='sending', call_key=?, attempts=attempts+1 WHERE id=?",
-        [(call_key, intent.id) for intent in intents],
+        "UPDATE outbox SET state='sending', attempts=attempts+1, call_hash=?, not_before=NULL, look=0,"
+        " sent_at=CASE WHEN call_key=? THEN coalesce(sent_at, ?) ELSE ? END,"
+        " absent_at=CASE WHEN call_key=? THEN absent_at END, call_key=? WHERE id=?",
+        [(content, call_key, at, at, call_key, call_key, intent.id) for intent in intents],
     )
 
 
 def mark(store: Store, intents: Sequence[Intent], state: State, problem: str = "", *, keep_key: bool = True) -> None:
     """Note what became of intents. Without ``keep_key`` they go out under a new idempotency key next time."""
-    key = "call_key" if keep_key else "''"
+    forgotten = "" if keep_key else ", call_key='', call_hash='', sent_at=NULL, absent_at=NULL"
     store.many(
-        f"UPDATE outbox SET state=?, problem=?, call_key={key} WHERE id=?",
-        [(state, problem, intent.id) for intent in intents],
+        f"UPDATE outbox SET state=?, problem=?, not_before=CASE WHEN ?='new' THEN not_before END{forgotten} WHERE id=?",
+        [(state, problem, state, intent.id) for intent in intents],
     )
+
+
+def mark_untried(store: Store, intents: Sequence[Intent], problem: str) -> None:
+    """Note that a call surely did nothing: it does not count, and whatever was in doubt before it still is."""
+    mark(store, intents, "new", problem)
+    store.many("UPDATE outbox SET attempts=attempts-1 WHERE id=?", [(intent.id,) for intent in intents])
+
+
+def mark_unknown(store: Store, intents: Sequence[Intent], problem: str) -> None:
+    """Note that a call may have happened: whatever was seen before it says nothing any more."""
+    mark(store, intents, "uncertain", problem)
+    store.many("UPDATE outbox SET absent_at=NULL WHERE id=?", [(intent.id,) for intent in intents])
+
+
+def mark_absent(store: Store, intents: Sequence[Intent], now: datetime) -> None:
+    """Note that the vendor was asked for intents and does not hold them; the earliest such moment counts."""
+    store.many(
+        "UPDATE outbox SET absent_at=min(coalesce(absent_at, ?), ?) WHERE id=?",
+        [(now.isoformat(), now.isoformat(), intent.id) for intent in intents],
+    )
+
+
+def postpone(store: Store, intents: Sequence[Intent], until: datetime | None) -> None:
+    """Do not try intents again before ``until``; None: with the next run."""
+    at = None if until is None else until.isoformat()
+    store.many("UPDATE outbox SET not_before=? WHERE id=?", [(at, intent.id) for intent in intents])
+
+
+def park_with(store: Store, intent: Intent, problem: str, sides: Sequence[Side]) -> None:
+    """Park an intent as what was found at the vendor differs; both are kept to be shown side by side."""
+    mark(store, [intent], "parked", problem, keep_key=False)
+    keep_sides(store, intent, sides)
+
+
+def keep_sides(store: Store, intent: Intent, sides: Sequence[Side]) -> None:
+    """Keep what is meant beside what is at the vendor."""
+    store.execute("UPDATE outbox SET sides=? WHERE id=?", to_json(list(sides)), intent.id)
 
 
 def recover(store: Store, connection: str, kind: str) -> int:
     """Call uncertain what a stopped process left as being sent; return how many."""
     return store.execute(
-        "UPDATE outbox SET state='uncertain' WHERE connection=? AND kind=? AND state='sending'", connection, kind
+        "UPDATE outbox SET state='uncertain', absent_at=NULL WHERE connection=? AND kind=? AND state='sending'",
+        connection,
+        kind,
     )
 
 
+def doubt_all(store: Store) -> int:
+    """Call uncertain everything that is not done, whatever is known of its calls: the store is older than the world."""
+    return store.execute(
+        "UPDATE outbox SET state='uncertain', call_key='', call_hash='', sent_at=NULL, absent_at=NULL, not_before=NULL"
+        " WHERE state IN ('new', 'sending', 'uncertain')"
+    )
+
+
+def unsettled_keys(store: Store, connection: str, kind: str) -> set[str]:
+    """Return the ``key`` of every draft that may be at the vendor without our knowing.
+
+    One that is to go out once more under its old key is: the call before may have come through.
+    """
+    sql = "SELECT payload ->> '$.key' FROM outbox WHERE connection=? AND kind=?"
+    sql += " AND state IN ('new', 'sending', 'uncertain') AND payload ->> '$.key' IS NOT NULL"
+    return {key for (key,) in store.tuples(sql, connection, kind)}
+
+
 def retry(store: Store, intent_id: int) -> bool:
-    """Let a parked intent be built and sent anew; return whether it was parked."""
-    return bool(store.execute("DELETE FROM outbox WHERE id=? AND state='parked'", intent_id))
+    """Let a parked intent be built anew, looked up and sent; one that is only put off is tried with the next run.
+
+    Returns whether it waited for that.
+    """
+    intent = get(store, intent_id)
+    if intent is None:
+        return False
+    if intent.state != "parked":
+        postpone(store, [intent], None)
+        return intent.not_before is not None
+    store.execute("DELETE FROM outbox WHERE id=?", intent_id)
+    store.execute(
+        "INSERT INTO retried (connection, kind, our_id, currency) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        intent.connection,
+        intent.kind,
+        intent.our_id,
+        intent.currency,
+    )
+    return True
 
 
 def unpark(store: Store, intent_id: int, problem: str) -> bool:
@@ -139,21 +261,12 @@ def unpark(store: Store, intent_id: int, problem: str) -> bool:
     return bool(store.execute(sql, problem, intent_id))
 
 
-def sent_together(store: Store, connection: str, kind: str, call_key: str) -> int:
-    """Return how many intents went out under a key."""
-    return int(
-        store.one(
-            "SELECT count(*) FROM outbox WHERE connection=? AND kind=? AND call_key=?", connection, kind, call_key
-        )
-    )
-
-
 def needing_person(store: Store, connection: str, kind: str) -> list[Intent]:
-    """Return the intents that are parked, or that the vendor booked otherwise than meant."""
+    """Return the intents that are parked or put off, or that the vendor booked otherwise than meant."""
     return store.rows(
         Intent,
-        "SELECT * FROM outbox WHERE connection=? AND kind=? AND (state='parked' OR (state='done' AND problem<>''))"
-        " ORDER BY id",
+        "SELECT * FROM outbox WHERE connection=? AND kind=? AND (state='parked' OR not_before IS NOT NULL"
+        " OR (state='done' AND problem<>'')) ORDER BY id",
         connection,
         kind,
     )

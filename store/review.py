@@ -38,6 +38,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     fix: str
     actions: str
     state: Literal["open", "dismissed", "closed"]
+    owner: str = ""
 
     @property
     def choices(self) -> list[str]:
@@ -97,6 +98,11 @@ def open_items(store: Store) -> list[Item]:
     return store.rows(Item, "SELECT * FROM reviews WHERE state='open' ORDER BY id")
 
 
+def of_job(store: Store, job: str) -> list[Item]:
+    """Return what a job found and finds still, dismissed or not, oldest first."""
+    return store.rows(Item, "SELECT * FROM reviews WHERE job=? AND state<>'closed' ORDER BY id", job)
+
+
 def about_contracts(store: Store, job: str) -> dict[str, dict[str, Literal["open", "dismissed"]]]:
     """Return what a job found about contracts: by their key the codes, and whether one is open or all are dismissed."""
     found: dict[str, dict[str, Literal["open", "dismissed"]]] = {}
@@ -109,6 +115,13 @@ def about_contracts(store: Store, job: str) -> dict[str, dict[str, Literal["open
 def get(store: Store, item_id: int) -> Item | None:
     """Return one item."""
     return store.first(Item, "SELECT * FROM reviews WHERE id=?", item_id)
+
+
+def give_to(store: Store, actor: Actor, item: Item, owner: str) -> None:
+    """Say who looks after an item; empty: nobody any more. Call inside a transaction."""
+    if owner != item.owner:
+        store.execute("UPDATE reviews SET owner=? WHERE id=?", owner, item.id)
+        audit.write(store, actor, "owner", f"review:{item.id}", before={"owner": item.owner}, after={"owner": owner})
 
 
 def decide(store: Store, actor: Actor, item: Item, action: str, reason: str) -> None:

@@ -67,6 +67,28 @@ def start(store: Store, job: str, holder: str, now: datetime, *, dead: str = "")
             return None
 
 
+def hand_back(store: Store, now: datetime, why: str, holder: str | None = None) -> int:
+    """End the runs of a process, or of all, as they are: whatever they still want to write is refused."""
+    return store.execute(
+        "UPDATE runs SET outcome='abandoned', finished_at=?, message=?"
+        " WHERE outcome IS NULL AND holder=coalesce(?, holder)",
+        now.isoformat(),
+        why,
+        holder,
+    )
+
+
+def holders(store: Store) -> list[str]:
+    """Return who runs jobs now."""
+    return [name for (name,) in store.tuples("SELECT DISTINCT holder FROM runs WHERE outcome IS NULL")]
+
+
+def last_moment(store: Store) -> datetime | None:
+    """Return the last moment of which a store knows that jobs were at work."""
+    found = store.one("SELECT max(coalesce(finished_at, started_at)) FROM runs")
+    return None if found is None else datetime.fromisoformat(found)
+
+
 def holder(store: Store, job: str) -> str | None:
     """Return who runs ``job`` now."""
     found = store.one("SELECT holder FROM runs WHERE job=? AND outcome IS NULL", job)
@@ -112,6 +134,18 @@ def last_read(store: Store, job: str, connection: str) -> datetime | None:
         connection,
     )
     return datetime.fromisoformat(found[0][0]) if found else None
+
+
+def failed_since(store: Store, job: str, connection: str, since: datetime | None) -> list[tuple[datetime, str]]:
+    """Return when runs of ``job`` began that could not use ``connection``, and what they said; the newest first."""
+    found = store.tuples(
+        "SELECT started_at, message FROM runs WHERE job=? AND started_at > ? AND (outcome='failed' OR (outcome='partly'"
+        " AND instr(' ' || failed || ' ', ' ' || ? || ' ')>0)) ORDER BY id DESC",
+        job,
+        "" if since is None else since.isoformat(),
+        connection,
+    )
+    return [(datetime.fromisoformat(at), message) for at, message in found]
 
 
 def latest(store: Store) -> dict[str, Run]:

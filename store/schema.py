@@ -407,6 +407,49 @@ def m0090_steady(db: Any) -> None:
     _end_planned(db, [one for one in _ENDS_PLANNED if one[0] == "usage"])
 
 
+_DURABLE = """
+ALTER TABLE outbox ADD COLUMN call_hash TEXT NOT NULL DEFAULT ''; -- of the payloads that went out under call_key
+ALTER TABLE outbox ADD COLUMN sent_at TEXT; -- when it first went out under call_key
+ALTER TABLE outbox ADD COLUMN absent_at TEXT; -- when the vendor was first seen not to hold it, after it went out
+ALTER TABLE outbox ADD COLUMN not_before TEXT; -- its calls keep failing: not tried again before
+ALTER TABLE outbox ADD COLUMN look INTEGER NOT NULL DEFAULT 0; -- 1: looked up before it goes out the first time
+ALTER TABLE outbox ADD COLUMN sides TEXT NOT NULL DEFAULT '[]'; -- of what differs: [what, ours, theirs]
+CREATE INDEX outbox_troubled ON outbox (connection, kind)
+    WHERE state='parked' OR not_before IS NOT NULL OR (state='done' AND problem<>'');
+CREATE TABLE retried ( -- parked intents that a person let go: made up anew, they are looked up first
+    connection TEXT NOT NULL, kind TEXT NOT NULL, our_id INTEGER NOT NULL, currency TEXT NOT NULL,
+    PRIMARY KEY (connection, kind, our_id, currency)
+) STRICT;
+ALTER TABLE reviews ADD COLUMN owner TEXT NOT NULL DEFAULT ''; -- the person who looks after it
+ALTER TABLE inbox ADD COLUMN replayed_at TEXT; -- when a person last asked for it to be handled again
+CREATE INDEX inbox_replayed ON inbox (connection, replayed_at) WHERE replayed_at IS NOT NULL;
+CREATE TABLE restores (
+    id INTEGER PRIMARY KEY, at TEXT NOT NULL, backed_up_at TEXT NOT NULL, -- the last moment that the backup knows of
+    audit_n INTEGER NOT NULL -- the last row of the audit trail then
+) STRICT;
+CREATE TABLE read_backs ( -- which ledger was read back after a restore
+    restore_id INTEGER NOT NULL REFERENCES restores (id), connection TEXT NOT NULL, at TEXT NOT NULL,
+    PRIMARY KEY (restore_id, connection)
+) STRICT;
+CREATE TABLE lost_documents ( -- documents under our numbers in the books that a restored store does not know
+    id INTEGER PRIMARY KEY, connection TEXT NOT NULL, vendor_id TEXT NOT NULL, entity TEXT NOT NULL,
+    type TEXT NOT NULL CHECK (type IN ('invoice', 'credit_note')), number TEXT NOT NULL,
+    ledger_customer TEXT NOT NULL, currency TEXT NOT NULL, total INTEGER NOT NULL,
+    issue_on TEXT NOT NULL, due_on TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('open', 'taken', 'released')),
+    document_id INTEGER REFERENCES documents (id), -- ours, once it was issued again under its number
+    UNIQUE (connection, vendor_id)
+) STRICT;
+CREATE INDEX lost_open ON lost_documents (entity) WHERE state = 'open';
+"""
+
+
+@migrations()
+def m0110_durable(db: Any) -> None:
+    """What makes sure that nothing goes out twice: ages of calls, both sides of a difference, owners, restores."""
+    _script(db, _DURABLE)
+
+
 _VOIDED = "SELECT contract FROM lines WHERE document_id=NEW.id AND NEW.status='voided'"
 _MAY_COST_A_LATE_FEE = (  # an invoice of a contract with such a fee that is issued, or open again
     "SELECT key FROM contracts WHERE key=NEW.contract AND NEW.open > OLD.open AND terms ->> 'late_fee' IS NOT NULL"
@@ -421,6 +464,20 @@ _ENDS_PLANNED = (
     ("documents", "UPDATE OF status, open", f"{_VOIDED} UNION {_MAY_COST_A_LATE_FEE}"),
     ("contracts", "UPDATE OF entity, customer_id, billed_through, state, terms", f"SELECT NEW.key UNION {_GROUPED}"),
 )
+
+
+_UNSETTLED = """
+ALTER TABLE outbox ADD COLUMN unsettled_in INTEGER;
+CREATE TRIGGER outbox_unsettled AFTER UPDATE OF state ON outbox
+WHEN NEW.state IN ('sending', 'uncertain') AND OLD.state NOT IN ('sending', 'uncertain')
+BEGIN UPDATE outbox SET unsettled_in=(SELECT max(id) FROM runs) WHERE id=NEW.id; END;
+"""
+
+
+@migrations()
+def m0120_unsettled(db: Any) -> None:
+    """Know since when the outcome of a call is unknown: by the run that made it, whose beginning is kept."""
+    _script(db, _UNSETTLED)
 
 
 def migrate(connection: Any) -> None:

@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from connectors.base import Accounting, LedgerChanges, LedgerCustomer, LedgerDocument, LedgerPayment
-from store import deals, foreign, invoices, ledger, links
+from store import deals, foreign, invoices, ledger, links, restores
 from store.foreign import ForeignDraft
 from store.review import Finding
 from sync import booked
@@ -27,7 +27,7 @@ def read(context: Context, entity: Entity, connection: str, books: Accounting, *
     changes = books.changes(since)
     _store(context, connection, changes, complete=since is None)
     _follow_merges(context, connection)
-    _keep_foreign(context, entity, connection)
+    keep_foreign(context, entity, connection)
     booked.read(context, entity, connection)
 
 
@@ -157,15 +157,19 @@ def _report_two_in_one(context: Context, connection: str, item: LedgerCustomer, 
 # ------------------------------------------------------------------------------------------------ foreign documents
 
 
-def _keep_foreign(context: Context, entity: Entity, connection: str) -> None:
+def keep_foreign(context: Context, entity: Entity, connection: str) -> None:
     """Keep the documents that others made as the books have them now; those of ours are none of them."""
     ours = links.by_vendor(context.store, connection, "document")
     on_the_way = {(row.type, row.number) for row in invoices.issued(context.store, entity.key)}
+    lost = restores.unreleased(context.store, connection)
     posted = _posted(context, connection)
     drafts = [
         _foreign(item, posted.get(item.ref.id, 0))
         for item in ledger.objects(context.store, connection, "document", LedgerDocument)
-        if item.ref.id not in ours and (item.type, item.number) not in on_the_way and _counts(item)
+        if item.ref.id not in ours
+        and item.ref.id not in lost
+        and (item.type, item.number) not in on_the_way
+        and _counts(item)
     ]
     kept = {draft.vendor_id for draft in drafts}
     known = {row.vendor_id for row in foreign.of_ledger(context.store, connection)}
@@ -229,15 +233,16 @@ def clash(numbers: Iterable[str], following: dict[str, int], digits: int) -> str
     ``following``: the next number by prefix. What merely looks alike (another width) is never taken by the series.
     """
     for prefix, next_number in following.items():
-        taken = [
-            (int(rest), number)
-            for number in numbers
-            if number.startswith(prefix)
-            and (rest := number.removeprefix(prefix)).isascii()
-            and rest.isdigit()
-            and f"{int(rest):0{digits}d}" == rest
-            and int(rest) >= next_number
-        ]
+        places = ((place_in(prefix, number, digits), number) for number in numbers)
+        taken = [(place, number) for place, number in places if place is not None and place >= next_number]
         if taken:
             return max(taken)[1]
     return ""
+
+
+def place_in(prefix: str, number: str, digits: int) -> int | None:
+    """Return which one of a series a number is; None when the series would never come to it."""
+    rest = number.removeprefix(prefix)
+    if not number.startswith(prefix) or not rest.isascii() or not rest.isdigit():
+        return None
+    return int(rest) if f"{int(rest):0{digits}d}" == rest else None

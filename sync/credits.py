@@ -14,7 +14,7 @@ from billing.credits import Billed, credit_gross, credit_in_full, credit_lines, 
 from billing.draft import Draft
 from billing.money import display, exact_minor
 from billing.written import draft_digest, to_json
-from store import contracts, invoices
+from store import contracts, invoices, restores
 from store.audit import Actor
 from store.database import Store
 from store.invoices import DocumentRow
@@ -81,6 +81,8 @@ def give(
         if seen not in ("", mark(found)):
             raise ValueError("something has changed since you looked: look again")
         entity = _entity(world, row)
+        if restores.is_pending(store, entity.accounting):
+            raise ValueError("the store was put back to a backup: run `netterms sync` first, it reads the books back")
         number = invoices.take_number(store, entity.key, entity.credit_prefix, entity.number_digits)
         slices = invoices.slices_of(found)
         invoices.withdraw(store, actor, slices, f"credited by {number}")

@@ -8,10 +8,11 @@ from typing import Literal
 import msgspec
 
 from billing.terms import Terms
-from store import cash, contracts, foreign, invoices, links, mail, outbox, review
+from store import cash, contracts, foreign, invoices, links, mail, outbox, restores, review
 from store.audit import Actor
 from store.cash import PaymentRow
 from store.database import Store
+from store.outbox import Side
 from store.review import Item
 from sync import decide_deals, identity
 from sync.outbox import ACCEPT
@@ -38,6 +39,23 @@ def decide(store: Store, actor: Actor, item_id: int, action: str, reason: str) -
             _ACTIONS[item.code if name == "apply" else name](store, actor, subject, value, reason)
         review.decide(store, actor, item, name, reason)
     return item
+
+
+def give_to(store: Store, actor: Actor, item_id: int, owner: str) -> Item:
+    """Say who looks after a review item (at most 100 characters; empty: nobody); returns it. Raises ``ValueError``."""
+    item = review.get(store, item_id)
+    if item is None or item.state == "closed":
+        raise ValueError(f"there is no open review item {item_id}; see: netterms review")
+    with store.transaction():
+        review.give_to(store, actor, item, owner.strip()[:100])
+    return msgspec.structs.replace(item, owner=owner.strip()[:100])
+
+
+def both_sides(store: Store, item: Item) -> list[Side]:
+    """Return what is meant here beside what a vendor holds, for an item about something on its way there."""
+    kind, _, name = item.subject.partition(":")
+    intent = outbox.get(store, int(name)) if kind == "outbox" and name.isdigit() else None
+    return intent.both_sides if intent else []
 
 
 def asks_for(item: Item, action: str) -> str:
@@ -110,6 +128,11 @@ def _apply_cash_to_foreign(store: Store, actor: Actor, payment: PaymentRow, numb
         cash.assign_customer(store, payment.id, document.customer_id)
 
 
+def _release(store: Store, actor: Actor, subject: str, value: str, reason: str) -> None:
+    if not restores.release(store, actor, int(subject), reason):
+        raise ValueError("it is known again by now")
+
+
 def _held(how: contracts.HeldDecision) -> Callable[[Store, Actor, str, str, str], None]:
     def act(store: Store, actor: Actor, subject: str, value: str, reason: str) -> None:
         contracts.decide_held(store, actor, subject, how, reason)
@@ -140,6 +163,7 @@ _ACTIONS: dict[str, Callable[[Store, Actor, str, str, str], None]] = {
     "send_again": _doubtful_mail("again"),
     "consider_sent": _doubtful_mail("sent"),
     "disputed": _disputed,
+    "release": _release,
 }
 
 # Decisions that need the whole item, by its code and the action.

@@ -30,6 +30,7 @@ _MINUTE, _HOUR = 60, 3600
 JOBS = (
     Job("pull_deals", 15 * _MINUTE, "read won deals from the CRM"),
     Job("map_terms", 15 * _MINUTE, "turn deals into contract terms"),
+    Job("read_back", 15 * _MINUTE, "after a restore, read the books before anything is issued or sent"),
     Job("plan_invoices", _HOUR, "work out what is owed and not billed yet"),
     Job("issue_invoices", 15 * _MINUTE, "give approved drafts their number"),
     Job("match_customers", 15 * _MINUTE, "find each customer in the books"),
@@ -42,6 +43,7 @@ JOBS = (
     Job("write_back", _HOUR, "show in the CRM what is invoiced, open and overdue"),
     Job("send_reminders", _HOUR, "remind customers of what is overdue"),
     Job("handle_webhooks", _HOUR, "see that webhooks were understood, forget old ones"),
+    Job("selfcheck", 24 * _HOUR, "check what must be true of our money, documents and mails"),
     Job("report", 24 * _HOUR, "add up who owes what"),
 )
 

@@ -15,7 +15,7 @@ import msgspec
 
 from billing.customer import Customer
 from connectors.base import Accounting, Ref
-from connectors.errors import ConnectorError, OutcomeUnknown, Refused
+from connectors.errors import ConnectorError, OutcomeUnknown, Refused, Stopping
 from store import contracts, mail
 from store.database import Store
 from store.invoices import DocumentRow
@@ -23,6 +23,7 @@ from store.links import CustomerRow
 from store.mail import Booked, MailRow, Via
 from store.review import Finding
 from sync.context import Context, Delivery, Entity, Source
+from sync.lost import may_have_been_mailed
 
 Part = tuple[DocumentRow, str]  # a document and the step of it that a mail is
 
@@ -70,9 +71,15 @@ def hand_over(context: Context, parts: Sequence[Part], recipient: str, via: Via,
     Raises the ``ConnectorError`` that concerns more than this mail.
     """
     name, now = message_id(parts, recipient), context.world.now()
+    if _may_have_gone(context, parts, recipient):
+        with context.store.transaction():
+            mail.mark_sending(context.store, [(row.id, step) for row, step in parts], recipient, via, name, now)
+            mail.settle(context.store, context.actor, name, "uncertain", "the store was put back to a backup meanwhile")
+        return False
     with context.store.transaction():
         mail.mark_sending(context.store, [(row.id, step) for row, step in parts], recipient, via, name, now)
     try:
+        context.store.prove_lease()
         answer = send()
     except Refused as error:
         _note(context, name, "refused", str(error))
@@ -80,12 +87,22 @@ def hand_over(context: Context, parts: Sequence[Part], recipient: str, via: Via,
     except OutcomeUnknown as error:
         _note(context, name, "uncertain", str(error))
         raise
-    except ConnectorError:
+    except (ConnectorError, Stopping):
         with context.store.transaction():
             mail.withdraw(context.store, name)
         raise
     _note(context, name, "sent", answer)
     return True
+
+
+def _may_have_gone(context: Context, parts: Sequence[Part], recipient: str) -> bool:
+    """Say whether a part of a mail may have gone out before a restore, and no person has said that it has to go."""
+    rows = mail.rows_of(context.store, [row.id for row, _ in parts])
+    for row, step in parts:
+        wanted = any((one.step, one.recipient, one.state) == (step, recipient, "again") for one in rows[row.id])
+        if not wanted and may_have_been_mailed(context, context.world.entities[row.entity], row, step):
+            return True
+    return False
 
 
 def _note(context: Context, name: str, state: mail.State, answer: str) -> None:

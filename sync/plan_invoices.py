@@ -6,13 +6,10 @@ planned last is not read at all; one that was planned before is worked out only 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 
 from billing.invoicing import Note
-from billing.plan import ENGINE
 from store import contracts, invoices, planned
-from store.database import to_json
 from store.invoices import Wanted
 from store.review import Finding
 from sync import grouped
@@ -38,10 +35,8 @@ class _Run:
         self.context = context
         self.store = context.store
         self.entity = entity
-        rules = to_json([entity.rules, context.world.indices])
-        self.digest = hashlib.sha256(f"{ENGINE} {rules}".encode()).hexdigest()
-        today = context.today(entity.key)
-        self.setting = Setting(entity.key, self.digest, entity.rules, context.world.indices, today)
+        self.setting = Setting.of(entity.key, entity.rules, context.world.indices, context.today(entity.key))
+        self.digest = self.setting.digest
         self.grouped: set[int] = set()  # customers with a contract due of those that are invoiced together
 
     def run(self) -> None:

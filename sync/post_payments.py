@@ -12,15 +12,15 @@ from typing import NamedTuple
 from billing.money import display
 from connectors.base import LedgerPayment, PaymentDraft, Ref
 from mappings.ledger import clearing_account
-from store import cash, foreign, invoices, links, outbox
+from store import cash, foreign, invoices, links, outbox, selfcheck
 from store.cash import ApplicationRow, PaymentRow
 from store.links import Link
 from store.review import Finding
+from sync.booked import booking_key
 from sync.context import Context, Entity
 from sync.outbox import Kind, push
 
 PATIENCE = timedelta(days=5)  # so long another app may take to book a payment: until the payout has come
-KEY_LENGTH = 21  # what QuickBooks keeps of a payment's reference; the tail of a provider's id is its unique part
 
 
 def run(context: Context) -> None:
@@ -38,8 +38,11 @@ def _want_payments(context: Context, entity: str, connection: str) -> None:
     customers = links.by_ours(context.store, connection, "customer")
     documents = links.by_ours(context.store, connection, "document")
     mapping = context.world.ledger_mapping(connection)
+    doubted = selfcheck.held(context.store, "payment")
     with context.store.transaction():
         for application in cash.unposted(context.store, entity, connection):
+            if str(application.payment_id) in doubted:
+                continue
             paid = _paid(context, application, customers, documents)
             if paid is None:
                 continue  # not in the books yet; the next run posts it
@@ -49,7 +52,7 @@ def _want_payments(context: Context, entity: str, connection: str) -> None:
                 continue
             payment = cash.get(context.store, application.payment_id)
             draft = PaymentDraft(
-                key=payment.vendor_id[-KEY_LENGTH:],
+                key=booking_key(payment.vendor_id),
                 customer=paid.customer,
                 document=paid.document,
                 currency=paid.currency,
@@ -132,11 +135,18 @@ def _no_account(context: Context, connection: str, currency: str, problem: str, 
 
 
 def _differs(draft: PaymentDraft, found: LedgerPayment, adopted: bool) -> str:
-    applied = found.applied.get(draft.document.id, 0)
+    applied = found.applied.get(draft.document.id, 0) if draft.document else found.unapplied
+    problems = []
     if applied != draft.amount:
         there, here = display(applied, draft.currency), display(draft.amount, draft.currency)
-        return f"{there} is applied to the invoice there and {here} here"
-    return f"it is {found.status} there" if found.status != "active" else ""
+        problems.append(f"{there} is applied to the invoice there and {here} here")
+    if found.currency and found.currency != draft.currency:
+        problems.append(f"its currency is {found.currency} there and {draft.currency} here")
+    if found.customer_id and found.customer_id != draft.customer.id:
+        problems.append(f"it belongs to customer {found.customer_id} there and to {draft.customer.id} here")
+    if found.status != "active":
+        problems.append(f"it is {found.status} there")
+    return "; ".join(problems)
 
 
 PAYMENT: Kind[PaymentDraft, LedgerPayment] = Kind(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from billing.money import display
 from connectors.base import LedgerDocument, LedgerPayment
-from store import cash, contracts, foreign, invoices, ledger, links
+from store import cash, contracts, foreign, invoices, ledger, links, outbox, restores, runs
 from store.foreign import ForeignRow
 from store.invoices import DocumentRow
 from store.review import Finding
 from sync import books
+from sync.booked import booking_key
 from sync.context import Context, Entity
 
 
@@ -26,13 +27,33 @@ def _take_payments(context: Context, entity: Entity, connection: str) -> None:
     """Payments typed into the books for our invoices count like any other, and are not posted again."""
     ours = links.by_vendor(context.store, connection, "payment")
     documents = links.by_vendor(context.store, connection, "document")
+    maybe_ours = _perhaps_ours(context, connection)
+    if maybe_ours is None:
+        return
     for payment in ledger.objects(context.store, connection, "payment", LedgerPayment):
         parts = [(documents[key], amount) for key, amount in payment.applied.items() if key in documents]
-        if payment.ref.id in ours or payment.status != "active" or not parts:
+        if payment.ref.id in ours or payment.status != "active" or not parts or payment.key in maybe_ours:
             continue
         if sum(payment.applied.values()) + payment.unapplied > payment.amount:
             continue  # a part of it is a credit note's, and which is not told: the balances show it
         _take_payment(context, entity, connection, payment, parts)
+
+
+def _perhaps_ours(context: Context, connection: str) -> set[str] | None:
+    """Return the references of payments that may be postings of ours although they are not linked.
+
+    Postings whose outcome is unknown are, and after a restore those of every payment a provider has; None while the
+    providers were not read since.
+    """
+    store = context.store
+    references = outbox.unsettled_keys(store, connection, "payment")
+    restore = restores.latest(store)
+    if restore is None:
+        return references
+    reads = [runs.last_read(store, "pull_payments", source.name) for source in context.sources("payments")]
+    if any(at is None or at < restore.at for at in reads):
+        return None
+    return references | {booking_key(row.vendor_id) for row in cash.payments(store) if row.connection != connection}
 
 
 def _take_payment(

@@ -8,14 +8,17 @@ from typing import Any
 
 from connectors.base import (
     Accounting,
+    AllocationDraft,
     Created,
     Crm,
     CustomerDraft,
     DocumentDraft,
     DocumentType,
+    LedgerAllocation,
     LedgerChanges,
     LedgerCustomer,
     LedgerDocument,
+    LedgerEntry,
     LedgerPayment,
     LedgerSetup,
     Mail,
@@ -24,6 +27,10 @@ from connectors.base import (
     Probe,
     Ref,
 )
+
+_COLLECTIONS = (
+    "customers", "documents", "payments", "allocations", "refunds", "transfers", "expenses", "journals"
+)  # fmt: skip
 
 
 class _Collection:
@@ -50,7 +57,7 @@ class _Collection:
 
 
 def _made_up(item: Any) -> bool:
-    parts = (getattr(item, "customer", None), getattr(item, "document", None))
+    parts = (getattr(item, name, None) for name in ("customer", "document", "source"))
     return any(_is_made_up(ref) for ref in parts if isinstance(ref, Ref))
 
 
@@ -58,13 +65,19 @@ def _is_made_up(ref: Ref) -> bool:
     return ref.id.startswith("dry-")
 
 
-def _answer(item: Any, ref: Ref) -> LedgerCustomer | LedgerDocument | LedgerPayment:
+def _answer(item: Any, ref: Ref) -> Any:
+    """Return what a vendor would answer to a create."""
     if isinstance(item, CustomerDraft):
         return LedgerCustomer(ref=ref, name=item.customer.name, key=item.key)
     if isinstance(item, DocumentDraft):
         return LedgerDocument(ref=ref, number=item.number, type=item.type, status="open", total=item.total)
-    assert isinstance(item, PaymentDraft)
-    return LedgerPayment(ref=ref, key=item.key, applied={item.document.id: item.amount})
+    if isinstance(item, PaymentDraft):
+        applied = {item.document.id: item.amount} if item.document else {}
+        unapplied = 0 if item.document else item.amount
+        return LedgerPayment(ref=ref, key=item.key, amount=item.amount, applied=applied, unapplied=unapplied)
+    if isinstance(item, AllocationDraft):
+        return LedgerAllocation(ref=ref, source_id=item.source.id, document_id=item.document.id, amount=item.amount)
+    return LedgerEntry(ref=ref, key=item.key)
 
 
 class Rehearsal:
@@ -73,9 +86,13 @@ class Rehearsal:
     def __init__(self, real: Accounting) -> None:
         self._real = real
         self.noted: list[str] = []
-        self.customers = _Collection(real.customers, self.noted)
-        self.documents = _Collection(real.documents, self.noted)
-        self.payments = _Collection(real.payments, self.noted)
+        self.memory = real.memory
+
+    def __getattr__(self, name: str) -> _Collection:
+        """Return a collection that looks up for real and creates nothing."""
+        if name not in _COLLECTIONS:
+            raise AttributeError(name)
+        return _Collection(getattr(self._real, name), self.noted)
 
     def probe(self) -> Probe:
         """Ask the vendor."""
@@ -104,6 +121,25 @@ class Rehearsal:
     def send(self, document: Ref, kind: DocumentType, email: str, key: str) -> None:
         """Note that the vendor would send a mail."""
         self.noted.append("mail")
+
+    def update_customer(self, ref: Ref, draft: CustomerDraft, key: str) -> LedgerCustomer:
+        """Note that the vendor would be told."""
+        self.noted.append("customer update")
+        return LedgerCustomer(ref=ref, name=draft.customer.name, key=draft.key)
+
+    def void_document(self, document: Ref, kind: DocumentType, key: str) -> LedgerDocument:
+        """Note that the vendor would void a document."""
+        self.noted.append("void")
+        return LedgerDocument(ref=document, number="", type=kind, status="voided")
+
+    def void_payment(self, payment: Ref, key: str) -> LedgerPayment:
+        """Note that the vendor would void a payment."""
+        self.noted.append("void")
+        return LedgerPayment(ref=payment, status="voided")
+
+    def attach(self, document: Ref, kind: DocumentType, name: str, content: bytes, key: str) -> None:
+        """Note that a file would be attached."""
+        self.noted.append("attachment")
 
 
 class RehearsalMailer:

@@ -6,7 +6,7 @@ from billing.customer import Customer
 from connectors.base import Accounting, Attachment, Mail, Ref
 from connectors.errors import Refused
 from documents import mails
-from store import links, mail
+from store import links, mail, selfcheck
 from store.mail import INVOICE, Booked
 from store.review import Finding
 from sync import mailing
@@ -38,10 +38,11 @@ class _Round:
         without_address: dict[int, list[str]] = {}
         without_mailer = 0
         waiting = mail.undelivered(store, self.entity.key, self.ledger.name, self.entity.deliver_from)
+        doubted = selfcheck.held(store, "document")
         for done, row in enumerate(waiting, 1):
             customer = mailing.addressee(store, row, customers[row.customer_id].customer)
             how = mailing.delivery(self.entity, customer)
-            if how == "none":
+            if how == "none" or str(row.id) in doubted:
                 continue
             if not customer.email:
                 without_address.setdefault(row.customer_id, []).append(row.name)

@@ -15,7 +15,7 @@ from billing.dunning import STEPS, Reason, Standing, Step
 from billing.money import display
 from connectors.base import LedgerDocument, Mail, ReceivedPayment
 from documents import mails
-from store import cash, ledger, links, mail, runs
+from store import cash, ledger, links, mail, runs, selfcheck
 from store.mail import INVOICE, Booked, MailRow
 from store.review import Finding
 from sync import mailing
@@ -60,7 +60,7 @@ class _Round:
         self.entity = entity
         self.ledger = ledger_source
         self.disputed = disputed
-        self.parked = mail.parked(context.store)
+        self.parked = mail.parked(context.store) | {int(one) for one in selfcheck.held(context.store, "document")}
         self.customers = links.customers(context.store)
         self.today = context.today(entity.key)
         read = runs.last_read(context.store, "pull_ledger", ledger_source.name)

@@ -6,6 +6,7 @@ Nothing is written here, so batches of a large run are worked out by processes o
 from __future__ import annotations
 
 import gc
+import hashlib
 import os
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,9 +25,10 @@ from billing.facts import Facts, IndexSeries, Unpriceable
 from billing.invoicing import Billing, BrokenInvariant, Note, Rules, Settled, bill
 from billing.lint import lint
 from billing.next_due import next_due
-from billing.plan import usage_from
+from billing.plan import ENGINE, usage_from
 from billing.steady import Steady, Written, steady, write_steady
 from billing.terms import Terms
+from billing.written import to_json
 from store import contracts, facts, planned
 from store.database import Store
 from store.invoices import Drawn, drawn
@@ -48,6 +50,13 @@ class Setting(msgspec.Struct, frozen=True):
     rules: Rules
     indices: Mapping[str, IndexSeries]
     today: date
+
+    @classmethod
+    def of(cls, entity: str, rules: Rules, indices: Mapping[str, IndexSeries], today: date) -> Setting:
+        """Return the setting with its digest."""
+        return cls(
+            entity, hashlib.sha256(f"{ENGINE} {to_json([rules, indices])}".encode()).hexdigest(), rules, indices, today
+        )
 
 
 class Billed(NamedTuple):
@@ -102,7 +111,7 @@ _PACKER, _FOUND = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(Found)
 def work_out(store: Store, setting: Setting, span: Span) -> Found:
     """Work out the contracts of a span that are due, but those that share invoices with others."""
     due = planned.due(store, setting.entity, setting.digest, setting.today, span)
-    quick, declined = _write_steady(store, setting, [row for row in due if row.steady is not None])
+    quick, declined = draft_steady(store, setting, [row for row in due if row.steady is not None])
     batch = [row for row in due if row.steady is None]
     if declined:
         batch += planned.whole(store, setting.entity, setting.digest, declined)
@@ -183,7 +192,7 @@ def uncollected() -> Iterator[None]:
 # ---------------------------------------------------------------------------------------------------- what is steady
 
 
-def _write_steady(store: Store, setting: Setting, rows: Sequence[Due]) -> tuple[list[Kept], list[str]]:
+def draft_steady(store: Store, setting: Setting, rows: Sequence[Due]) -> tuple[list[Kept], list[str]]:
     """Draft what is steady; return it with the contracts that must be worked out after all."""
     if not rows:
         return [], []

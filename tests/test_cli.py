@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,9 +21,11 @@ from click.testing import CliRunner
 import app
 import terminal
 from mappings import SHIPPED
-from store import runs
+from store import inbox, outbox, runs
 from store.dialect import connect
+from store.inbox import Event
 from sync import map_terms
+from sync.run import holder
 from tests.worlds import TODAY, Live
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -190,7 +193,8 @@ def test_the_worst_outcome_decides_the_exit_code() -> None:
         (("report", "agin"), "there is no report 'agin'; there are: summary, aging"),
         (("approve", "D99"), "D99: there is no such draft"),
         (("review", "99", "--do", "dismiss", "--reason", "x"), "no open review item 99"),
-        (("review", "1"), "--do ACTION and --reason TEXT"),
+        (("review", "1", "--do", "dismiss"), "--do ACTION and --reason TEXT"),
+        (("review", "1"), "there is no review item 1"),
         (("plan",), "name a terms file"),
         (("plan", "nowhere.toml"), "nowhere.toml: cannot be read"),
         (("--config", "nowhere.toml", "sync"), "copy config.example.toml"),
@@ -312,6 +316,80 @@ def test_review_lists_and_decides(shell: Shell, live: Live) -> None:
     assert live.rows("SELECT reason FROM audit WHERE action='review dismiss'") == [("a test deal",)]
 
 
+def test_review_shows_one_item_with_both_sides_and_says_who_looks_after_it(shell: Shell, live: Live) -> None:
+    live.sell()
+    live.done("pull_deals", "map_terms", "plan_invoices", "issue_invoices")
+    live.fault("xero", "reset_after", method="PUT", path="Invoices")
+    shell.sync("push_documents")
+    with live.store() as store:
+        (intent,) = outbox.waiting(store, "xero_uk", "document", "done")
+        with store.transaction():
+            outbox.park_with(store, intent, "its total is 99.00 GBP there", [("amount", "100.00 GBP", "99.00 GBP")])
+    shell.sync("push_documents")
+    (item,) = shell("review", "--json").document["review"]
+    shell("review", str(item["id"]), "--owner", "Ada")
+    shown = shell("review", str(item["id"]))
+    assert "Looked after by: Ada" in shown.out
+    assert re.search(r"amount +100.00 GBP +99.00 GBP +differs", shown.out)
+    assert f"netterms review {item['id']} --do retry|dismiss" in shown.out
+    document = shell("review", str(item["id"]), "--json").document
+    assert document["owner"] == "Ada"
+    assert document["sides"] == [{"what": "amount", "here": "100.00 GBP", "there": "99.00 GBP"}]
+    assert re.search(r"retry dismiss +Ada", shell("review").out)
+
+
+# ------------------------------------------------------------------------------------------------------- inbox, backup
+
+
+def test_inbox_lists_dead_letters_and_has_them_handled_again(shell: Shell, live: Live) -> None:
+    assert shell("inbox").out.startswith("No webhook waits")
+    with live.store() as store:
+        inbox.save(store, "stripe_uk", [Event(id="evt_1", topic="?", object="", unreadable=b"{{{")], datetime.now(UTC))
+    assert re.search(r"1 +stripe_uk .* nobody can read it", shell("inbox").out)
+    (letter,) = shell("inbox", "--json").document["dead_letters"]
+    assert (letter["event_id"], letter["unreadable"], letter["why"]) == ("evt_1", "{{{", "nobody can read it")
+    wrong = shell("inbox", "--replay", "99")
+    assert (wrong.code, wrong.err) == (2, "there is no dead letter 99; see: netterms inbox\n")
+    assert shell("inbox", "--replay", "all", "--json").document == {"replayed": 1}
+    assert shell("inbox", "--json").document == {"dead_letters": []}
+
+
+def test_backup_writes_a_file_once_and_restore_puts_it_back(shell: Shell, live: Live) -> None:
+    live.sell()
+    shell.sync("pull_deals", "map_terms")
+    target = live.file.parent / "kept.db"
+    assert re.search(r"kept.db: [\d,]+ bytes, whole; audit trail of \d+ rows", shell("backup", str(target)).out)
+    again = shell("backup", str(target))
+    assert (again.code, again.out) == (2, "")
+    assert "is there already" in again.err
+    assert shell("backup", str(target), "--force", "--json").document["audit_rows"] > 0
+    assert shell("backup", str(live.database), "--force").code == 2  # the store itself
+    assert shell("backup", str(target.parent / "nowhere" / "kept.db")).code == 2
+    shell.sync("plan_invoices", "issue_invoices")
+    done = shell("restore", str(target))
+    assert done.code == 0
+    assert "The next sync reads the books back first" in done.out
+    assert live.issued() == {}
+    refused = shell("credit", "UK-00001", "--reason", "x", "--yes")
+    assert refused.code == 2
+    target.write_text("no store", encoding="utf-8")
+    bad = shell("restore", str(target))
+    assert (bad.code, bad.out) == (1, "")
+    assert "Nothing is changed" in bad.err
+    assert shell("restore", "nowhere.db").code == 2
+
+
+def test_restore_waits_until_no_job_runs(shell: Shell, live: Live) -> None:
+    shell.sync("pull_deals")
+    target = live.file.parent / "kept.db"
+    shell("backup", str(target))
+    with live.store() as store:
+        runs.start(store, "pull_deals", holder(), datetime.now(UTC))
+    refused = shell("restore", str(target), "--json")
+    assert refused.code == 4
+    assert "a job is running" in refused.document["error"].lower()
+
+
 # -------------------------------------------------------------------------------------------------------------- reports
 
 
@@ -410,6 +488,25 @@ def test_audit_verify_names_the_row_that_was_altered(shell: Shell, live: Live) -
     assert (result.code, result.out) == (1, "row 3 was altered\n")
     document = shell("audit", "verify", "--json").document
     assert (document["intact"], document["problem"]) == (False, "row 3 was altered")
+
+
+def test_selfcheck_says_that_everything_is_as_it_must_be(told: Shell) -> None:
+    assert told("selfcheck").out == "Everything is as it must be.\n"
+    result = told("selfcheck", "--full", "--json")
+    assert (result.code, result.document) == (0, {"ok": True, "full": True, "hits": []})
+
+
+def test_selfcheck_names_what_is_not_and_exits_with_1(shell: Shell, live: Live) -> None:
+    live.sell()
+    shell.sync()
+    with live.store() as store:
+        store.execute("UPDATE documents SET open=1")
+    result = shell("selfcheck")
+    assert result.code == 1
+    assert "- UK-00001: open is the total less what is applied; it is 0.01 GBP and should be 100.00 GBP\n" in result.out
+    assert result.out.endswith("1 hit(s).\n")
+    (hit,) = shell("selfcheck", "--json").document["hits"]
+    assert (hit["subject"], hit["state"]) == ("document:1", "open")
 
 
 # ----------------------------------------------------------------------------------------------------------------- plan

@@ -130,8 +130,10 @@ def test_a_sync_killed_at_twenty_moments_and_finished_books_each_invoice_and_pay
             sandbox.sandbox.move_clock_safely(today)
     today += timedelta(days=40)
     sandbox.sandbox.move_clock_safely(today)
-    results, _ = app.run_jobs(app.load_config(config_file), today=today)
-    assert {result.outcome for result in results} == {"done"}
+    for _ in range(2):  # what the last kill left in doubt is sent once it was absent twice
+        results, _ = app.run_jobs(app.load_config(config_file), today=today)
+        assert {result.outcome for result in results} == {"done"}
+        today += timedelta(days=1)
     assert len(MOMENTS) == 20
     _assert_books_equal_ours(sandbox, config_file)
 

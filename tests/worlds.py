@@ -9,7 +9,7 @@ import atexit
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -29,6 +29,7 @@ from connectors.base import (
     LedgerCustomer,
     LedgerDocument,
     LedgerPayment,
+    Memory,
     PaymentDraft,
     Ref,
     Rejected,
@@ -348,11 +349,14 @@ def _document_made(draft: DocumentDraft, ref: Ref) -> LedgerDocument:
 
 
 def _payment_made(draft: PaymentDraft, ref: Ref) -> LedgerPayment:
-    return LedgerPayment(ref=ref, key=draft.key, amount=draft.amount, applied={draft.document.id: draft.amount})
+    applied = {draft.document.id: draft.amount} if draft.document else {}
+    return LedgerPayment(ref=ref, key=draft.key, amount=draft.amount, applied=applied)
 
 
 class Books:
     """A ledger in memory (``connectors.base.Accounting``), as far as jobs that write need one."""
+
+    memory = Memory(keys=timedelta(minutes=6), lag=timedelta(minutes=1))
 
     def __init__(self) -> None:
         self.customers = Shelf(lambda draft: draft.customer.name, _customer_made)
@@ -394,6 +398,7 @@ class Bench(Desk):
         )
         self.books = {"books_us": Books(), "books_uk": Books()}
         self.keys = 0
+        self.later = timedelta(0)  # how much of the day has passed since noon
 
     @property
     def uk(self) -> Books:
@@ -448,8 +453,8 @@ class Bench(Desk):
         return load_payments_mapping((SHIPPED / "stripe.toml").read_text(encoding="utf-8"), "stripe.toml")
 
     def now(self) -> datetime:
-        """Return noon of the day."""
-        return datetime.combine(self.today, time(12), UTC)
+        """Return noon of the day, or ``later``."""
+        return datetime.combine(self.today, time(12), UTC) + self.later
 
     def new_key(self) -> str:
         """Return key-1, key-2 and so on."""

@@ -9,7 +9,7 @@ from store import pages, review
 from store.database import Store
 from store.pages import REVIEW_STATES
 from store.review import Item
-from sync.decide import asks_for, decide
+from sync.decide import asks_for, both_sides, decide, give_to
 from web.site import choice, open_store, person, window
 
 blueprint = Blueprint("reviews", __name__)
@@ -37,6 +37,10 @@ ACTIONS = {
     "ignore_second": ("Ignore the second", "The newer deal is not billed."),
     "send_again": ("Send again", "The mail goes out once more."),
     "consider_sent": ("It was sent", "Nothing more is mailed for this step."),
+    "release": (
+        "Bill the customer on",
+        "It counts as made by others; the customer's drafts are issued again.",
+    ),
     "disputed": ("It is disputed", "The customer is not reminded of it any more."),
 }
 
@@ -77,6 +81,20 @@ def act(item_id: int) -> Response | tuple[str, int]:
     return redirect(url_for("reviews.index"), 303)
 
 
+@blueprint.post("/review/<int:item_id>/owner")
+def own(item_id: int) -> Response | tuple[str, int]:
+    """Say who looks after an item."""
+    with open_store() as store:
+        if review.get(store, item_id) is None:
+            abort(404, "There is no such review item.")
+        try:
+            item = give_to(store, person(), item_id, request.form.get("owner", ""))
+        except ValueError as error:
+            return _page(store, item_id, problem=str(error)), 400
+    flash(f"Review item {item_id}: {item.owner or 'nobody'} looks after it.")
+    return redirect(url_for("reviews.show", item_id=item_id), 303)
+
+
 def _page(store: Store, item_id: int, problem: str = "") -> str:
     item = review.get(store, item_id) or abort(404, "There is no such review item.")
     actions = [(name, *ACTIONS.get(name, (name.replace("_", " ").capitalize(), "")), asks_for(item, name))
@@ -88,6 +106,7 @@ def _page(store: Store, item_id: int, problem: str = "") -> str:
         problem=problem,
         given=request.form,
         about=_about(store, item),
+        sides=both_sides(store, item),
         history=pages.history(store, f"review:{item.id}"),
     )
 

@@ -25,7 +25,8 @@ from connectors.hubspot.answers import Problem
 VERSION = "2026-03"  # of every path
 BURST = Limit(100, 10.0)  # free and starter accounts, and every OAuth app
 SEARCH = Limit(5, 1.0)
-JITTER = 0.03  # seconds by which our windows are longer: calls do not all take equally long to arrive
+# Seconds by which our windows are longer, of the vendor's and at least: calls do not all take equally long to arrive.
+JITTER, LEAST_JITTER = 0.1, 0.03
 WAITS = {"SECONDLY": 1.0, "TEN_SECONDLY_ROLLING": 10.0}  # seconds after a 429; it often has no Retry-After
 LOCKED = 2.0  # seconds to wait after a 423
 
@@ -43,8 +44,9 @@ class Api:
         self._base_url = settings.base_url
         self._scale = settings.minute_seconds / 60
         self._session = Session()
+        jitter = max(LEAST_JITTER, JITTER * self._scale)
         burst, search = (
-            Limiter([Limit(limit.calls, limit.seconds * self._scale + JITTER)], ports.clock)
+            Limiter([Limit(limit.calls, limit.seconds * self._scale + jitter)], ports.clock)
             for limit in (BURST, SEARCH)
         )
         self._reads = Caller([burst], ports.credentials, ports.clock)

@@ -54,7 +54,7 @@ class Reading:
 def read(transport: Transport, since: datetime | None) -> LedgerChanges:
     """Return what was written or deleted since ``since`` (inclusive, everything there is when None).
 
-    Deletions are told by change data capture only: up to 30 days back, at most 1,000 objects of a kind.
+    Deletions are told by change data capture only, up to 30 days back; see ``_read_one`` for very many changes.
     """
     reading = Reading()
     if since is None:
@@ -91,13 +91,21 @@ def _is_full(found: dict[str, list[Row]]) -> bool:
 
 
 def _read_one(transport: Transport, reading: Reading, entity: str, since: datetime) -> None:
-    """Read the changes of one entity; where even those are too many, by query and with the deletions told."""
-    captured, _ = _capture(transport, (entity,), since)
+    """Read the changes of one entity; where even those are too many, by query.
+
+    Deletions are told by captures only, so shorter and shorter ones follow until one is not full. Of what was deleted
+    before that moment only what stood in a full answer is known.
+    """
+    captured, as_of = _capture(transport, (entity,), since)
     if not _is_full(captured):
         reading.add(entity, captured[entity])
         return
     _query(transport, reading, (entity,), since)
-    reading.add(entity, [row for row in captured[entity] if rows.is_deleted(row)])
+    reading.add(entity, filter(rows.is_deleted, captured[entity]))
+    while _is_full(captured) and as_of is not None and as_of - since > OVERLAP:
+        since += (as_of - since) / 2
+        captured, _ = _capture(transport, (entity,), since)
+        reading.add(entity, filter(rows.is_deleted, captured[entity]))
 
 
 def _query(transport: Transport, reading: Reading, entities: Iterable[str], since: datetime | None) -> None:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, Literal
 
 from billing import money
-from connectors.base import LedgerCustomer, LedgerDocument, LedgerPayment, Ref
-from connectors.quickbooks.bodies import MARK
+from connectors.base import (
+    AllocationDraft,
+    LedgerAllocation,
+    LedgerCustomer,
+    LedgerDocument,
+    LedgerEntry,
+    LedgerPayment,
+    Ref,
+)
 from connectors.quickbooks.transport import Row, decimal, updated_at
 
+MARK = "Netterms "  # how each line of a note begins that is for us and not for people
+ON_ACCOUNT = f"{MARK}on account"
+_PART = re.compile(rf"{MARK}set (\S+) on (\S+) for (.*)")
 _TYPES: dict[str, Literal["invoice", "credit_note"]] = {"Invoice": "invoice", "CreditMemo": "credit_note"}
 
 
@@ -18,9 +30,18 @@ def is_deleted(row: Row) -> bool:
     return row.get("status") == "Deleted"
 
 
-def _is_voided(row: Row) -> bool:
-    """QuickBooks has no field for it: a voided transaction is worth nothing and its note begins with the word."""
-    return not decimal(row.get("TotalAmt", 0)) and str(row.get("PrivateNote", "")).lower().startswith("void")
+def is_voided(row: Row) -> bool:
+    """Say whether a transaction is void.
+
+    QuickBooks has no field for it: a voided transaction is worth nothing and its note begins with the word.
+    """
+    worth = row.get("TotalAmt", row.get("Amount", 0))
+    return not decimal(worth) and str(row.get("PrivateNote", "")).lower().startswith("void")
+
+
+def is_on_account(row: Row) -> bool:
+    """Say whether we booked a payment on account, whatever was set against it since."""
+    return ON_ACCOUNT in str(row.get("PrivateNote") or "").splitlines()
 
 
 def customer(row: Row) -> LedgerCustomer:
@@ -54,7 +75,7 @@ def document(entity: str, row: Row) -> LedgerDocument:
         ref=_ref(row),
         number=str(row.get("DocNumber") or ""),
         type=_TYPES[entity],
-        status="voided" if _is_voided(row) else "open" if decimal(balance) else "paid",
+        status="voided" if is_voided(row) else "open" if decimal(balance) else "paid",
         customer_id=row["CustomerRef"]["value"],
         currency=currency,
         total=_minor(row["TotalAmt"], currency),
@@ -80,16 +101,94 @@ def payment(row: Row) -> LedgerPayment:
     return LedgerPayment(
         ref=_ref(row),
         key=str(row.get("PaymentRefNum") or ""),
-        status="voided" if _is_voided(row) else "active",
+        status="voided" if is_voided(row) else "active",
         customer_id=row["CustomerRef"]["value"],
         currency=currency,
         amount=_minor(row["TotalAmt"], currency),
         applied=applied,
         unapplied=_minor(row.get("UnappliedAmt", 0), currency),
-        memo=str(row.get("PrivateNote") or ""),
+        memo=_for_people(row),
         received_on=_date(row.get("TxnDate")),
         updated_at=_updated_at(row),
     )
+
+
+def _for_people(row: Row) -> str:
+    lines = str(row.get("PrivateNote") or "").splitlines()
+    return "\n".join(line for line in lines if not line.startswith(MARK))
+
+
+def allocation(row: Row, draft: AllocationDraft) -> LedgerAllocation:
+    """Return the payment of nothing that sets a credit memo against the draft's invoice."""
+    currency = _currency(row)
+    return LedgerAllocation(
+        ref=_ref(row),
+        source_id=draft.source.id,
+        document_id=draft.document.id,
+        amount=_minor(_linked(row, draft.document.id), currency),
+        currency=currency,
+        on=_date(row.get("TxnDate")),
+    )
+
+
+def part_note(key: str, amount: Decimal, document: str) -> str:
+    """Return the line of a payment's note that says what we set against it under ``key``."""
+    return f"{MARK}set {amount} on {document} for {key}"
+
+
+def part(row: Row, draft: AllocationDraft) -> LedgerAllocation | None:
+    """Return what we set of a payment against the draft's invoice under its key, unless it was taken off again."""
+    currency = _currency(row)
+    for line in str(row.get("PrivateNote") or "").splitlines():
+        match = _PART.fullmatch(line)
+        if match is None or (match[2], match[3]) != (draft.document.id, draft.key):
+            continue
+        value = min(Decimal(match[1]), _linked(row, draft.document.id))
+        if value:
+            return LedgerAllocation(
+                ref=_ref(row),
+                source_id=str(row["Id"]),
+                document_id=draft.document.id,
+                amount=_minor(value, currency),
+                currency=currency,
+                on=_date(row.get("TxnDate")),
+            )
+    return None
+
+
+def _linked(row: Row, document: str) -> Decimal:
+    """Return how much of a payment is on an invoice."""
+    lines = row.get("Line", [])
+    on_it = [line for line in lines if any(one["TxnId"] == document for one in line.get("LinkedTxn", []))]
+    return sum((decimal(line["Amount"]) for line in on_it), Decimal(0))
+
+
+def short_of(source: str, left: int | None, wanted: int, currency: str) -> str:
+    """Return why a credit cannot be used."""
+    if left is None:
+        return f"the credit {source} is not there any more"
+    return f"the credit {source} has {money.display(left, currency)} left, not {money.display(wanted, currency)}"
+
+
+def entry(entity: str, row: Row) -> LedgerEntry:
+    """Return a purchase, transfer or journal entry; the key is its number or stands in its note."""
+    currency = _currency(row)
+    worth = row.get("TotalAmt", row.get("Amount", 0))
+    if entity == "JournalEntry":  # its total is not told in every answer
+        debits = [line for line in row.get("Line", []) if _posting(line) == "Debit"]
+        worth = sum((decimal(line["Amount"]) for line in debits), Decimal(0))
+    return LedgerEntry(
+        ref=_ref(row),
+        key=_mark(str(row.get("PrivateNote") or "")) if entity == "Transfer" else str(row.get("DocNumber") or ""),
+        status="voided" if is_voided({**row, "TotalAmt": worth}) else "active",
+        currency=currency,
+        amount=_minor(worth, currency),
+        on=_date(row.get("TxnDate")),
+    )
+
+
+def _posting(line: Row) -> str:
+    return str((line.get("JournalEntryLineDetail") or {}).get("PostingType", ""))
 
 
 def _ref(row: Row) -> Ref:

@@ -40,6 +40,7 @@ ASKED_AT_ONCE = 60  # values in one IN (...)
 
 _THROTTLE = re.compile(r"ThrottleExceeded|errorCode=00300[1-4]|code=\"300[1-4]\"")
 _THROTTLE_CODES = ("3001", "3002", "3003", "3004")
+STALE = "5010"  # somebody changed the object since its SyncToken was read
 Row = dict[str, Any]
 _encoder = msgspec.json.Encoder(decimal_format="number")  # a Decimal goes out digit by digit, never by way of a float
 
@@ -72,6 +73,23 @@ def parse_fault(body: Any) -> Fault | None:
     errors = [{name.lower(): value for name, value in error.items()} for error in fault.get("Error") or fault["error"]]
     texts = [": ".join(dict.fromkeys(filter(None, (one.get("message"), one.get("detail"))))) for one in errors]
     return Fault(str(errors[0].get("code", "")) if errors else "", "; ".join(texts), str(fault.get("type", "")))
+
+
+class FaultError(Refused):
+    """QuickBooks refused a whole call, and gave its ``code``."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Item(NamedTuple):
+    """One write of a batch: its id in there, and the object."""
+
+    id: str
+    entity: str
+    body: Row
+    operation: str = "create"
 
 
 class Page(NamedTuple):
@@ -145,7 +163,8 @@ def _failure(response: requests.Response) -> ConnectorError:
     if (fault is None and status < 400) or (fault is not None and fault.unclear):
         return OutcomeUnknown(f"QuickBooks gave no clear answer: {http.redact(text)}")
     detail = f"{fault.code} {fault.text}" if fault else f"{status} {text}"
-    return Refused(f"QuickBooks refused the call: {http.redact(detail)}")
+    message = f"QuickBooks refused the call: {http.redact(detail)}"
+    return FaultError(message, fault.code) if fault else Refused(message)
 
 
 class Transport:
@@ -184,10 +203,15 @@ class Transport:
         answer = self._single.read(self._with(lambda: self._sdk.query(statement)))
         return Page(_part(answer, "QueryResponse").get(entity, []), answer_time(answer))
 
-    def everything(self, entity: str) -> list[Row]:
-        """Return every active object of a list."""
+    def get(self, entity: str, id: str) -> Row:
+        """Return one object; raises ``Refused`` when it is not there."""
+        url = f"{self._company}/{entity.lower()}/{id}"
+        return _part(self._single.read(self._with(lambda: self._sdk.get(url))), entity)
+
+    def pages(self, entity: str, where: str = "") -> list[Row]:
+        """Return every object that matches, of lists only active ones."""
         rows: list[Row] = []
-        while page := self.query(entity, order="Id", start=len(rows) + 1).rows:
+        while page := self.query(entity, where, "Id", len(rows) + 1).rows:
             rows += page
             if len(page) < PAGE:
                 break
@@ -199,17 +223,12 @@ class Transport:
         wanted = list(dict.fromkeys(values))
         for start in range(0, len(wanted), ASKED_AT_ONCE):
             quoted = ",".join(quote(value) for value in wanted[start : start + ASKED_AT_ONCE])
-            rows += self.query(entity, f"{field} in ({quoted})").rows
+            rows += self.pages(entity, f"{field} in ({quoted})")
         return rows
 
     def named(self, entity: str, prefix: str) -> list[Row]:
         """Return the documents whose number begins with ``prefix``."""
-        rows: list[Row] = []
-        while page := self.query(entity, f"DocNumber like {quote(prefix + '%')}", "Id", len(rows) + 1).rows:
-            rows += page
-            if len(page) < PAGE:
-                break
-        return rows
+        return self.pages(entity, f"DocNumber like {quote(prefix + '%')}")
 
     def capture(self, entities: Sequence[str], since: datetime) -> Row:
         """Return the answer of change data capture; raises ``Refused`` when ``since`` lies more than 30 days back."""
@@ -246,37 +265,56 @@ class Transport:
         )
         self._single.write(send)
 
-    def create(self, entity_bodies: Sequence[tuple[str, str, Row]], key: str) -> dict[str, Row | Fault]:
-        """Create objects given as (batch id, entity, body) in one call; return the object or the fault by batch id.
+    def change(self, entity: str, body: Row, key: str, **how: str) -> Row:
+        """Update one object, or do to it what ``how`` says (``operation="void"``); return it as it is then.
+
+        Raises ``FaultError``: its code is ``STALE`` when somebody else was quicker.
+        """
+        url, text = f"{self._company}/{entity.lower()}", _encoder.encode(body).decode()
+        send = self._with(lambda: self._sdk.post(url, text, params=dict(how), request_id=key))
+        return _part(self._single.write(send), entity)
+
+    def upload(self, described: Row, content: bytes, key: str) -> None:
+        """Keep a file as an ``Attachable``; ``described`` says what it hangs on."""
+        url, text = f"{self._company}/upload", _encoder.encode(described).decode()
+        send = self._with(lambda: self._sdk.post(url, text, file_bytes=content, request_id=key))
+        (answer,) = self._single.write(send).get("AttachableResponse") or [{}]
+        if (fault := parse_fault(answer)) is not None:
+            raise FaultError(f"QuickBooks refused the file: {fault.code} {fault.text}", fault.code)
+        if "Attachable" not in answer:
+            raise OutcomeUnknown("QuickBooks gave no clear answer about the file")
+
+    def write(self, items: Sequence[Item], key: str) -> dict[str, Row | Fault]:
+        """Write objects in one call; return the object or the fault by batch id.
 
         Items that were throttled one by one are sent again under a key derived from ``key``, so that a repetition of
         the whole call repeats every pass. Raises ``OutcomeUnknown`` when an item is unclear.
         """
         results: dict[str, Row | Fault] = {}
-        waiting = list(entity_bodies)
+        waiting = list(items)
         for number in range(BATCH_PASSES):
             if number:
                 self._clock.sleep(self._pause)
             try:
                 results.update(self._batch(waiting, _pass_key(key, number)))
             except ConnectorError as error:
-                if len(waiting) == len(entity_bodies):
+                if len(waiting) == len(items):
                     raise  # none of the passes before booked anything
                 raise OutcomeUnknown(f"QuickBooks booked a part of the batch; the rest failed: {error}") from error
-            waiting = [one for one in waiting if _is_throttled(results[one[0]])]
+            waiting = [one for one in waiting if _is_throttled(results[one.id])]
             if not waiting:
                 return results
-        if len(waiting) == len(entity_bodies):
+        if len(waiting) == len(items):
             raise Retryable("QuickBooks throttles every item of the batch", self._pause)
         raise OutcomeUnknown("QuickBooks booked a part of the batch and throttles the rest")
 
-    def _batch(self, items: Sequence[tuple[str, str, Row]], key: str) -> dict[str, Row | Fault]:
-        wanted = [{"bId": id, "operation": "create", entity: body} for id, entity, body in items]
+    def _batch(self, items: Sequence[Item], key: str) -> dict[str, Row | Fault]:
+        wanted = [{"bId": one.id, "operation": one.operation, one.entity: one.body} for one in items]
         text = _encoder.encode({"BatchItemRequest": wanted}).decode()
         send = self._with(lambda: self._sdk.post(f"{self._company}/batch", text, request_id=key))
         answers = {str(one.get("bId")): one for one in self._batches.write(send).get("BatchItemResponse", [])}
         results: dict[str, Row | Fault] = {}
-        for id, entity, _ in items:
+        for id, entity, *_ in items:
             answer = answers.get(id, {})
             fault = parse_fault(answer)
             if (fault is None and entity not in answer) or (
@@ -315,7 +353,12 @@ def _limiter(limits: Sequence[http.Limit], scale: float, ports: Ports) -> http.L
 
 
 def _pass_key(key: str, number: int) -> str:
-    return hashlib.sha256(f"{key}/{number}".encode()).hexdigest()[:32] if number else key
+    return derived(key, str(number)) if number else key
+
+
+def derived(key: str, *parts: str) -> str:
+    """Return another key of 32 characters, the same for the same parts."""
+    return hashlib.sha256("/".join((key, *parts)).encode()).hexdigest()[:32]
 
 
 def _is_throttled(result: Row | Fault) -> bool:

@@ -16,8 +16,9 @@ from typing import Any
 from flask import Response, request
 
 from sandbox.core import Clock, Ledger, OpenDocument, RateLimit, json_response
+from sandbox.ledger_events import Watch
 from sandbox.pdf import one_page
-from sandbox.quickbooks import old_books, query
+from sandbox.quickbooks import files, old_books, query
 from sandbox.quickbooks.books import PACIFIC, WRITABLE, Books
 from sandbox.quickbooks.refusal import Refusal, business
 from sandbox.quickbooks.seed import REALM
@@ -25,6 +26,7 @@ from sandbox.world.history import OldBooks
 
 TOKEN = "sandbox-quickbooks"  # the beginning of every accepted access token
 LARGEST_BATCH = 30
+TOLD = ("Customer", "Invoice", "CreditMemo", "Payment")  # what webhooks tell of
 _PATHS = {entity.lower(): entity for entity in WRITABLE}
 _STATE = {
     "customers": "Customer",
@@ -33,6 +35,10 @@ _STATE = {
     "payments": "Payment",
     "items": "Item",
     "accounts": "Account",
+    "purchases": "Purchase",
+    "transfers": "Transfer",
+    "journals": "JournalEntry",
+    "attachables": "Attachable",
 }
 
 
@@ -59,6 +65,7 @@ class QuickBooks(Ledger):
         self._route("GET", f"{company}/companyinfo/<id>", self._company_info)
         self._route("GET", f"{company}/preferences", self._preferences)
         self._route("POST", f"{company}/<path>/<id>/send", self._send)
+        self._route("POST", f"{company}/upload", self._upload)
         self.routes.add_url_rule(f"{company}/<path>/<id>/pdf", "pdf", self._pdf)
         self._route("POST", f"{company}/<path>", self._write)
         self._route("GET", f"{company}/<path>/<id>", self._read)
@@ -69,12 +76,19 @@ class QuickBooks(Ledger):
         self.books = Books(self.clock)
         self._answers: dict[str, tuple[dict[str, Any], int]] = {}
         self._refreshes = 0
+        self.files: dict[str, bytes] = {}  # by the id of the attachable
+        self._watch = Watch()
         self.metered = {"reads": 0, "writes": 0}  # each item of a batch counts like a call
 
     def state(self) -> dict[str, list[dict[str, Any]]]:
         """Return every object by type, and under ``meter`` what Intuit would have metered."""
         rows = {name: [_plain(row) for row in self.books.all(entity)] for name, entity in _STATE.items()}
         return {**rows, "meter": [dict(self.metered)]}
+
+    def happened(self) -> dict[str, Sequence[dict[str, Any]]]:
+        """Return what changed in the company as the CloudEvents that Intuit sends."""
+        rows = ((entity, row["Id"], row["SyncToken"]) for entity in TOLD for row in self.books.all(entity))
+        return {REALM: [change.for_intuit(REALM) for change in self._watch.look(rows, self.clock.now())]}
 
     def load(self, old: OldBooks) -> None:
         """Type old books into the company."""
@@ -230,6 +244,17 @@ class QuickBooks(Ledger):
         self.metered["writes"] += 1
         entity = _entity(path)
         return {entity: self.books.mailed(entity, id, request.args.get("sendTo", ""))}, 200
+
+    def _upload(self) -> tuple[dict[str, Any], int]:
+        """Keep a file; a refusal stands beside the other files of the call, under a 200."""
+        self.metered["writes"] += 1
+        described, content = files.upload(request.form)
+        try:
+            row = self.books.write("Attachable", described, "create")
+        except Refusal as refusal:
+            return {"AttachableResponse": [refusal.fault()]}, 200
+        self.files[row["Id"]] = content
+        return {"AttachableResponse": [{"Attachable": row}]}, 200
 
     def _query(self) -> tuple[dict[str, Any], int]:
         return self._run(request.args.get("query") or request.get_data(as_text=True)), 200

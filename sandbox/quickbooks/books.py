@@ -8,15 +8,18 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from sandbox.core import Clock
-from sandbox.quickbooks import seed
+from sandbox.quickbooks import files, money, rules, seed
 from sandbox.quickbooks.fields import check
 from sandbox.quickbooks.refusal import Refusal, business, missing, no_reference, not_found
-from sandbox.quickbooks.rules import RULES, balance_of, void
+from sandbox.quickbooks.rules import balance_of, void
 
-TRANSACTIONS = ("Invoice", "CreditMemo", "Payment")
+TRANSACTIONS = ("Invoice", "CreditMemo", "Payment", "Purchase", "Transfer", "JournalEntry")
 NAMES = ("Customer", "Vendor", "Employee")
-WRITABLE = (*TRANSACTIONS, "Customer", "Item")
-READ_ONLY = ("Vendor", "Employee", "Account", "TaxCode", "Class")
+WRITABLE = (*TRANSACTIONS, "Customer", "Item", "Attachable")
+READ_ONLY = ("Vendor", "Employee", "Account", "TaxCode", "TaxRate", "Class", "Term")
+NOT_CAPTURED = ("TaxCode", "TaxRate")  # change data capture does not tell of these
+VOIDED = ("Invoice", "Payment", "Purchase")  # what has an operation for it
+RULES = {**rules.RULES, **money.RULES, **files.RULES}
 PACIFIC = timezone(timedelta(hours=-8))  # QuickBooks writes times with its own offset, to the second
 LONGEST_CDC = 1000
 CDC_DAYS = 30
@@ -30,6 +33,10 @@ class Deleted:
     entity: str
     id: str
     at: datetime
+
+    def row(self) -> Row:
+        """Return what change data capture tells of it."""
+        return {"domain": "QBO", "status": "Deleted", "Id": self.id}
 
 
 class Books:
@@ -59,6 +66,23 @@ class Books:
             self._add("Vendor", {"DisplayName": name, "Active": True})
         for name in seed.EMPLOYEES:
             self._add("Employee", {"DisplayName": name, "Active": True})
+        for account in seed.more_accounts():
+            self._add("Account", account)
+        for term in seed.terms():
+            self._add("Term", term)
+
+    def go_abroad(self, country: str = "GB") -> None:
+        """Make it a company that is not in the US: other tax codes, with rates."""
+        self.company_info["Country"] = country
+        self.rows["TaxCode"].clear()
+        for rate in seed.vat_rates():
+            self._add("TaxRate", rate)
+        for code in seed.vat_codes():
+            self._add("TaxCode", code)
+
+    def is_abroad(self) -> bool:
+        """Say whether the company is not in the US."""
+        return bool(self.company_info["Country"] != "US")
 
     # ------------------------------------------------------------------------------------------------------- reading
 
@@ -75,6 +99,9 @@ class Books:
             return [self.company_info]
         if entity == "Preferences":
             return [self.preferences]
+        if entity == "Account":
+            held = money.balances(self)
+            return [{**row, "CurrentBalance": held[id]} for id, row in self.rows["Account"].items()]
         return list(self.rows[entity].values())
 
     def reference(self, entity: str, reference: Row | None, element: str) -> Row:
@@ -92,16 +119,19 @@ class Books:
         return self._by_name.get((entity, name if entity in TRANSACTIONS else name.casefold()))
 
     def changed(self, entities: list[str], since: datetime) -> list[Row]:
-        """Return one ``QueryResponse`` element per entity, at most 1,000 objects over all; of deleted ones the id."""
+        """Return one ``QueryResponse`` element per entity, at most 1,000 objects over all, oldest first.
+
+        Of a deleted one only the id is told.
+        """
         if since < self.clock.now() - timedelta(days=CDC_DAYS):
             raise Refusal("4001", "Invalid query", f"changedSince lies more than {CDC_DAYS} days back")
         left, answer = LONGEST_CDC, []
         for entity in entities:
-            if entity not in self.rows:
+            if entity not in self.rows or entity in NOT_CAPTURED:
                 raise Refusal("4001", "Invalid query", f"Invalid entity for change data capture: {entity}")
-            gone = [one for one in self.deleted if one.entity == entity and one.at >= since]
-            rows: list[Row] = [{"domain": "QBO", "status": "Deleted", "Id": one.id} for one in gone]
-            rows = [*rows, *(row for row in self.rows[entity].values() if updated_at(row) >= since)][:left]
+            gone = [(one.at, one.row()) for one in self.deleted if one.entity == entity and one.at >= since]
+            held = [(updated_at(row), row) for row in self.rows[entity].values() if updated_at(row) >= since]
+            rows = [row for _, row in sorted([*held, *gone], key=lambda one: one[0])[:left]]
             left -= len(rows)
             answer.append({entity: rows, "startPosition": 1, "maxResults": len(rows)} if rows else {})
         return answer
@@ -117,12 +147,15 @@ class Books:
         body = {name: value for name, value in body.items() if value is not None}
         if operation == "create" and "Id" not in body:
             check(entity, body)
-            return self._add(entity, RULES[entity](self, deepcopy(body), None))
+            made = RULES[entity](self, deepcopy(body), None)
+            self._check_open(made)
+            return self._add(entity, made)
         if operation in ("create", "update"):
             return self._update(entity, body)
-        if entity not in TRANSACTIONS or (operation == "void" and entity == "CreditMemo"):
+        if entity not in (VOIDED if operation == "void" else TRANSACTIONS):
             raise Refusal("500", "Unsupported Operation", f"Operation {operation} is not supported for {entity}")
         current = self._current(entity, body)
+        self._check_open(current)
         return self._void(entity, current) if operation == "void" else self._delete(entity, current)
 
     def mailed(self, entity: str, id: str, address: str) -> Row:
@@ -147,12 +180,20 @@ class Books:
             raise Refusal("5010", "Stale Object Error", detail)
         return current
 
+    def _check_open(self, *rows: Row) -> None:
+        """Raise ``Refusal`` when a transaction's day lies in the closed period."""
+        closed = self.preferences["AccountingInfoPrefs"].get("BookCloseDate", "")
+        if any("TxnDate" in row and row["TxnDate"] <= closed for row in rows):
+            detail = "The account period has closed and the account books cannot be updated through the API."
+            raise Refusal("6210", "Account Period Closed, Cannot Update Through Services API", detail)
+
     def _update(self, entity: str, body: Row) -> Row:
         current = self._current(entity, body)
         check(entity, body)
         sparse = body.get("sparse") is True
         merged = {**current, **body} if sparse else dict(body)
         computed = RULES[entity](self, deepcopy(merged), current)
+        self._check_open(current, computed)
         links = self._linked(current) | self._linked(computed)
         self._store(entity, {**computed, "Id": current["Id"]}, current)
         self._settle(links)

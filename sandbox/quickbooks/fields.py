@@ -26,11 +26,13 @@ class Field:
 
 
 _ENTITY = "Id:id SyncToken:string MetaData:ModificationMetaData CustomField:CustomField*"
-_TXN = (
+_PLAIN = (
     f"{_ENTITY} DocNumber:string<=21 TxnDate:date DepartmentRef:ReferenceType CurrencyRef:ReferenceType"
     " ExchangeRate:decimal PrivateNote:string LinkedTxn:LinkedTxn* Line:Line* TxnTaxDetail:TxnTaxDetail"
-    " CustomerRef:ReferenceType PaymentMethodRef:ReferenceType PaymentRefNum:string DepositToAccountRef:ReferenceType"
-    " ARAccountRef:ReferenceType TotalAmt:decimal"
+)
+_TXN = (
+    f"{_PLAIN} CustomerRef:ReferenceType PaymentMethodRef:ReferenceType PaymentRefNum:string"
+    " DepositToAccountRef:ReferenceType ARAccountRef:ReferenceType TotalAmt:decimal"
 )
 _SALE = (
     f"{_TXN} CustomerMemo:MemoRef BillAddr:PhysicalAddress ShipAddr:PhysicalAddress ClassRef:ReferenceType"
@@ -44,6 +46,17 @@ _TABLE = {
     " AllowOnlineCreditCardPayment:boolean AllowOnlineACHPayment:boolean",
     "CreditMemo": f"{_SALE} RemainingCredit:decimal InvoiceRef:ReferenceType",
     "Payment": f"{_TXN} UnappliedAmt:decimal ProcessPayment:boolean",
+    "Purchase": f"{_PLAIN} AccountRef:ReferenceType PaymentMethodRef:ReferenceType PaymentRefNum:string"
+    " PaymentType:PaymentTypeEnum EntityRef:ReferenceType Credit:boolean TotalAmt:decimal Memo:string"
+    " PrintStatus:PrintStatusEnum GlobalTaxCalculation:GlobalTaxCalculationEnum",
+    "Transfer": f"{_PLAIN} FromAccountRef:ReferenceType ToAccountRef:ReferenceType Amount:decimal"
+    " ClassRef:ReferenceType",
+    "JournalEntry": f"{_PLAIN} Adjustment:boolean GlobalTaxCalculation:GlobalTaxCalculationEnum TotalAmt:decimal"
+    " HomeTotalAmt:decimal",
+    "Attachable": f"{_ENTITY} AttachableRef:AttachableRef* FileName:string<=1000 FileAccessUri:string"
+    " TempDownloadUri:string Size:long ContentType:string Category:string Note:string",
+    "Term": f"{_ENTITY} Name:string<=31 Active:boolean Type:string DueDays:int<=999",
+    "TaxRate": f"{_ENTITY} Name:string<=31 Active:boolean RateValue:decimal",
     "Customer": f"{_ENTITY} Title:string<=15 GivenName:string<=25 MiddleName:string<=15 FamilyName:string<=15"
     " Suffix:string<=15 FullyQualifiedName:string<=41 CompanyName:string DisplayName:string PrintOnCheckName:string"
     " Active:boolean PrimaryPhone:TelephoneNumber Mobile:TelephoneNumber PrimaryEmailAddr:EmailAddress"
@@ -55,13 +68,25 @@ _TABLE = {
     " ParentRef:ReferenceType FullyQualifiedName:string<=41 Taxable:boolean UnitPrice:decimal Type:ItemTypeEnum"
     " IncomeAccountRef:ReferenceType ExpenseAccountRef:ReferenceType TrackQtyOnHand:boolean",
     "Account": f"{_ENTITY} Name:string<=100 FullyQualifiedName:string Active:boolean AccountType:AccountTypeEnum"
-    " AccountSubType:string CurrencyRef:ReferenceType Classification:AccountClassificationEnum",
-    "TaxCode": f"{_ENTITY} Name:string<=10 Description:string<=31 Active:boolean Taxable:boolean TaxGroup:boolean",
+    " AccountSubType:string CurrentBalance:decimal CurrencyRef:ReferenceType Classification:AccountClassificationEnum",
+    "TaxCode": f"{_ENTITY} Name:string<=10 Description:string<=31 Active:boolean Taxable:boolean TaxGroup:boolean"
+    " SalesTaxRateList:TaxRateList",
+    "TaxRateList": "TaxRateDetail:TaxRateDetail*",
+    "TaxRateDetail": "TaxRateRef:ReferenceType",
     "Class": f"{_ENTITY} Name:string FullyQualifiedName:string Active:boolean SubClass:boolean",
     "Line": "Id:id LineNum:positiveInteger Description:string<=4000 Amount:decimal LinkedTxn:LinkedTxn*"
     " DetailType:LineDetailTypeEnum SalesItemLineDetail:SalesItemLineDetail"
     " DescriptionLineDetail:DescriptionLineDetail DiscountLineDetail:DiscountLineDetail"
-    " SubTotalLineDetail:SubTotalLineDetail PaymentLineDetail:PaymentLineDetail",
+    " SubTotalLineDetail:SubTotalLineDetail PaymentLineDetail:PaymentLineDetail TaxLineDetail:TaxLineDetail"
+    " AccountBasedExpenseLineDetail:AccountBasedExpenseLineDetail JournalEntryLineDetail:JournalEntryLineDetail",
+    "TaxLineDetail": "TaxRateRef:ReferenceType PercentBased:boolean TaxPercent:decimal NetAmountTaxable:decimal"
+    " OverrideDeltaAmount:decimal",
+    "AccountBasedExpenseLineDetail": "CustomerRef:ReferenceType ClassRef:ReferenceType AccountRef:ReferenceType"
+    " TaxAmount:decimal TaxCodeRef:ReferenceType TaxInclusiveAmt:decimal",
+    "JournalEntryLineDetail": "PostingType:PostingTypeEnum Entity:EntityTypeRef AccountRef:ReferenceType"
+    " ClassRef:ReferenceType DepartmentRef:ReferenceType",
+    "EntityTypeRef": "Type:EntityTypeEnum EntityRef:ReferenceType",
+    "AttachableRef": "EntityRef:ReferenceType IncludeOnSend:boolean",
     "SalesItemLineDetail": "ItemRef:ReferenceType ClassRef:ReferenceType UnitPrice:decimal Qty:decimal"
     " ItemAccountRef:ReferenceType TaxCodeRef:ReferenceType ServiceDate:date DiscountRate:decimal DiscountAmt:decimal",
     "DiscountLineDetail": "PercentBased:boolean DiscountPercent:decimal DiscountAccountRef:ReferenceType"
@@ -84,6 +109,10 @@ DOCUMENTED = {
     ("CreditMemo", "PrivateNote"): 4000,
     ("Payment", "PrivateNote"): 4000,
     ("Payment", "PaymentRefNum"): 21,
+    ("Purchase", "PrivateNote"): 4000,
+    ("Purchase", "PaymentRefNum"): 21,
+    ("Transfer", "PrivateNote"): 4000,
+    ("JournalEntry", "PrivateNote"): 4000,
     ("Customer", "DisplayName"): 500,
     ("Customer", "CompanyName"): 100,
     ("Customer", "PrimaryTaxIdentifier"): 20,
@@ -96,13 +125,27 @@ ENUMS = {
         "DiscountLineDetail",
         "SubTotalLineDetail",
         "PaymentLineDetail",
+        "TaxLineDetail",
+        "AccountBasedExpenseLineDetail",
+        "JournalEntryLineDetail",
     },
+    "PaymentTypeEnum": {"Cash", "Check", "CreditCard"},
+    "PostingTypeEnum": {"Debit", "Credit"},
+    "EntityTypeEnum": {"Customer", "Vendor", "Employee"},
     "EmailStatusEnum": {"NotSet", "NeedToSend", "EmailSent"},
     "PrintStatusEnum": {"NotSet", "NeedToPrint", "PrintComplete"},
     "GlobalTaxCalculationEnum": {"TaxInclusive", "TaxExcluded", "NotApplicable"},
     "ItemTypeEnum": {"Service", "NonInventory", "Inventory", "Category", "Group"},
     "CustomFieldTypeEnum": {"StringType", "BooleanType", "NumberType", "DateType"},
-    "AccountTypeEnum": {"Bank", "Accounts Receivable", "Other Current Asset", "Income", "Expense", "Equity"},
+    "AccountTypeEnum": {
+        "Bank",
+        "Accounts Receivable",
+        "Other Current Asset",
+        "Other Current Liability",
+        "Income",
+        "Expense",
+        "Equity",
+    },
     "AccountClassificationEnum": {"Asset", "Equity", "Expense", "Liability", "Revenue"},
 }
 _REFERENCES = {"ReferenceType": {"value", "name", "type"}, "MemoRef": {"value", "id"}}
@@ -154,7 +197,7 @@ def _check_value(name: str, field: Field, value: Any) -> None:
         check(field.type, value)
     elif field.type in _REFERENCES:
         _check_reference(name, field, value)
-    elif field.type in ("decimal", "positiveInteger"):
+    elif field.type in ("decimal", "positiveInteger", "int", "long"):
         _check_number(name, value)
     elif field.type == "boolean":
         if not isinstance(value, bool):

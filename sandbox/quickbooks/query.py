@@ -27,6 +27,12 @@ FILTERABLE = {
     "Employee": {"DisplayName", "Active"},
     "Item": {"Name", "Sku", "FullyQualifiedName", "Type", "Active"},
     "Account": {"Name", "FullyQualifiedName", "AccountType", "Active"},
+    "Purchase": {"DocNumber", "TxnDate", "PaymentType", "AccountRef", "TotalAmt"},
+    "Transfer": {"TxnDate"},
+    "JournalEntry": {"DocNumber", "TxnDate"},
+    "Attachable": {"FileName", "AttachableRef.EntityRef.Type", "AttachableRef.EntityRef.value"},
+    "Term": {"Name", "Active"},
+    "TaxRate": {"Name", "Active"},
     "TaxCode": {"Name", "Active"},
     "Class": {"Name", "FullyQualifiedName", "Active"},
     "CompanyInfo": set(),
@@ -217,7 +223,8 @@ def _matches(query: Query, row: dict[str, Any]) -> bool:
 def _get(row: dict[str, Any], path: str) -> Any:
     value: Any = row
     for name in path.split("."):
-        value = value.get(name) if isinstance(value, dict) else None
+        value = value[0] if isinstance(value, list) and value else value  # no list here ever holds two
+        value = value.get(name, value.get(name.lower())) if isinstance(value, dict) else None
     if isinstance(value, dict):
         return value.get("value", value.get("Address"))
     return value

@@ -12,7 +12,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
 from sandbox.quickbooks.refusal import Refusal, business, missing, no_reference
-from sandbox.quickbooks.seed import CURRENCY_NAMES, HOME
+from sandbox.quickbooks.seed import CURRENCY_NAMES, HOME, RATES
+from sandbox.quickbooks.tax import tax_of
 
 if TYPE_CHECKING:
     from sandbox.quickbooks.books import Books
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 Rule = Callable[["Books", Row, Row | None], Row]
 CENT = Decimal("0.01")
+_LINKED_TO = {"Invoice": "Invoice", "CreditMemo": "CreditMemo", "Check": "Purchase", "Expense": "Purchase"}
 _INACTIVE = " (deleted)"  # appended to the name of a customer made inactive, which frees the name
 _FORBIDDEN_IN_NAMES = re.compile(r"[:\t\n]")
 
@@ -61,7 +63,7 @@ def customer(books: Books, row: Row, before: Row | None) -> Row:
     if row.get("Active") is False and not name.endswith(_INACTIVE):
         name += _INACTIVE
     named = {"DisplayName": name, "FullyQualifiedName": name, "PrintOnCheckName": row.get("CompanyName", name)}
-    return {**row, **named, "CurrencyRef": _currency(currency), "Active": row.get("Active", True)}
+    return {**row, **named, "CurrencyRef": currency_of(currency), "Active": row.get("Active", True)}
 
 
 def _check_name_is_free(books: Books, name: str, before: Row | None) -> None:
@@ -94,19 +96,21 @@ def sale(entity: str) -> Rule:
         _check_number_is_free(books, entity, row.get("DocNumber"), before)
         lines = _sales_lines(books, row)
         net = sum((line["Amount"] for line in lines if line["DetailType"] == "SalesItemLineDetail"), Decimal(0))
-        tax = _tax(row, lines)
+        taxes = tax_of(books, row, lines)
+        tax = amount(taxes, "TotalTax")
         if net + tax < 0:
             raise business("Transaction amount must be 0 or greater.", "TotalAmt")
         subtotal: Row = {"Amount": net, "DetailType": "SubTotalLineDetail", "SubTotalLineDetail": {}}
         day = row.get("TxnDate") or books.clock.today.isoformat()
         computed = {
             "CustomerRef": {"value": buyer["Id"], "name": buyer["DisplayName"]},
-            "CurrencyRef": _currency(currency),
-            "ExchangeRate": row.get("ExchangeRate", 1),
+            "CurrencyRef": currency_of(currency),
+            "ExchangeRate": rate_of(row, currency),
             "TxnDate": day,
             "Line": [*lines, subtotal],
-            "TxnTaxDetail": {**(row.get("TxnTaxDetail") or {}), "TotalTax": tax},
+            "TxnTaxDetail": taxes,
             "TotalAmt": net + tax,
+            "HomeTotalAmt": cents((net + tax) * rate_of(row, currency)),
             "EmailStatus": row.get("EmailStatus", "NotSet"),
             "PrintStatus": row.get("PrintStatus", "NeedToPrint"),
             "ApplyTaxAfterDiscount": False,
@@ -114,21 +118,35 @@ def sale(entity: str) -> Rule:
         }
         result = {**row, **computed}
         balance = balance_of(books, {**result, "Id": (before or {}).get("Id", "")})
-        due = row.get("DueDate") or (date.fromisoformat(day) + timedelta(days=30)).isoformat()
+        due = row.get("DueDate") or (date.fromisoformat(day) + timedelta(days=_days(books, row))).isoformat()
         own = {"DueDate": due} if entity == "Invoice" else {"RemainingCredit": balance}
         return {**result, **own, "Balance": balance}
 
     return rule
 
 
+def _days(books: Books, row: Row) -> int:
+    """Return after how many days a sale without a due date is due."""
+    return int(books.reference("Term", row["SalesTermRef"], "SalesTermRef")["DueDays"]) if "SalesTermRef" in row else 30
+
+
 def _missing(element: str) -> Row:
     raise missing(element)
 
 
-def _currency(code: str) -> Row:
+def currency_of(code: str) -> Row:
+    """Return the reference to a currency that QuickBooks knows; raises ``Refusal``."""
     if code not in CURRENCY_NAMES:
         raise no_reference("Currency", code, "CurrencyRef")
     return {"value": code, "name": CURRENCY_NAMES[code]}
+
+
+def rate_of(row: Row, currency: str) -> Decimal:
+    """Return the exchange rate of a transaction, that of the day where it says none; raises ``Refusal``."""
+    rate = Decimal(row.get("ExchangeRate", RATES.get(currency, 1)))
+    if rate <= 0 or (currency == HOME and rate != 1):
+        raise business(f"The exchange rate {rate} is none of {currency}.", "ExchangeRate")
+    return rate
 
 
 def _same_currency(row: Row, buyer: Row) -> str:
@@ -171,8 +189,9 @@ def _detail(books: Books, line: Row) -> Row:
     if "ClassRef" in detail:
         class_ = books.reference("Class", detail["ClassRef"], "ClassRef")
         detail["ClassRef"] = {"value": class_["Id"], "name": class_["Name"]}
-    detail["TaxCodeRef"] = detail.get("TaxCodeRef", {"value": "NON"})
-    books.reference("TaxCode", detail["TaxCodeRef"], "TaxCodeRef")
+    if not books.is_abroad():
+        detail["TaxCodeRef"] = detail.get("TaxCodeRef", {"value": "NON"})
+    books.reference("TaxCode", detail.get("TaxCodeRef"), "TaxCodeRef")
     quantity, price = detail.get("Qty"), detail.get("UnitPrice")
     if quantity is not None and price is not None and cents(Decimal(quantity) * Decimal(price)) != line["Amount"]:
         message = "Amount calculation incorrect in the request."
@@ -180,25 +199,26 @@ def _detail(books: Books, line: Row) -> Row:
     return detail
 
 
-def _tax(row: Row, lines: list[Row]) -> Decimal:
-    """The tax sent with the document stands, spread over its taxable lines; without any of those there is none."""
-    details = [line["SalesItemLineDetail"] for line in lines if "SalesItemLineDetail" in line]
-    if "TotalTax" not in (row.get("TxnTaxDetail") or {}):
-        return Decimal(0)
-    tax = amount(row["TxnTaxDetail"], "TotalTax")
-    return tax if any(detail["TaxCodeRef"]["value"] == "TAX" for detail in details) else Decimal(0)
-
-
 def balance_of(books: Books, row: Row) -> Decimal:
-    """Return what is open of an invoice or credit memo: its total less every line of a payment on it."""
+    """Return what is open of an invoice, credit memo or check: its worth less every line of a payment on it."""
     links = [
         line["Amount"]
         for payment in books.payments_of(row["Id"])
         for line in payment["Line"]
         if line["LinkedTxn"][0]["TxnId"] == row["Id"]
     ]
-    total: Decimal = row["TotalAmt"]
-    return total - sum(links, Decimal(0))
+    return _worth(books, row) - sum(links, Decimal(0))
+
+
+def _worth(books: Books, row: Row) -> Decimal:
+    """Return what a transaction adds to or takes from receivables: of a check what stands on that account."""
+    if "PaymentType" not in row or "AccountRef" not in row:
+        total: Decimal = row["TotalAmt"]
+        return total
+    accounts = books.rows["Account"]
+    details = [(line["Amount"], line["AccountBasedExpenseLineDetail"]["AccountRef"]["value"]) for line in row["Line"]]
+    owed = [value for value, id in details if accounts[id]["AccountType"] == "Accounts Receivable"]
+    return sum(owed, Decimal(0))
 
 
 # ------------------------------------------------------------------------------------------------------------ payments
@@ -209,16 +229,16 @@ def payment(books: Books, row: Row, before: Row | None) -> Row:
     payer = books.reference("Customer", row.get("CustomerRef") or _missing("CustomerRef"), "CustomerRef")
     currency, total = _same_currency(row, payer), amount(row, "TotalAmt")
     lines = [_payment_line(books, line, payer, before) for line in row.get("Line") or []]
-    signs = {"Invoice": 1, "CreditMemo": -1}
-    applied = sum((line["Amount"] * signs[line["LinkedTxn"][0]["TxnType"]] for line in lines), Decimal(0))
+    signs = [-1 if line["LinkedTxn"][0]["TxnType"] == "CreditMemo" else 1 for line in lines]
+    applied = sum((line["Amount"] * sign for line, sign in zip(lines, signs, strict=True)), Decimal(0))
     if applied > total:
         raise business(f"The amounts applied ({applied}) are more than the payment ({total}).", "TotalAmt")
     if "DepositToAccountRef" in row:
         _check_deposit(books.reference("Account", row["DepositToAccountRef"], "DepositToAccountRef"), currency)
     computed = {
         "CustomerRef": {"value": payer["Id"], "name": payer["DisplayName"]},
-        "CurrencyRef": _currency(currency),
-        "ExchangeRate": row.get("ExchangeRate", 1),
+        "CurrencyRef": currency_of(currency),
+        "ExchangeRate": rate_of(row, currency),
         "TxnDate": row.get("TxnDate") or books.clock.today.isoformat(),
         "TotalAmt": total,
         "UnappliedAmt": total - applied,
@@ -230,16 +250,19 @@ def payment(books: Books, row: Row, before: Row | None) -> Row:
 def _payment_line(books: Books, line: Row, payer: Row, before: Row | None) -> Row:
     link = (line.get("LinkedTxn") or [_missing("LinkedTxn")])[0]
     kind, id = link.get("TxnType"), link.get("TxnId", "")
-    if kind not in ("Invoice", "CreditMemo"):
+    entity = _LINKED_TO.get(str(kind))
+    if entity is None:
         raise Refusal("2170", "Invalid Enumeration", f"Invalid Enumeration : TxnType {kind}", "TxnType")
-    if id not in books.rows[kind]:
-        raise no_reference(kind, id, "TxnId")
-    target, value = books.rows[kind][id], amount(line, "Amount")
-    if target["CustomerRef"]["value"] != payer["Id"]:
+    if id not in books.rows[entity]:
+        raise no_reference(str(kind), id, "TxnId")
+    target, value = books.rows[entity][id], amount(line, "Amount")
+    whose = target.get("CustomerRef") or target.get("EntityRef") or {}
+    if whose.get("value") != payer["Id"]:
         raise Refusal("620", "Transaction Link error", f"{kind} {id} is another customer's and cannot be linked")
     already = sum((old["Amount"] for old in (before or {}).get("Line", []) if old["LinkedTxn"] == [link]), Decimal(0))
-    if value > target["Balance"] + already:
-        raise business(f"The amount applied ({value}) is more than the balance of {kind} {id} ({target['Balance']}).")
+    left = balance_of(books, target) + already
+    if value > left:
+        raise business(f"The amount applied ({value}) is more than the balance of {kind} {id} ({left}).")
     return {"Amount": value, "LinkedTxn": [link]}
 
 

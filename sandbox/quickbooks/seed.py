@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from sandbox.world import PRODUCTS
@@ -18,6 +19,16 @@ CURRENCY_NAMES = {
     "CHF": "Swiss Franc",
     "SEK": "Swedish Krona",
     "KWD": "Kuwaiti Dinar",
+}
+RATES = {  # home currency per unit: what a transaction gets that says no rate
+    "EUR": Decimal("1.08"),
+    "GBP": Decimal("1.27"),
+    "JPY": Decimal("0.0067"),
+    "CAD": Decimal("0.73"),
+    "AUD": Decimal("0.65"),
+    "CHF": Decimal("1.13"),
+    "SEK": Decimal("0.095"),
+    "KWD": Decimal("3.25"),
 }
 
 
@@ -75,6 +86,58 @@ def accounts() -> list[dict[str, Any]]:
         _account("Checking", "Bank", "Checking", "Asset"),
         _account("Stripe clearing EUR", "Bank", "CashOnHand", "Asset", "EUR"),
         _account("Stripe clearing GBP", "Bank", "CashOnHand", "Asset", "GBP"),
+    ]
+
+
+def more_accounts() -> list[dict[str, Any]]:
+    """Return accounts for what is not sold: fees, deferred revenue, and money and receivables in other currencies."""
+    rows = [
+        _account("Merchant fees", "Expense", "BankCharges", "Expense"),
+        _account("Deferred revenue", "Other Current Liability", "DeferredRevenue", "Liability"),
+    ]
+    for currency in ("JPY", "KWD"):
+        rows.append(_account(f"Stripe clearing {currency}", "Bank", "CashOnHand", "Asset", currency))
+    for currency in ("EUR", "GBP", "JPY", "KWD"):
+        rows.append(_account(f"Checking {currency}", "Bank", "Checking", "Asset", currency))
+        name = f"Accounts Receivable - {currency}"
+        rows.append(_account(name, "Accounts Receivable", "AccountsReceivable", "Asset", currency))
+    return rows
+
+
+def terms() -> list[dict[str, Any]]:
+    """Return the payment terms that people may choose."""
+    days = {"Due on receipt": 0, "Net 15": 15, "Net 30": 30, "Net 60": 60}
+    return [{"Name": name, "Type": "STANDARD", "DueDays": due, "Active": True} for name, due in days.items()]
+
+
+def vat_rates() -> list[dict[str, Any]]:
+    """Return the rates of a company that is not in the US."""
+    named = {"20": ("20.0% S", "20"), "5": ("5.0% R", "5"), "0": ("0.0% Z", "0")}
+    return [
+        {"Id": f"R{id}", "Name": name, "RateValue": Decimal(value), "Active": True}
+        for id, (name, value) in named.items()
+    ]
+
+
+def vat_codes() -> list[dict[str, Any]]:
+    """Return the tax codes of a company that is not in the US; each has one rate, and one code has two."""
+    rates = {
+        "2": ("20.0% S", ["R20"]),
+        "3": ("5.0% R", ["R5"]),
+        "4": ("0.0% Z", ["R0"]),
+        "5": ("25.0% X", ["R20", "R5"]),
+    }
+    return [
+        {
+            "Id": id,
+            "Name": name,
+            "Description": name,
+            "Active": True,
+            "Taxable": True,
+            "TaxGroup": True,
+            "SalesTaxRateList": {"TaxRateDetail": [{"TaxRateRef": {"value": one}} for one in ids]},
+        }
+        for id, (name, ids) in rates.items()
     ]
 
 

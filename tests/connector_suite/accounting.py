@@ -23,7 +23,8 @@ from connectors.base import (
 from connectors.errors import AuthExpired, OutcomeUnknown, Retryable
 from sandbox.server import Running
 from tests.conftest import NoWait
-from tests.connector_suite.accounting_bench import TODAY, AccountingBench, RenewingToken
+from tests.connector_suite.accounting_bench import TODAY, RenewingToken
+from tests.connector_suite.accounting_money import MoneySuite
 
 __all__ = ["TODAY", "AccountingSuite"]
 
@@ -41,8 +42,11 @@ LOST_BEFORE = [
 ]
 
 
-class AccountingSuite(AccountingBench):
-    """The contract of the accounting role."""
+class AccountingSuite(MoneySuite):
+    """The contract of the accounting role: the account, customers, documents and their payments, and changes.
+
+    ``accounting_money`` has the rest of it: credits, refunds, payouts, fees, journals, voids and closed periods.
+    """
 
     # ------------------------------------------------------------------------------------------------------ the account
 

@@ -66,6 +66,12 @@ class AccountingBench:
     class_ = ""
     clearing_accounts: dict[str, str]  # where payments lie, by currency
     longest_number: int  # a document number one longer than this is refused
+    bank_accounts: dict[str, str]  # where payouts arrive, by currency
+    fee_account: str  # what providers keep is an expense there
+    journal_accounts: tuple[str, str]  # two that a journal entry may move an amount between
+    has_versions = False  # whether an update of a customer must carry its version
+    writes: dict[str, Any] = {}  # noqa: RUF012 - what only requests that book have: a fault's method or path
+    two_writes: tuple[str, ...] = ()  # kinds (see accounting_money.KINDS) that are not found between their two writes
 
     def base_url(self, running: Running) -> str:
         """Return what the configuration would say."""
@@ -93,6 +99,22 @@ class AccountingBench:
 
     def payments_held(self, running: Running) -> int:
         """Return how many payments the stand-in holds."""
+        raise NotImplementedError
+
+    def held(self, running: Running, kind: str) -> int:
+        """Return how many objects of a kind of ``accounting_money.KINDS`` the stand-in holds."""
+        raise NotImplementedError
+
+    def files_held(self, running: Running, document: LedgerDocument) -> int:
+        """Return how many files hang on a document at the stand-in."""
+        raise NotImplementedError
+
+    def close_books(self, running: Running, through: date) -> None:
+        """Close the books up to a day, that day included."""
+        raise NotImplementedError
+
+    def edit_customer(self, running: Running, customer: Ref, phone: str) -> None:
+        """Write another phone number on a customer in the ledger itself."""
         raise NotImplementedError
 
     def unknown_id(self) -> str:
@@ -226,6 +248,10 @@ class AccountingBench:
         (result,) = ledger.payments.create([self.payment_draft(document, amount, key)], f"pay-{key}")
         assert isinstance(result, Created), result
         return result.found
+
+    def lose(self, running: Running, **fault: Any) -> None:
+        """Order one fault on the next request that books something, whatever is read before it."""
+        self.order(running, **{**self.writes, **fault})
 
     def move(self, running: Running, days: int) -> None:
         """Move the stand-ins' date."""

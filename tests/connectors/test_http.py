@@ -366,3 +366,15 @@ def test_a_vendor_that_stays_silent_is_given_up() -> None:
         with pytest.raises(requests.exceptions.RequestException):
             session.get(url, timeout=(0.2, 0.05))
         release.set()
+
+
+def test_proxies_of_the_environment_are_used_and_read_once_for_each_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", "inside.example")
+    session = Session()
+    for _ in range(2):
+        found = session.merge_environment_settings("https://a.example/x?y", {}, None, None, None)["proxies"]
+        assert found["https"] == "http://proxy.example:3128"
+        inside = session.merge_environment_settings("https://inside.example/", {}, None, None, None)["proxies"]
+        assert "https" not in inside
+        monkeypatch.delenv("HTTPS_PROXY", raising=False)

@@ -24,7 +24,7 @@ from connectors.base import (
 )
 from connectors.errors import AuthExpired, OutcomeUnknown, Refused, Retryable
 from connectors.quickbooks import changes, connect, transport
-from connectors.quickbooks.bodies import says_exactly
+from connectors.quickbooks.documents import says_exactly
 from connectors.quickbooks.transport import decimal, parse_fault, quote
 from sandbox.core import LOCK
 from sandbox.quickbooks import QuickBooks
@@ -34,8 +34,11 @@ from sandbox.server import Running
 from tests.conftest import FixedToken, NoWait
 from tests.connector_suite.accounting import AccountingSuite
 from tests.connector_suite.accounting_bench import TODAY, AccountingBench
+from tests.connector_suite.accounting_money import KINDS, MoneyBench
+from tests.sandbox.quickbooks_specification import published
 
 TOKEN = "sandbox-quickbooks-test"
+OVERRIDE_FORBIDDEN = {"Name": "TaxPrefs.AllowPartnerTaxOverride", "Value": "false"}
 
 
 def company(running: Running) -> str:
@@ -68,8 +71,15 @@ class QuickBooksBench(AccountingBench):
         "EUR": "Stripe clearing EUR",
         "GBP": "Stripe clearing GBP",
         "JPY": "Stripe clearing",
+        "KWD": "Stripe clearing KWD",
     }
+    bank_accounts = {"USD": "Checking", "EUR": "Checking EUR", "KWD": "Checking KWD"}  # noqa: RUF012
+    fee_account = "Merchant fees"
+    journal_accounts = ("Deferred revenue", "Software revenue")
     longest_number = 21
+    has_versions = True
+    writes = {"path": "/batch"}  # noqa: RUF012
+    two_writes = ("refund_credit_note", "refund_on_account")
 
     def connect(self, settings: Settings, ports: Ports) -> Accounting:
         return connect(settings, ports)
@@ -91,6 +101,32 @@ class QuickBooksBench(AccountingBench):
     def payments_held(self, running: Running) -> int:
         return len(running.sandbox.vendors["quickbooks"].state()["payments"])
 
+    def held(self, running: Running, kind: str) -> int:
+        held = books(running).books.rows
+        payments = [row for row in held["Payment"].values() if row["PaymentRefNum"] not in ("oa_credit", "re_1")]
+        links = [link for row in held["Payment"].values() for line in row["Line"] for link in line["LinkedTxn"]]
+        if kind.startswith("refund"):
+            checks = [row for row in held["Purchase"].values() if row["PaymentType"] == "Check"]
+            assert len(checks) == len([link for link in links if link["TxnType"] == "Check"])
+            return len(checks)
+        if kind == "allocation_on_account":
+            return len([link for link in links if link["TxnType"] == "Invoice"])
+        entity = {"transfer": "Transfer", "expense": "Purchase", "expense_back": "JournalEntry"}.get(
+            kind, "JournalEntry"
+        )
+        return len(payments) if kind in ("on_account", "allocation_credit_note") else len(held[entity])
+
+    def files_held(self, running: Running, document: LedgerDocument) -> int:
+        hung = books(running).books.rows["Attachable"].values()
+        return sum(place["EntityRef"]["value"] == document.ref.id for row in hung for place in row["AttachableRef"])
+
+    def close_books(self, running: Running, through: date) -> None:
+        books(running).books.preferences["AccountingInfoPrefs"]["BookCloseDate"] = through.isoformat()
+
+    def edit_customer(self, running: Running, customer: Ref, phone: str) -> None:
+        phone_field = {"PrimaryPhone": {"FreeFormNumber": phone}}
+        by_hand(running, "customer", {"Id": customer.id, "SyncToken": "0", "sparse": True, **phone_field})
+
 
 class TestContract(QuickBooksBench, AccountingSuite):
     """The contract that every ledger keeps."""
@@ -106,6 +142,14 @@ class Sent:
         """Return every object of every batch as (entity, body)."""
         items = [item for one in self.requests for item in one["json"].get("BatchItemRequest", [])]
         return [(name, item[name]) for item in items for name in item if name not in ("bId", "operation")]
+
+    def singles(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return every object that was sent by itself as (entity, body), and what was said of each file."""
+        entities = {"customer": "Customer", "invoice": "Invoice", "creditmemo": "CreditMemo", "payment": "Payment"}
+        found = [(entities.get(one["url"].rpartition("/")[2], ""), one["json"]) for one in self.requests]
+        files = [one["text"].split("application/json")[1] for one in self.requests if "file_metadata_01" in one["text"]]
+        described = [("Attachable", json.JSONDecoder().raw_decode(text.strip())[0]) for text in files]
+        return [(entity, body) for entity, body in found if entity and body] + described
 
 
 @pytest.fixture
@@ -130,7 +174,7 @@ def books(running: Running) -> QuickBooks:
     return vendor
 
 
-class TestRequests(QuickBooksBench):
+class TestRequests(QuickBooksBench, MoneyBench):
     """What leaves for QuickBooks."""
 
     def every_kind(self, ledger: Accounting) -> None:
@@ -146,14 +190,59 @@ class TestRequests(QuickBooksBench):
             self.create(ledger, self.draft(customer, f"C-{currency}", *lines, type="credit_note", **more))
             self.pay(ledger, document, 30, f"ch_{currency}")
 
-    def test_each_object_is_in_the_published_schema_by_name_type_length_and_value(
-        self, ledger: Accounting, sent: Sent, specs: Path
-    ) -> None:
-        schema = json.loads((specs / "qbo" / "fields.json").read_text())
+    def everything(self, ledger: Accounting) -> None:
+        """Send whatever there is to send, with every field filled."""
         self.every_kind(ledger)
-        assert {entity for entity, _ in sent.bodies()} == {"Customer", "Invoice", "CreditMemo", "Payment"}
-        for entity, body in sent.bodies():
+        customer = self.customer(ledger, key="other", currency="GBP")
+        more: dict[str, Any] = {"currency": "GBP", "terms": "Net 30", "exchange_rate": Decimal("1.2701")}
+        dear = self.create(ledger, self.draft(customer, "I-GBP", self.line(90_00, currency="GBP"), **more))
+        note = self.create(
+            ledger, self.draft(customer, "C-GBP", self.line(5, currency="GBP"), type="credit_note", **more)
+        )
+        ledger.void_document(dear.ref, "invoice", "v1")
+        ledger.void_document(note.ref, "credit_note", "v2")
+        paid = self.pay(ledger, self.create(ledger, self.draft(self.ours(ledger), "P-1")), 1_00)
+        ledger.void_payment(paid.ref, "v3")
+        ledger.update_customer(customer, self.customer_draft("GBP", name="Acme Holding"), "u1")
+        ledger.attach(dear.ref, "invoice", "I-GBP.pdf", b"%PDF", "f1")
+
+    def ours(self, ledger: Accounting) -> Ref:
+        (found,) = ledger.customers.find([self.customer_draft("USD")])
+        assert found is not None
+        return found.ref
+
+    def test_each_object_is_in_the_published_schema_by_name_type_length_and_value(
+        self, running: Running, ledger: Accounting, sent: Sent, specs: Path
+    ) -> None:
+        schema = published(specs)
+        self.everything(ledger)
+        for kind in KINDS:
+            running.sandbox.reset()
+            fresh = self.fresh(running)
+            name, draft = self.wanted(fresh, kind)
+            assert isinstance(getattr(fresh, name).create([draft], "k1")[0], Created)
+        entities = {"Customer", "Invoice", "CreditMemo", "Payment", "Purchase", "Transfer", "JournalEntry"}
+        assert {entity for entity, _ in sent.bodies()} == entities
+        assert {entity for entity, _ in sent.singles()} == {
+            "Customer",
+            "Invoice",
+            "CreditMemo",
+            "Payment",
+            "Attachable",
+        }
+        for entity, body in (*sent.bodies(), *sent.singles()):
             assert_published(schema, entity, body)
+
+    def test_each_object_of_a_company_abroad_is_in_the_published_schema_too(
+        self, running: Running, ledger: Accounting, sent: Sent, specs: Path
+    ) -> None:
+        books(running).books.go_abroad()
+        draft = self.draft(self.customer(ledger), "D-1", self.line(100_00, 20_00, tax_code="20.0% S"))
+        self.create(ledger, draft)
+        (result,) = ledger.expenses.create([self.expense(1_00, tax_code="0.0% Z")], "k1")
+        assert isinstance(result, Created)
+        for entity, body in sent.bodies():
+            assert_published(published(specs), entity, body)
 
     def test_nothing_is_sent_that_the_sdk_would_add_by_itself(self, ledger: Accounting, sent: Sent) -> None:
         self.every_kind(ledger)
@@ -221,17 +310,24 @@ class TestRequests(QuickBooksBench):
 def assert_published(schema: dict[str, Any], kind: str, body: Any) -> None:
     """Hold one object against the published names, types, lengths and enumerations, and what hangs below it."""
     for name, value in body.items():
+        if name == "sparse":  # an attribute, not a field
+            assert value is True
+            continue
         field = schema["entities"][kind][name]
         assert isinstance(value, list) == field["many"], (kind, name)
         for each in value if isinstance(value, list) else [value]:
             assert len(str(each)) <= field.get("max_len", 4000), (kind, name)
             if field["type"] in ("ReferenceType", "MemoRef"):
-                assert set(each) == {"value"}
+                assert {"value"} <= set(each) <= {"value", "name", "type"}  # a name only where QuickBooks gave it
                 assert isinstance(each["value"], str)
             elif field["type"] in schema["entities"]:
                 assert_published(schema, field["type"], each)
             elif field["type"] == "decimal":
                 assert isinstance(each, Decimal | int), (kind, name)
+            elif field["type"] == "boolean":
+                assert isinstance(each, bool)
+            elif field["type"] == "positiveInteger":
+                assert isinstance(each, int)
             elif field["type"] == "date":
                 date.fromisoformat(each)
             else:
@@ -562,6 +658,7 @@ class TestChanges(QuickBooksBench):
         customer = self.customer(ledger)
         gone = self.create(ledger, self.draft(customer, "GONE"))
         self.fill(running, customer.id, 70)
+        self.move(running, days=1)
         by_hand(running, "invoice?operation=delete", {"Id": gone.ref.id, "SyncToken": gone.ref.version})
         found = ledger.changes(datetime(2026, 3, 10, tzinfo=UTC)).documents
         assert len(found) == 71
@@ -649,9 +746,10 @@ class TestSetup(QuickBooksBench):
         held = books(running).books
         held.preferences["SalesFormsPrefs"]["CustomTxnNumbers"] = False
         held.preferences["CurrencyPrefs"]["MultiCurrencyEnabled"] = False
-        held.company_info["Country"] = "GB"
-        country, numbers, currencies = ledger.setup().problems
-        assert "GB" in country
+        held.preferences["TaxPrefs"]["PartnerTaxEnabled"] = True
+        held.preferences["OtherPrefs"] = {"NameValue": [OVERRIDE_FORBIDDEN]}
+        numbers, currencies, sales_tax = ledger.setup().problems
+        assert "lets no app set it" in sales_tax
         assert "Custom transaction numbers" in numbers
         assert "Multicurrency" in currencies
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +11,7 @@ from flask.testing import FlaskClient
 from sandbox.quickbooks import QuickBooks, fields
 from sandbox.quickbooks.seed import REALM
 from sandbox.server import Options, Sandbox, create_app
+from tests.sandbox.quickbooks_specification import published
 
 TODAY = date(2026, 3, 10)
 BEARER = {"Authorization": "Bearer sandbox-quickbooks"}
@@ -376,6 +376,163 @@ def test_a_credit_memo_cannot_be_voided_but_deleted(company: Company) -> None:
     assert company.refusal("creditmemo?operation=delete", target)[0] == "610"
 
 
+# ------------------------------------------------------------------ purchases, transfers, journals, files, closed books
+
+
+def account(company: Company, name: str) -> dict[str, str]:
+    (row,) = company.query(f"select * from Account where Name = '{name}'")["Account"]
+    return {"value": row["Id"]}
+
+
+def balance(company: Company, name: str) -> float:
+    return float(company.query(f"select * from Account where Name = '{name}'")["Account"][0]["CurrentBalance"])
+
+
+def purchase(company: Company, amount: float, to: str = "Merchant fees", **fields: Any) -> dict[str, Any]:
+    detail = {"AccountRef": account(company, to)}
+    expense = {"DetailType": "AccountBasedExpenseLineDetail", "Amount": amount, "AccountBasedExpenseLineDetail": detail}
+    paid_from = account(company, "Stripe clearing")
+    return {"PaymentType": "Cash", "AccountRef": paid_from, "Line": [expense], **fields}
+
+
+def side(company: Company, posting: str, name: str, amount: float, **detail: Any) -> dict[str, Any]:
+    fields = {"PostingType": posting, "AccountRef": account(company, name), **detail}
+    return {"DetailType": "JournalEntryLineDetail", "Amount": amount, "JournalEntryLineDetail": fields}
+
+
+def test_purchases_transfers_and_journals_move_the_balances_of_their_accounts(company: Company) -> None:
+    company.post("purchase", purchase(company, 2.9))
+    ends = {"FromAccountRef": account(company, "Stripe clearing"), "ToAccountRef": account(company, "Checking")}
+    company.post("transfer", {**ends, "Amount": 50})
+    sides = [side(company, "Debit", "Deferred revenue", 7), side(company, "Credit", "Software revenue", 7)]
+    company.post("journalentry", {"Line": sides})
+    names = ("Stripe clearing", "Merchant fees", "Checking", "Deferred revenue", "Software revenue")
+    assert [balance(company, name) for name in names] == [-52.9, 2.9, 50, 7, -7]
+    gone = company.vendor.state()["transfers"][0]
+    company.post("transfer?operation=delete", {"Id": gone["Id"], "SyncToken": "0"})
+    assert balance(company, "Checking") == 0
+
+
+def test_a_purchase_that_quickbooks_would_refuse_is_refused(company: Company) -> None:
+    def code(**changes: Any) -> str:
+        return company.refusal("purchase", purchase(company, 1) | changes)[0]
+
+    assert code(PaymentType="Cheque") == "2170"
+    assert code(AccountRef={"value": "404"}) == "2500"
+    assert code(AccountRef=account(company, "Software revenue")) == "6000"
+    assert code(Line=[]) == "2020"
+    assert code(CurrencyRef={"value": "EUR"}, AccountRef=account(company, "Checking KWD")) == "6000"
+    assert company.refusal("purchase", purchase(company, -1))[0] == "6000"
+    assert company.refusal("purchase", purchase(company, 1, "Accounts Receivable"))[0] == "6000"  # for whom?
+
+
+def test_a_transfer_and_a_journal_that_quickbooks_would_refuse_are_refused(company: Company) -> None:
+    clearing, bank = account(company, "Stripe clearing"), account(company, "Checking")
+
+    def transfer(source: Any, target: Any, amount: float) -> str:
+        return company.refusal("transfer", {"FromAccountRef": source, "ToAccountRef": target, "Amount": amount})[0]
+
+    assert transfer(clearing, clearing, 1) == "6000"
+    assert transfer(clearing, account(company, "Software revenue"), 1) == "6000"
+    assert transfer(clearing, bank, 0) == "6000"
+    assert transfer(clearing, bank, 1.005) == "2090"
+    debit, credit = side(company, "Debit", "Checking", 2), side(company, "Credit", "Software revenue", 1)
+    assert company.refusal("journalentry", {"Line": [debit, credit]})[0] == "6000"
+    owed = side(company, "Debit", "Accounts Receivable", 1)
+    assert company.refusal("journalentry", {"Line": [owed, credit]})[0] == "6000"
+
+
+def test_a_check_on_receivables_is_set_against_a_credit_like_an_invoice(company: Company) -> None:
+    customer = company.customer()
+    memo = company.post("creditmemo", invoice(customer, Line=[line(30)]))
+    payee = {"PaymentType": "Check", "EntityRef": {"value": customer, "type": "Customer"}}
+    check = company.post("purchase", purchase(company, 20, "Accounts Receivable", **payee))
+
+    def link(amount: float) -> dict[str, Any]:
+        pairs = ((check["Id"], "Check"), (memo["Id"], "CreditMemo"))
+        lines = [{"Amount": amount, "LinkedTxn": [{"TxnId": id, "TxnType": kind}]} for id, kind in pairs]
+        return {"CustomerRef": {"value": customer}, "TotalAmt": 0, "Line": lines}
+
+    assert company.refusal("payment", link(20.01))[0] == "6000"
+    company.post("payment", link(20))
+    assert company.get("CreditMemo", memo["Id"])["RemainingCredit"] == 10
+    assert company.refusal("payment", link(1))[0] == "6000"
+
+
+def test_nothing_is_written_into_a_closed_period_or_out_of_it(company: Company) -> None:
+    stored = company.invoice(company.customer(), "A", TxnDate="2026-02-28")
+    later = company.invoice(stored["CustomerRef"]["value"], "B")
+    company.vendor.books.preferences["AccountingInfoPrefs"]["BookCloseDate"] = "2026-02-28"
+    body = invoice(stored["CustomerRef"]["value"], TxnDate="2026-02-28")
+    change = {"Id": stored["Id"], "SyncToken": "0", "sparse": True, "TxnDate": "2026-03-01"}
+    back = {"Id": later["Id"], "SyncToken": "0", "sparse": True, "TxnDate": "2026-02-01"}
+    target = {"Id": stored["Id"], "SyncToken": "0"}
+    for path, wanted in (
+        ("invoice", body),
+        ("invoice", change),
+        ("invoice", back),
+        ("invoice?operation=void", target),
+        ("invoice?operation=delete", target),
+    ):
+        assert company.refusal(path, wanted)[0] == "6210"
+    assert company.pay(stored, 100)["TotalAmt"] == 100  # dated today
+
+
+def test_a_file_hangs_on_something_that_exists(company: Company) -> None:
+    place = {"EntityRef": {"type": "Invoice", "value": "404"}}
+    assert company.refusal("attachable", {"FileName": "a.pdf", "AttachableRef": [place]})[0] == "2500"
+    assert company.refusal("attachable", {})[0] == "2020"
+    stored = company.invoice(company.customer(), "A")
+    place = {"EntityRef": {"type": "Invoice", "value": stored["Id"]}}
+    company.post("attachable", {"FileName": "a.pdf", "AttachableRef": [place]})
+    where = f"where AttachableRef.EntityRef.Type = 'Invoice' and AttachableRef.EntityRef.value = '{stored['Id']}'"
+    assert [row["FileName"] for row in company.query(f"select * from Attachable {where}")["Attachable"]] == ["a.pdf"]
+
+
+def test_terms_give_the_due_date_unless_one_is_sent(company: Company) -> None:
+    customer = company.customer()
+    (net,) = company.query("select * from Term where Name = 'Net 60'")["Term"]
+    terms: dict[str, Any] = {"SalesTermRef": {"value": net["Id"]}}
+    assert company.invoice(customer, "A", **terms)["DueDate"] == "2026-05-09"
+    assert company.invoice(customer, "B", DueDate="2026-03-11", **terms)["DueDate"] == "2026-03-11"
+
+
+def test_a_foreign_document_gets_the_rate_of_the_day_unless_one_is_sent(company: Company) -> None:
+    customer = company.customer("Acme (EUR)", "EUR")
+    day, named = company.invoice(customer, "A"), company.invoice(customer, "B", ExchangeRate=1.5)
+    assert (day["ExchangeRate"], day["HomeTotalAmt"]) == (1.08, 108)
+    assert (named["ExchangeRate"], named["HomeTotalAmt"]) == (1.5, 150)
+    assert company.refusal("invoice", invoice(company.customer(), ExchangeRate=1.1))[0] == "6000"
+
+
+def test_automated_sales_tax_works_tax_out_unless_one_is_sent(company: Company) -> None:
+    customer = company.customer()
+    company.vendor.books.preferences["TaxPrefs"]["PartnerTaxEnabled"] = True
+
+    def tax(**detail: Any) -> float:
+        body = invoice(customer, Line=[line(10), line(99, TaxCodeRef={"value": "NON"})], TxnTaxDetail=detail)
+        return float(company.post("invoice", body)["TxnTaxDetail"]["TotalTax"])
+
+    assert tax() == 0.83
+    assert tax(TotalTax=0.5) == tax(TotalTax=0.5, UseAutomatedSalesTax=False) == 0.5
+    assert tax(TotalTax=0.5, UseAutomatedSalesTax=True) == 0.83
+    assert company.refusal("invoice", invoice(customer, GlobalTaxCalculation="TaxExcluded"))[0] == "6000"
+
+
+def test_abroad_each_line_has_a_code_and_each_rate_is_rounded_over_the_document(company: Company) -> None:
+    company.vendor.books.go_abroad()
+    customer = company.customer()
+    lines = [line(0.1, TaxCodeRef={"value": "3"}) for _ in range(3)]
+    excluded = {"GlobalTaxCalculation": "TaxExcluded"}
+    stored = company.post("invoice", invoice(customer, Line=lines, **excluded))
+    assert stored["TxnTaxDetail"]["TotalTax"] == 0.02  # 0.015
+    assert company.refusal("invoice", invoice(customer, Line=lines))[0] == "6000"
+    assert company.refusal("invoice", invoice(customer, **excluded))[0] == "2500"  # TAX is a code of the US
+    told = {"Amount": 0.03, "DetailType": "TaxLineDetail", "TaxLineDetail": {"TaxRateRef": {"value": "R5"}}}
+    sent = invoice(customer, Line=lines, TxnTaxDetail={"TotalTax": 0.03, "TaxLine": [told]}, **excluded)
+    assert company.post("invoice", sent)["TotalAmt"] == 0.33
+
+
 # -------------------------------------------------------------------------------------------------- queries and changes
 
 
@@ -446,8 +603,8 @@ def test_change_data_capture_tells_writes_and_deletions_with_only_an_id(company:
     where = {"entities": "Invoice,Payment", "changedSince": "2026-03-10T00:00:00Z"}
     answer = company.call("GET", "cdc", query_string=where)[1]
     invoices, payments = answer["CDCResponse"][0]["QueryResponse"]
-    assert [row["Id"] for row in invoices["Invoice"]] == [gone["Id"], kept["Id"]]
-    assert invoices["Invoice"][0] == {"domain": "QBO", "status": "Deleted", "Id": gone["Id"]}
+    assert [row["Id"] for row in invoices["Invoice"]] == [kept["Id"], gone["Id"]]
+    assert invoices["Invoice"][1] == {"domain": "QBO", "status": "Deleted", "Id": gone["Id"]}
     assert payments == {}
 
 
@@ -501,29 +658,32 @@ def test_a_reset_forgets_everything_but_the_seed(company: Company) -> None:
 
 
 def test_the_table_of_fields_agrees_with_the_published_schema(specs: Path) -> None:
-    schema = json.loads((specs / "qbo" / "fields.json").read_text())
+    schema = published(specs)
     for entity, table in fields.FIELDS.items():
-        published = schema["entities"].get(entity)
-        if published is None:
-            assert entity in ("DescriptionLineDetail",)  # the extract leaves it out
-            continue
         for name, field in table.items():
-            there = published[name]
+            there = schema["entities"][entity][name]
             longest = there.get("max_len", fields.DOCUMENTED.get((entity, name)))
             assert (field.type, field.many, field.longest) == (there["type"], there["many"], longest), (entity, name)
     for name, allowed in fields.ENUMS.items():
-        published = schema["enums"][name]
-        assert allowed <= set(published) | {"DescriptionOnly"}, name
+        assert allowed <= set(schema["enums"][name]) | {"DescriptionOnly"}, name
 
 
 def test_what_the_stand_in_answers_is_in_the_published_schema(company: Company, specs: Path) -> None:
-    published = json.loads((specs / "qbo" / "fields.json").read_text())["entities"]
+    known = published(specs)["entities"]
     stored = company.invoice(company.customer(), "A")
     company.pay(stored, 30)
     company.post("creditmemo", invoice(stored["CustomerRef"]["value"], DocNumber="CN"))
     state = company.vendor.state()
+    company.post("purchase", purchase(company, 1))
+    ends = {"FromAccountRef": account(company, "Stripe clearing"), "ToAccountRef": account(company, "Checking")}
+    company.post("transfer", {**ends, "Amount": 1})
+    sides = [side(company, "Debit", "Checking", 1), side(company, "Credit", "Software revenue", 1)]
+    company.post("journalentry", {"Line": sides})
+    company.post("attachable", {"FileName": "a.pdf"})
+    state = company.vendor.state()
     kinds = {"invoices": "Invoice", "creditmemos": "CreditMemo", "payments": "Payment", "customers": "Customer"}
+    kinds |= {"purchases": "Purchase", "transfers": "Transfer", "journals": "JournalEntry", "attachables": "Attachable"}
     for plural, entity in {**kinds, "items": "Item", "accounts": "Account"}.items():
         assert state[plural]
         for row in state[plural]:
-            assert set(row) <= set(published[entity]) | {"domain", "sparse"}, entity
+            assert set(row) <= set(known[entity]) | {"domain", "sparse"}, entity

@@ -114,6 +114,28 @@ def test_a_job_that_was_taken_over_can_write_nothing_more(store: Store, path: Pa
     assert deals(store) == ["a"]
 
 
+WRITES = {
+    "execute": lambda store: store.execute("DELETE FROM deals"),
+    "insert": lambda store: add(store, "c"),
+    "many": lambda store: store.many("DELETE FROM deals WHERE id=?", [("a",)]),
+}
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_no_single_statement_of_a_job_that_was_taken_over_gets_by_the_fence(
+    store: Store, path: Path, write: Any
+) -> None:
+    store.fence = runs.start(store, "pull_deals", "host:1", NOW)
+    add(store, "a")
+    with Store(path) as second:
+        runs.start(second, "pull_deals", "host:2", NOW + timedelta(hours=1))
+    with pytest.raises(LeaseLost):
+        write(store)
+    with pytest.raises(LeaseLost):
+        store.prove_lease()
+    assert deals(store) == ["a"]
+
+
 def test_the_copy_of_a_store_holds_all_and_goes_its_own_way(store: Store, tmp_path: Path) -> None:
     add(store, "a")
     audit.write(store, ADA, "added", "deal:a")

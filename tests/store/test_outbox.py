@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from store import outbox
 from store.database import IntegrityError, Store
 from store.outbox import Intent, State
+from tests.store.build import NOW
 
 
 def add(store: Store, *our_ids: int, connection: str = "books", kind: str = "document") -> None:
@@ -45,17 +48,19 @@ def test_an_object_is_meant_for_a_vendor_once(store: Store) -> None:
 
 def test_a_call_is_committed_to_with_its_key_and_counted(store: Store) -> None:
     add(store, 1, 2, 3)
-    outbox.mark_sending(store, waiting(store)[:2], "key-1")
+    outbox.mark_sending(store, waiting(store)[:2], "key-1", NOW)
     assert [(i.our_id, i.call_key, i.attempts) for i in waiting(store, "sending")] == [(1, "key-1", 1), (2, "key-1", 1)]
     assert ours(store) == [3]
-    assert outbox.sent_together(store, "books", "document", "key-1") == 2
+    one, two = waiting(store, "sending")
+    assert one.call_hash == two.call_hash == outbox.call_hash([one, two]) != outbox.call_hash([two, one])
+    assert one.sent_at == NOW
 
 
 def test_what_a_stopped_process_left_as_being_sent_is_uncertain(store: Store) -> None:
     add(store, 1, 2)
     add(store, 3, connection="other")
-    outbox.mark_sending(store, waiting(store)[:1], "key-1")
-    outbox.mark_sending(store, outbox.waiting(store, "other", "document", "new"), "key-2")
+    outbox.mark_sending(store, waiting(store)[:1], "key-1", NOW)
+    outbox.mark_sending(store, outbox.waiting(store, "other", "document", "new"), "key-2", NOW)
     assert outbox.recover(store, "books", "document") == 1
     assert outbox.recover(store, "books", "document") == 0
     (intent,) = waiting(store, "uncertain")
@@ -65,7 +70,7 @@ def test_what_a_stopped_process_left_as_being_sent_is_uncertain(store: Store) ->
 
 def test_what_was_absent_at_the_vendor_goes_out_again_under_its_old_key(store: Store) -> None:
     add(store, 1)
-    outbox.mark_sending(store, waiting(store), "key-1")
+    outbox.mark_sending(store, waiting(store), "key-1", NOW)
     outbox.recover(store, "books", "document")
     outbox.mark(store, waiting(store, "uncertain"), "new")
     (intent,) = waiting(store)
@@ -74,18 +79,47 @@ def test_what_was_absent_at_the_vendor_goes_out_again_under_its_old_key(store: S
 
 def test_what_was_rejected_loses_its_key(store: Store) -> None:
     add(store, 1)
-    outbox.mark_sending(store, waiting(store), "key-1")
+    outbox.mark_sending(store, waiting(store), "key-1", NOW)
     outbox.mark(store, waiting(store, "sending"), "parked", "duplicate number", keep_key=False)
     (intent,) = waiting(store, "parked")
     assert (intent.call_key, intent.problem) == ("", "duplicate number")
-    assert outbox.sent_together(store, "books", "document", "key-1") == 0
+    assert (intent.call_hash, intent.sent_at) == ("", None)
+
+
+def test_the_age_of_a_key_counts_from_its_first_use_and_its_doubts_go_with_it(store: Store) -> None:
+    add(store, 1)
+    later = NOW + timedelta(minutes=5)
+    outbox.mark_sending(store, waiting(store), "key-1", NOW)
+    outbox.mark_absent(store, waiting(store, "sending"), NOW)
+    outbox.mark_sending(store, waiting(store, "sending"), "key-1", later)
+    (same,) = waiting(store, "sending")
+    assert (same.sent_at, same.absent_at) == (NOW, NOW)
+    outbox.mark_sending(store, [same], "key-2", later)
+    (other,) = waiting(store, "sending")
+    assert (other.sent_at, other.absent_at) == (later, None)
+
+
+def test_what_was_seen_before_a_call_says_nothing_of_a_call_that_may_have_happened(store: Store) -> None:
+    add(store, 1, 2)
+    outbox.mark_sending(store, waiting(store), "key-1", NOW)
+    outbox.mark_absent(store, waiting(store, "sending"), NOW)
+    outbox.mark_unknown(store, waiting(store, "sending")[:1], "the answer was lost")
+    outbox.recover(store, "books", "document")  # the process stopped before it noted the other
+    assert [(intent.our_id, intent.absent_at) for intent in waiting(store, "uncertain")] == [(1, None), (2, None)]
+
+
+def test_a_payload_that_is_not_the_committed_one_is_noticed(store: Store) -> None:
+    add(store, 1)
+    assert waiting(store)[0].is_whole
+    store.execute("UPDATE outbox SET payload='{\"number\":2}'")
+    assert not waiting(store)[0].is_whole
 
 
 def test_those_that_went_out_together_stand_together_before_the_ones_that_never_did(store: Store) -> None:
     add(store, 1, 2, 3, 4, 5)
     one, two, three, four, _ = waiting(store)
-    outbox.mark_sending(store, [two, four], "key-a")
-    outbox.mark_sending(store, [one, three], "key-b")
+    outbox.mark_sending(store, [two, four], "key-a", NOW)
+    outbox.mark_sending(store, [one, three], "key-b", NOW)
     outbox.mark(store, [one, two, three, four], "new")
     assert ours(store) == [1, 3, 2, 4, 5]
 
@@ -96,6 +130,9 @@ def test_a_parked_intent_is_taken_out_to_be_built_anew(store: Store) -> None:
     (parked,) = waiting(store, "parked")
     assert outbox.retry(store, parked.id)
     assert not outbox.has(store, "books", "document", 1)
+    add(store, 1)
+    assert [(intent.our_id, intent.look) for intent in waiting(store)] == [(2, False), (1, True)]
+    outbox.forget(store, "books", "document", [1])
     assert not outbox.retry(store, parked.id)
     assert not outbox.retry(store, waiting(store)[0].id)  # what is not parked stays
     assert ours(store) == [2]

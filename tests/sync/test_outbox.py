@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from billing.terms import BillingContact
-from connectors.base import LedgerCustomer, Ref
-from connectors.errors import AuthExpired, DailyLimit, Refused, Retryable
-from tests.worlds import DAILY, Bench, Live, Shelf, fail, lost_after, lost_after_only, lost_before, refuse
+from connectors.base import DocumentDraft, LedgerCustomer, Memory, Ref
+from connectors.errors import AuthExpired, DailyLimit, OutcomeUnknown, Refused, Retryable
+from sync.decide import both_sides, give_to
+from tests.worlds import DAILY, NOBODY, Bench, Live, Shelf, fail, lost_after, lost_after_only, lost_before, refuse
 
 STATES = "SELECT state FROM outbox WHERE kind='document' ORDER BY our_id"
 
@@ -102,7 +105,8 @@ def test_a_batch_that_is_lost_again_goes_out_under_another_key_in_case_the_vendo
 ) -> None:
     bench.uk.documents.acts = [lost_before, lost_before]
     bench.bill("A")
-    for _ in range(3):
+    for minutes in (0, 1, 32, 34):
+        bench.later = timedelta(minutes=minutes)
         bench.run("push_documents")
     first, second, third = (key for key, _ in bench.uk.documents.sent)
     assert first == second != third
@@ -113,7 +117,8 @@ def test_a_batch_of_which_a_part_arrived_goes_out_again_under_another_key(bench:
     bench.uk.documents.acts = [lost_after_only("UK-00001")]
     bench.bill("A", "B")
     bench.run("push_documents")
-    assert states(bench) == ["done", "new"]
+    assert states(bench) == ["done", "uncertain"]  # another key would not tell the vendor that it is the same
+    bench.later = timedelta(minutes=2)
     bench.run("push_documents")
     (first, _), (second, again) = bench.uk.documents.sent
     assert again == ("UK-00002",)
@@ -172,6 +177,166 @@ def test_a_document_booked_with_another_total_than_asked_for_counts_as_booked_an
     assert "120.00 GBP there and 100.00 GBP here" in bench.item("document_booked_differently").message
 
 
+# ------------------------------------------------------------------------------- keys that a vendor may have forgotten
+
+
+def forgetful(bench: Bench) -> None:
+    """Let the ledger say nothing of how long it knows keys, and find what was written after a minute."""
+    bench.uk.memory = Memory(keys=timedelta(0), lag=timedelta(minutes=1))
+
+
+def test_at_a_ledger_that_may_forget_keys_at_once_a_lost_call_waits_until_it_was_absent_twice(bench: Bench) -> None:
+    forgetful(bench)
+    bench.uk.documents.acts = [lost_before]
+    bench.bill("A")
+    for minutes, calls in ((0, 1), (1, 1), (2, 2)):  # one minute later it may still be hidden
+        bench.later = timedelta(minutes=minutes)
+        bench.run("push_documents")
+        assert len(bench.uk.documents.sent) == calls
+    (first, _), (second, _) = bench.uk.documents.sent
+    assert first != second
+    assert states(bench) == ["done"]
+
+
+def test_what_the_search_finds_only_later_is_found_and_not_sent_again(bench: Bench) -> None:
+    hidden: list[Any] = []
+
+    def book_out_of_sight(shelf: Shelf, batch: Sequence[Any]) -> list[Any]:
+        lost = lost_after_only("UK-00001")
+        try:
+            return lost(shelf, batch)
+        finally:
+            hidden.append(shelf.held.pop("UK-00001"))
+
+    forgetful(bench)
+    bench.uk.documents.acts = [book_out_of_sight]
+    bench.bill("A")
+    bench.run("push_documents")
+    bench.later = timedelta(seconds=50)
+    bench.run("push_documents")
+    bench.uk.documents.held["UK-00001"] = hidden[0]
+    bench.later = timedelta(minutes=3)
+    bench.run("push_documents")
+    assert len(bench.uk.documents.sent) == 1
+    assert states(bench) == ["done"]
+
+
+def test_a_key_that_has_grown_old_is_not_used_again_and_no_new_one_before_a_second_look(bench: Bench) -> None:
+    bench.uk.documents.acts = [lost_before]
+    bench.bill("A")
+    bench.run("push_documents")
+    assert states(bench) == ["new"]  # to go out once more under its key, but the process is down for an hour
+    bench.later = timedelta(hours=1)
+    bench.run("push_documents")
+    assert len(bench.uk.documents.sent) == 1
+    bench.later = timedelta(hours=1, minutes=1)
+    bench.run("push_documents")
+    (first, _), (second, _) = bench.uk.documents.sent
+    assert first != second
+    assert states(bench) == ["done"]
+
+
+def test_a_clock_that_was_set_back_makes_no_key_young_again(bench: Bench) -> None:
+    bench.uk.documents.acts = [lost_before]
+    bench.bill("A")
+    bench.run("push_documents")
+    bench.later = timedelta(hours=-3)
+    bench.run("push_documents")
+    assert len(bench.uk.documents.sent) == 1
+    for hours in (-2, -1):
+        bench.later = timedelta(hours=hours)
+        bench.run("push_documents")
+    assert states(bench) == ["done"]
+
+
+def test_a_payload_that_was_tampered_with_is_not_sent(bench: Bench) -> None:
+    bench.uk.documents.acts = [fail(Retryable("too many calls"))]
+    bench.bill("A")
+    bench.run("push_documents")
+    with bench.store() as store:
+        store.execute("UPDATE outbox SET payload=replace(payload, '10000', '90000') WHERE kind='document'")
+    result = bench.run("push_documents")["push_documents"]
+    assert result.outcome == "failed"
+    assert "is not the one that was committed" in result.message
+    assert bench.uk.documents.held == {}
+
+
+def test_what_gets_no_answer_again_and_again_is_shown_tried_alone_and_further_apart(bench: Bench) -> None:
+    def poisoned(shelf: Shelf, batch: Sequence[Any]) -> list[Any]:
+        if any(item.number == "UK-00002" for item in batch):
+            raise OutcomeUnknown("the ledger answered 500")
+        return [shelf.put(item) for item in batch]
+
+    bench.uk.documents.acts = [poisoned] * 6
+    bench.bill("A", "B", "C")
+    for minutes in (0, 1, 40, 45):
+        bench.later = timedelta(minutes=minutes)
+        bench.run("push_documents")
+    assert set(bench.uk.documents.held) == {"UK-00001", "UK-00003"}
+    item = bench.item("document_delayed")
+    assert "UK-00002 at books_uk got no answer 3 times: the ledger answered 500" in item.message
+    assert "after 2026-09-01 13:40 UTC" in item.fix
+    calls = len(bench.uk.documents.sent)
+    bench.later = timedelta(minutes=50)
+    bench.run("push_documents")
+    assert len(bench.uk.documents.sent) == calls  # it rests
+    bench.uk.documents.acts = []
+    bench.decide("document_delayed", "retry")
+    bench.run("push_documents")
+    assert set(states(bench)) == {"done"}
+    assert bench.items() == []
+
+
+# -------------------------------------------------------------------------------------------- both sides, and who looks
+
+
+def test_what_was_found_and_differs_is_kept_beside_what_was_meant(bench: Bench) -> None:
+    def book_wrongly(shelf: Shelf, batch: Sequence[Any]) -> list[Any]:
+        shelf.put(batch[0], total=99_00, customer_id="another-1")
+        return lost_before(shelf, batch)
+
+    bench.uk.documents.acts = [book_wrongly]
+    bench.bill("A")
+    bench.run("push_documents")
+    with bench.store() as store:
+        sides = both_sides(store, bench.item("document_not_booked"))
+    assert sides[:2] == [
+        ("customer", "CustomerDraft-Customer A", "another-1"), ("amount", "100.00 GBP", "99.00 GBP"),
+    ]  # fmt: skip
+    assert ("number", "UK-00001", "UK-00001") in sides
+
+
+def test_a_parked_document_that_somebody_booked_by_hand_meanwhile_is_found_on_retry_and_not_sent(bench: Bench) -> None:
+    bench.uk.documents.acts = [refuse("UK-00001", "the period is locked")]
+    bench.bill("A")
+    bench.run("push_documents")
+    draft = bench.rows("SELECT payload FROM outbox WHERE kind='document'")[0][0]
+    bench.uk.documents.put(msgspec.json.decode(draft, type=DocumentDraft))
+    bench.decide("document_not_booked", "retry")
+    bench.run("push_documents")
+    assert len(bench.uk.documents.sent) == 1
+    assert states(bench) == ["done"]
+
+
+def test_an_item_has_an_owner_until_it_is_given_back(bench: Bench) -> None:
+    bench.uk.documents.acts = [refuse("UK-00001", "the period is locked")]
+    bench.bill("A")
+    bench.run("push_documents")
+    item = bench.item("document_not_booked")
+    with bench.store() as store:
+        give_to(store, NOBODY, item.id, " Ada ")
+    bench.run("push_documents")
+    assert bench.item("document_not_booked").owner == "Ada"
+    with bench.store() as store:
+        give_to(store, NOBODY, item.id, "")
+        with pytest.raises(ValueError, match="no open review item 99"):
+            give_to(store, NOBODY, 99, "Ada")
+    assert bench.item("document_not_booked").owner == ""
+    assert bench.rows("SELECT before, after FROM audit WHERE action='owner'") == [
+        ('{"owner":""}', '{"owner":"Ada"}'), ('{"owner":"Ada"}', '{"owner":""}'),
+    ]  # fmt: skip
+
+
 # ------------------------------------------------------------------------------------------------------------- refusals
 
 
@@ -219,6 +384,29 @@ def test_a_call_that_surely_did_nothing_leaves_everything_new_and_stops_only_its
     assert sorted(states(bench)) == ["done", "new", "new", "new", "new"]
     bench.run("push_documents")
     assert set(states(bench)) == {"done"}
+
+
+def test_calls_that_surely_did_nothing_do_not_tear_a_batch_apart(bench: Bench) -> None:
+    bench.uk.documents.acts = [fail(Retryable("too many calls"))] * 4
+    bench.bill("A", "B", "C")
+    for _ in range(5):
+        bench.run("push_documents")
+    assert [len(numbers) for _, numbers in bench.uk.documents.sent] == [3] * 5
+    assert len({key for key, _ in bench.uk.documents.sent}) == 1
+    assert states(bench) == ["done"] * 3
+
+
+def test_a_batch_in_doubt_stays_so_although_its_next_call_surely_did_nothing(bench: Bench) -> None:
+    bench.uk.documents.acts = [lost_before, fail(Retryable("too many calls"))]
+    bench.bill("A")
+    bench.run("push_documents")
+    bench.run("push_documents")
+    bench.later = timedelta(hours=1)  # its key may be forgotten now
+    bench.run("push_documents")
+    assert len(bench.uk.documents.sent) == 2
+    bench.run("push_documents")
+    assert len(bench.uk.documents.sent) == 3
+    assert states(bench) == ["done"]
 
 
 def test_a_daily_limit_stops_the_connection_without_losing_anything(bench: Bench) -> None:

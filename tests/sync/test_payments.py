@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.stripe import aftermath
 from tests.worlds import DAILY, Live
 
 CASH = ("pull_payments", "match_payments", "post_payments")
@@ -163,6 +164,34 @@ def test_a_bank_debit_under_way_is_not_applied_until_it_has_arrived(billed: Live
     assert applied(billed) == [("UK-00001", 100_00)]
 
 
+def test_a_debit_that_comes_back_after_it_was_paid_opens_its_invoice_again(billed: Live) -> None:
+    billed.pay(100_00, "UK-00001")
+    billed.done("pull_payments", "match_payments")
+    assert billed.issued()["UK-00001"].open == 0
+    bounce(billed)
+    billed.done(*CASH)
+    assert applied(billed) == []
+    assert billed.issued()["UK-00001"].open == 100_00
+    assert billed.items() == []
+    assert billed.rows("SELECT count(*) FROM audit WHERE action='taken back'") == [(1,)]
+
+
+def test_one_that_is_booked_already_is_shown_to_a_person(billed: Live) -> None:
+    billed.pay(100_00, "UK-00001")
+    billed.done(*CASH)
+    bounce(billed)
+    billed.done(*CASH)
+    assert "100.00 GBP of it is booked as paid" in billed.item("failed_after_applied").message
+    assert applied(billed) == [("UK-00001", 100_00)]
+    assert not billed.done(*CASH)["match_payments"].changed
+
+
+def bounce(billed: Live) -> None:
+    """Let the bank take the latest payment back."""
+    account = billed.sandbox.stripe.accounts["uk"]
+    aftermath.return_debit(account, list(account.objects["charge"])[-1], int(billed.sandbox.clock.tick().timestamp()))
+
+
 def test_a_refund_before_anything_was_applied_takes_the_cash_away(billed: Live) -> None:
     intent = billed.pay(60_00, customer=billed.payer("Somebody"))
     billed.done(*CASH)
@@ -212,3 +241,37 @@ def test_payments_of_each_entity_pay_its_own_invoices_in_its_own_books(live: Liv
     state = live.sandbox.vendors["quickbooks"].state()
     assert [row["Balance"] for row in state["invoices"]] == [0]
     assert len(state["payments"]) == len(live.sandbox.vendors["xero"].state()["payments"]) == 1
+
+
+# --------------------------------------------------------------------------------------- order, and whose posting it is
+
+
+def test_a_payment_waits_for_its_document_and_a_document_for_its_customer(live: Live) -> None:
+    live.sell()
+    live.fault("xero", "unauthorized", method="PUT", path="Contacts", times=-1)
+    live.sync(*DAILY)
+    live.pay(100_00, "UK-00001")
+    live.sync("pull_payments", "match_payments", "post_payments")
+    assert live.rows("SELECT kind, state FROM outbox") == [("customer", "new")]
+    live.mend()
+    live.done()
+    assert live.rows("SELECT kind, state FROM outbox ORDER BY id") == [
+        ("customer", "done"), ("document", "done"), ("payment", "done"),
+    ]  # fmt: skip
+
+
+def test_a_posting_of_ours_whose_answer_was_lost_is_not_taken_for_one_that_somebody_typed(live: Live) -> None:
+    live.sell()
+    live.done()
+    live.pay(100_00, "UK-00001")
+    live.done("pull_payments", "match_payments")
+    live.fault("xero", "reset_after", method="PUT", path="Payments")
+    live.fault("xero", "unauthorized", method="GET", path="Payments", times=1)
+    live.sync("post_payments")
+    assert live.rows("SELECT state FROM outbox WHERE kind='payment'") == [("uncertain",)]
+    live.mend()
+    live.done("pull_ledger")
+    assert live.rows("SELECT count(*) FROM payments") == [(1,)]
+    live.done()
+    assert live.rows("SELECT state FROM outbox WHERE kind='payment'") == [("done",)]
+    assert len(live.sandbox.vendors["xero"].state()["payments"]) == 1

@@ -263,3 +263,17 @@ def test_a_credit_note_used_in_a_payment_there_does_not_stop_anything(billed: Li
     billed.quickbooks("payment", {"CustomerRef": customer, "TotalAmt": 0, "Line": lines})
     billed.done("pull_ledger")
     assert "80.00 USD is open there, 100.00 USD here" in billed.item("books_differ").message
+
+
+def test_a_posting_of_ours_whose_answer_was_lost_is_no_money_of_its_own(billed: Live) -> None:
+    billed.pay(40_00, "UK-00001")
+    billed.done("pull_payments", "match_payments", "post_payments")
+    with billed.store() as store:  # as a process leaves it that died after the call
+        store.execute("UPDATE outbox SET state='sending' WHERE kind='payment'")
+        store.execute("DELETE FROM links WHERE kind='payment'")
+    billed.done("pull_ledger")
+    assert billed.rows("SELECT connection FROM payments") == [("stripe_uk",)]
+    billed.done("post_payments", "pull_ledger")
+    assert billed.rows("SELECT connection FROM payments") == [("stripe_uk",)]
+    assert billed.issued()["UK-00001"].open == 60_00
+    assert billed.items() == []

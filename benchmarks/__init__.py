@@ -1,0 +1,1 @@
+"""Every figure that is quoted anywhere comes from a file in here."""

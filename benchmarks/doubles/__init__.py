@@ -1,0 +1,1 @@
+"""What ours is measured beside: bare loops, the vendors' own SDKs, and stand-ins whose answers cost nothing."""

@@ -1,0 +1,171 @@
+"""What goes wrong, how often it was tried, and what came of it: the scoreboard of faults, and its teeth.
+
+    python benchmarks/faults.py                      a sample of everything
+    python benchmarks/faults.py --seeds 20           the long run (make faults)
+    python benchmarks/faults.py --only F4,teeth --seconds 60
+
+A small company lives in this process: the real jobs, store and SDKs over the stand-ins, without sockets and in virtual
+time (benchmarks/simulator/). Faults come by script; then they stop, and the company must come to rest within a virtual
+day with every document and payment booked once and every cent accounted for. *Teeth* are bugs planted in our own code:
+each must be caught. What cannot be tried here is shown as skipped, with the reason. Exit code 1 when anything is not as
+it must be; a failure prints the scenario and the seed that brings it back.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Iterator
+from math import inf
+from pathlib import Path
+from random import Random
+from statistics import quantiles
+from time import perf_counter
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.simulator import kills, scenarios, teeth  # noqa: E402  # found from the line above
+from benchmarks.simulator.company import Verdict  # noqa: E402
+from benchmarks.simulator.scenarios import ROWS  # noqa: E402
+
+# How many scenarios one seed tries of each row; the long run takes many seeds.
+COUNTS = {
+    "F1": 8,
+    "F2": 6,
+    "F3": 4,
+    "F4": 12,
+    "F5": 12,
+    "F6": 5,
+    "F7": 5,
+    "F8": 5,
+    "F9": 6,
+    "F10": 6,
+    "F11": 4,
+    "F12": 2,
+}
+
+
+class Score(NamedTuple):
+    """How a row went."""
+
+    name: str
+    tried: int
+    survived: int
+    duplicates: int
+    lost: int
+    cents: int
+    minutes: list[float]  # until rest, of each scenario
+    skipped: str = ""
+
+    @property
+    def is_good(self) -> bool:
+        """Say whether nothing went wrong."""
+        return self.survived == self.tried and not (self.duplicates or self.lost or self.cents)
+
+
+def row(key: str, seeds: int, count: int, until: float, first: int = 1) -> Score:
+    """Try a row's scenarios; print each that does not survive with what brings it back."""
+    name, make = ROWS[key]
+    verdicts: list[Verdict] = []
+    if (reason := unavailable(key)) is not None:
+        return Score(name, 0, 0, 0, 0, 0, [], reason)
+    for seed in range(first, first + seeds):
+        for tried, scenario in make(Random(seed), count):
+            if perf_counter() > until:
+                break
+            try:
+                verdict = scenario()
+            except Exception as error:
+                verdict = Verdict(wrong=[f"{type(error).__name__}: {error}"])
+            verdicts.append(verdict)
+            if not verdict.survived:
+                print(f"  {key} seed {seed}: {tried}: {verdict}", flush=True)
+    return Score(
+        name,
+        len(verdicts),
+        sum(one.survived for one in verdicts),
+        sum(one.duplicates for one in verdicts),
+        sum(one.lost for one in verdicts),
+        sum(one.cents for one in verdicts),
+        [one.minutes for one in verdicts if one.minutes < inf],
+    )
+
+
+def unavailable(key: str) -> str | None:
+    """Return why a row cannot be tried here."""
+    return scenarios.WITHOUT_RESTORE if key == "F9" and scenarios.restorer() is None else None
+
+
+def bite(until: float) -> Iterator[tuple[str, bool, bool]]:
+    """Yield each planted bug, whether its scenarios pass without it, and whether it is caught."""
+    for tooth in teeth.teeth():
+        if perf_counter() > until:
+            return
+        yield tooth.name, teeth.passes(tooth.scenarios[0]), tooth.caught()
+
+
+def shown(key: str, score: Score) -> str:
+    """Return a row of the table."""
+    if score.skipped:
+        return f"{key:4} {score.name:38} skipped: {score.skipped}"
+    waits = sorted(score.minutes) or [0.0]
+    cut = quantiles(waits, n=100) if len(waits) > 1 else waits * 99
+    return (
+        f"{key:4} {score.name:38} {score.tried:6} {score.survived:9} {score.duplicates:10} {score.lost:5}"
+        f" {score.cents:6} {cut[49]:8.0f} {cut[98]:8.0f}"
+    )
+
+
+def main() -> int:
+    """Print the scoreboard; return 1 when something is not as it must be."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--seeds", type=int, default=1, help="how many seeds; the scenarios of each row follow from one"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="the first of them")
+    parser.add_argument("--only", default="", help="rows, e.g. F4,F12,teeth; by default all")
+    parser.add_argument("--seconds", type=float, default=86400.0, help="begin nothing more after so many seconds")
+    given = parser.parse_args()
+    logging.disable(logging.CRITICAL)  # a job that fails on purpose says so in its result
+    only = given.only.split(",") if given.only else [*COUNTS, "teeth"]
+    began, good, tried = perf_counter(), True, 0
+    print(HEAD)
+    wanted = [key for key in COUNTS if key in only]
+    for place, key in enumerate(wanted):
+        left = given.seconds - (perf_counter() - began)
+        until = perf_counter() + left / (len(wanted) - place + ("teeth" in only))
+        if key == "F3":
+            score = Score(
+                "SIGKILL, SIGTERM of a real process", *kills.tried(COUNTS[key] * given.seeds, given.seed, until)
+            )
+        else:
+            score = row(key, given.seeds, COUNTS[key], until, given.seed)
+        good, tried = good and (score.is_good or bool(score.skipped)), tried + score.tried
+        print(shown(key, score), flush=True)
+    took = perf_counter() - began
+    if wanted:
+        print(f"{tried} scenarios in {took:.0f} s: {tried / took:.2f}/s. Minutes are virtual.")
+    for what, reason in (
+        ("F6 EIO and ENOSPC at single system calls", kills.tracing()),
+        ("F4 an answer that drips", DRIPS),
+    ):
+        if reason and any(key in only for key in ("F4", "F6")):
+            print(f"  skipped: {what}: {reason}")
+    if "teeth" in only:
+        found = list(bite(began + given.seconds))
+        for name, sound, caught in found:
+            if not (sound and caught):
+                print(f"  tooth {name}: {'NOT CAUGHT' if sound else 'its scenario fails without the bug'}")
+        good = good and all(sound and caught for _, sound, caught in found)
+        print(f"teeth: {sum(caught for _, _, caught in found)} of {len(found)} planted bugs caught")
+    return int(not good)
+
+
+HEAD = f"{'':43} {'tried':>6} {'survived':>9} {'duplicates':>10} {'lost':>5} {'cents':>6} {'p50 min':>8} {'p99 min':>8}"
+DRIPS = "there are no sockets here over which it could"
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,419 @@
+"""The company of the simulator: three customers in two legal entities, what its people do, and what came of it.
+
+A scenario is a company that lives through a few weeks while something goes wrong. Each ``sync`` is a process of its own
+in all that counts: nothing but the store's file and the vendors outlives it. When the faults stop, the company goes on
+by the cadence of its jobs until a round changes nothing; then everything is counted at the vendors and here.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import socket
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import app
+from benchmarks.simulator.wire import Crash, ShownFaults, Steps, Time, Wire, wired
+from billing.money import to_decimal
+from connectors.smtp import Smtp
+from sandbox.config_file import write_config
+from sandbox.mail import Mailbox, MailServer
+from sandbox.server import Options, Sandbox, create_app
+from store import audit, cash, contracts, invoices, review
+from store.database import Store
+from sync.selfcheck import everything
+
+FIRST = date(2026, 9, 1)
+# Virtual minutes between the rounds of the jobs: a company that is not at rest after a day never will be.
+CADENCE = [15.0] * 8 + [120.0] * 11
+FOLDER = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
+TENANT = "5d4f1c1e-0000-4000-8000-00000000c0de"
+TOKENS = {"hubspot": "pat-sandbox-1", "quickbooks": "sandbox-quickbooks-1", "xero": "sandbox-xero-1"}
+REALM = "quickbooks/v3/company/9130350000000001"
+
+
+_MAPPINGS: dict[str, Any] = {}
+
+
+class World(app.LiveWorld):
+    """The configured world with virtual time and keys that follow from the seed."""
+
+    def __init__(self, company: Company) -> None:
+        super().__init__(company.config)
+        self._company = company
+        self._mappings = _MAPPINGS  # read only, and the same for every company
+        self._clock = company.time
+
+    def now(self) -> datetime:
+        """Return the company's moment."""
+        return self._company.now()
+
+    def new_key(self) -> str:
+        """Return key after key, in every process another."""
+        self._company.keys += 1
+        return f"key-{self._company.keys:06d}"
+
+
+@dataclass
+class Verdict:
+    """What came of a scenario. ``wrong`` says in words all that must not be."""
+
+    duplicates: int = 0
+    lost: int = 0
+    cents: int = 0
+    minutes: float = 0.0  # until the company was at rest, virtual
+    wrong: list[str] = field(default_factory=list)
+
+    @property
+    def survived(self) -> bool:
+        """Say whether everything is as it must be."""
+        return not (self.duplicates or self.lost or self.cents or self.wrong)
+
+
+@cache
+def _stage() -> tuple[Sandbox, Any]:
+    """Return the stand-ins of this process and a client of theirs, without any deal."""
+    stage = Sandbox(Options(today=FIRST, deals=0))
+    application = create_app(stage)
+    application.config["PROPAGATE_EXCEPTIONS"] = True
+    return stage, application.test_client()
+
+
+@cache
+def _mail_server() -> tuple[MailServer, Mailbox]:
+    """Return a mail server that runs until this process ends."""
+    box = Mailbox([])
+    server = MailServer(box, 0)
+    server.start()
+    return server, box
+
+
+class Company:
+    """A freshly begun company. Use as a context manager."""
+
+    def __init__(self) -> None:
+        self.sandbox, client = _stage()
+        self.time, self.steps = Time(), Steps()
+        self.wire = Wire(client, self.time, self.steps)
+        self.sandbox.faults = self.faults = ShownFaults(self.time, self.steps)
+        for vendor in self.sandbox.vendors.values():
+            vendor._windows.clear()
+        self.sandbox.reset()
+        server, self.mailbox = _mail_server()
+        self.mailbox.reset()
+        self.folder = Path(tempfile.mkdtemp(dir=FOLDER))
+        self.file = self.folder / "config.toml"
+        self.store = self.folder / "config.db"
+        url = f"smtp://127.0.0.1:{server.port}"
+        write_config(self.file, url="http://127.0.0.1:9", minute=60.0, go_live=date(2026, 6, 1), mail_url=url)
+        self.config = app.load_config(self.file)
+        self.today, self.midnight, self.skew = FIRST, 0.0, timedelta(0)
+        self.keys = self.processes = self.crashes = 0
+        self.expected: Counter[str] = Counter()  # what must have been billed in all, in cents, by currency
+        self.contract_count = 0
+        self.changed = True
+
+    def __enter__(self) -> Company:
+        self._wired = wired(self.wire)
+        self._wired.__enter__()
+        return self
+
+    def __exit__(self, *problem: Any) -> None:
+        self._wired.__exit__(*problem)
+        shutil.rmtree(self.folder)
+
+    # ------------------------------------------------------------------------------------------------------------ time
+
+    def now(self) -> datetime:
+        """Return the moment: noon and what passed since, as this machine's clock shows it."""
+        noon = datetime(self.today.year, self.today.month, self.today.day, 12, tzinfo=UTC)
+        return noon + timedelta(seconds=self.time.seconds - self.midnight) + self.skew
+
+    def move(self, days: int) -> None:
+        """Let days pass."""
+        self.today += timedelta(days=days)
+        self.midnight = self.time.seconds
+        self.time.sleep(days * 86400.0)
+        self.midnight = self.time.seconds
+        self.sandbox.move_clock_safely(self.today)
+
+    # -------------------------------------------------------------------------------------------------- what people do
+
+    def call(self, method: str, path: str, token: str, **body: Any) -> Any:
+        """Call a vendor as one of its own users does."""
+        headers = {"Authorization": f"Bearer {token}", "xero-tenant-id": TENANT}
+        answer = self.wire.client.open(f"/{path}", method=method, headers=headers, **body)
+        assert answer.status_code < 300, (path, answer.status_code, answer.text)
+        return answer.json if answer.data else None
+
+    def hubspot(self, method: str, path: str, body: Any = None) -> Any:
+        """Call HubSpot."""
+        return self.call(method, f"hubspot/crm/objects/2026-03/{path}", TOKENS["hubspot"], json=body)
+
+    def quickbooks(self, path: str, body: Any) -> Any:
+        """Write to QuickBooks."""
+        return self.call("POST", f"{REALM}/{path}", TOKENS["quickbooks"], json=body)
+
+    def xero(self, method: str, path: str, body: Any = None) -> Any:
+        """Call Xero."""
+        return self.call(method, f"xero/api.xro/2.0/{path}", TOKENS["xero"], json=body)
+
+    def sell(self, name: str, price: str, currency: str, months: int = 12, quantity: int = 1) -> str:
+        """Win a deal over one line without tax, billed monthly from today on; returns its id."""
+        domain = name.split()[0].lower() + ".example"
+        company = self._new("companies", {"name": name, "domain": domain})
+        contact = self._new("contacts", {"email": f"ap@{domain}", "firstname": "Ada", "lastname": "Byron"})
+        line = self._new("line_items", {
+            "name": "Premium support", "hs_sku": "SUPPORT-PREM", "quantity": str(quantity), "price": price,
+            "recurringbillingfrequency": "monthly", "tax_class": "services" if currency == "USD" else "reverse_charge",
+        })  # fmt: skip
+        deal = {
+            "dealname": f"{name} - support", "pipeline": "default", "dealstage": "closedwon",
+            "deal_currency_code": currency, "billing_entity": "us" if currency == "USD" else "uk",
+            "contract_start": self.today.isoformat(), "contract_term_months": str(months), "payment_terms": "Net 30",
+        }  # fmt: skip
+        self.contract_count += 1
+        return self._new("deals", deal, [(company, 5), (contact, 3), (line, 19)])
+
+    def _new(self, kind: str, properties: dict[str, str], associated: Sequence[tuple[str, int]] = ()) -> str:
+        kinds = [
+            {"to": {"id": id}, "types": [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": type_id}]}
+            for id, type_id in associated
+        ]
+        return str(self.hubspot("POST", kind, {"properties": properties, "associations": kinds})["id"])
+
+    def change_price(self, deal: str, price: str) -> None:
+        """Change the price of a deal's only line."""
+        (line,) = self.sandbox.hubspot.records.linked("deals", deal, "line_items")
+        self.hubspot("PATCH", f"line_items/{line}", {"properties": {"price": price}})
+
+    def pay(self, amount: int, description: str, entity: str) -> str:
+        """Pay by card, in cents; return the id of the payment intent."""
+        currency = {"uk": "gbp", "us": "usd"}[entity]
+        given = {"amount": amount, "currency": currency, "payment_method": "pm_card_visa", "confirm": "true",
+                 "description": description}  # fmt: skip
+        made = self.call("POST", "stripe/v1/payment_intents", f"sk_test_sandbox_{entity}", data=given)
+        return str(made["id"])
+
+    # ------------------------------------------------------------------------------------------------- what the jobs do
+
+    @contextmanager
+    def process(self, *, elsewhere: bool = False) -> Iterator[World]:
+        """Run a process of the service: it knows nothing that is not in the store.
+
+        One of another machine (``elsewhere``) cannot be seen to be dead: its leases must run out.
+        """
+        self.processes += 1
+        name = f"{'elsewhere' if elsewhere else socket.gethostname()}:{(1 << 22) + self.processes}"  # surely not there
+        real = Smtp.send
+
+        def send(smtp: Smtp, mail: Any) -> str:
+            self.steps.at("mail", after=False)
+            answer = real(smtp, mail)
+            self.steps.at("mail", after=True)
+            return answer
+
+        self.steps.running, self.steps.seen = True, []
+        try:
+            with patch("sync.run.holder", lambda: name), patch.object(Smtp, "send", send):
+                yield World(self)
+        finally:
+            self.steps.running = False
+
+    def sync(self, *jobs: str, tries: int = 20) -> list[Any]:
+        """Run jobs (all when none is named) in a process; where it dies another begins anew. Returns the results."""
+        for _ in range(tries):
+            try:
+                with self.process() as world:
+                    results, _ = app.run_jobs(self.config, jobs, world=world)
+            except Crash:
+                self.crashes += 1
+                self.time.sleep(60)
+                continue
+            self.changed = any(one.changed for one in results)
+            return results
+        raise AssertionError("the process died again and again")
+
+    def heal(self) -> float:
+        """Let no more faults happen and go on by the jobs' cadence; return after how many minutes all was at rest.
+
+        Infinite when it never is.
+        """
+        self.faults.ordered.clear()
+        self.faults.random = lambda vendor, method, path: None
+        self.faults.outage, self.steps.deaths, self.steps.dies_at = 0.0, [], lambda step: False
+        passed = 0.0
+        for minutes in CADENCE:
+            results = self.sync()
+            if not self.changed and {one.outcome for one in results} == {"done"} and not self.unsure():
+                return passed
+            self.time.sleep(minutes * 60)
+            passed += minutes
+        return math.inf
+
+    def unsure(self) -> int:
+        """Return how many calls are under way or in doubt."""
+        with Store(self.store) as store:
+            sql = "SELECT count(*) FROM outbox WHERE state IN ('sending', 'uncertain', 'new')"
+            return int(store.one(sql))
+
+    # ------------------------------------------------------------------------------------------------- what came of it
+
+    def documents_there(self) -> list[tuple[str, str, Decimal]]:
+        """Return (number, currency, total) of every standing invoice and credit note at the ledgers."""
+        state: dict[str, Any] = {name: vendor.state() for name, vendor in self.sandbox.vendors.items()}
+        found = []
+        for kind in ("invoices", "creditmemos"):
+            for item in state["quickbooks"][kind]:
+                if "void" not in str(item.get("PrivateNote", "")).lower():
+                    found.append((item["DocNumber"], item["CurrencyRef"]["value"], Decimal(str(item["TotalAmt"]))))
+        for kind, number in (("invoices", "InvoiceNumber"), ("credit_notes", "CreditNoteNumber")):
+            for item in state["xero"][kind]:
+                if item["Status"] not in ("VOIDED", "DELETED"):
+                    found.append((item[number], item["CurrencyCode"], Decimal(str(item["Total"]))))
+        return found
+
+    def open_there(self) -> dict[str, Decimal]:
+        """Return what is unpaid of each standing invoice at the ledgers, by its number."""
+        state: dict[str, Any] = {name: vendor.state() for name, vendor in self.sandbox.vendors.items()}
+        found = {item["DocNumber"]: Decimal(str(item["Balance"])) for item in state["quickbooks"]["invoices"]}
+        return found | {
+            item["InvoiceNumber"]: Decimal(str(item["AmountDue"]))
+            for item in state["xero"]["invoices"]
+            if item["Status"] not in ("VOIDED", "DELETED")
+        }
+
+    def payments_there(self) -> list[tuple[str, str, Decimal]]:
+        """Return (our key, number of the invoice, amount) of every standing payment at the ledgers."""
+        state: dict[str, Any] = {name: vendor.state() for name, vendor in self.sandbox.vendors.items()}
+        numbers = {item["Id"]: item["DocNumber"] for item in state["quickbooks"]["invoices"]}
+        found = [
+            (item.get("PaymentRefNum", ""), numbers.get(link["TxnId"], ""), Decimal(str(line["Amount"])))
+            for item in state["quickbooks"]["payments"]
+            for line in item["Line"]
+            for link in line["LinkedTxn"]
+        ]
+        return found + [
+            (item.get("Reference", ""), item["Invoice"]["InvoiceNumber"], Decimal(str(item["Amount"])))
+            for item in state["xero"]["payments"]
+            if item.get("Status") != "DELETED"
+        ]
+
+    def customers_twice(self) -> int:
+        """Return how many customers the ledgers hold beyond one for each customer and currency."""
+        state: dict[str, Any] = {name: vendor.state() for name, vendor in self.sandbox.vendors.items()}
+        names = Counter(item["DisplayName"] for item in state["quickbooks"]["customers"] if item.get("Active", True))
+        names += Counter(item["Name"] for item in state["xero"]["contacts"] if item["ContactStatus"] == "ACTIVE")
+        return sum(count - 1 for count in names.values())
+
+    def judge(self, *, expected: bool = True) -> Verdict:
+        """Let the company come to rest and count. ``expected``: what must have been billed is known."""
+        verdict = Verdict(minutes=self.heal())
+        if math.isinf(verdict.minutes):
+            verdict.wrong.append("it does not come to rest within a day")
+        with Store(self.store) as store:
+            _count_documents(self, store, verdict)
+            _count_payments(self, store, verdict)
+            _count_mails(self, store, verdict)
+            if expected:
+                _count_billed(self, store, verdict)
+            if (problem := audit.verify(store)) is not None:
+                verdict.wrong.append(problem)
+        if unsure := self.unsure():
+            verdict.wrong.append(f"{unsure} calls whose outcome is not known")
+        self.check(verdict)
+        return verdict
+
+    def check(self, verdict: Verdict) -> None:
+        """Let the self check look at everything."""
+        with self.process() as world:
+            results, _ = app.run_jobs(self.config, steps=[everything()], world=world)
+        verdict.wrong += [f"self check: {one.message}" for one in results if one.outcome != "done"]
+        with Store(self.store) as store:
+            verdict.wrong += [f"self check: {one.message}" for one in review.of_job(store, "selfcheck")]
+
+
+def _count_documents(company: Company, store: Store, verdict: Verdict) -> None:
+    """Each issued document stands once in the books, for the same amount."""
+    there = company.documents_there()
+    numbers = Counter(number for number, _, _ in there)
+    verdict.duplicates += company.customers_twice()
+    verdict.duplicates += sum(count - 1 for count in numbers.values())
+    by_number = {number: (currency, total) for number, currency, total in there}
+    for row in invoices.issued(store):
+        found = by_number.get(str(row.number))
+        if row.status == "voided":
+            continue
+        if found is None:
+            if not _waits(store, row.id):
+                verdict.lost += 1
+                verdict.wrong.append(f"{row.number} is not in the books")
+        else:
+            verdict.cents += abs(int((found[1] - to_decimal(row.total, row.currency)) * 100))
+    left = company.open_there()
+    for row in invoices.issued(store):
+        if row.type == "invoice" and row.status == "issued" and (there_open := left.get(str(row.number))) is not None:
+            verdict.cents += abs(int((there_open - to_decimal(row.open, row.currency)) * 100))
+    ours = {row.number for row in invoices.issued(store)}
+    strangers = [number for number in numbers if number not in ours]
+    verdict.wrong += [f"{number} is in the books and not ours" for number in strangers]
+
+
+def _waits(store: Store, document_id: int) -> bool:
+    return bool(store.one("SELECT 1 FROM outbox WHERE kind='document' AND our_id=? AND state='parked'", document_id))
+
+
+def _count_payments(company: Company, store: Store, verdict: Verdict) -> None:
+    """Every cent that came in is known here, and what is applied here is posted once for the same amount."""
+    rows = cash.payments(store)
+    known = {row.vendor_id: row.amount for row in rows if row.is_received}
+    charges = {item["id"]: int(item["amount"]) for item in company.sandbox.stripe.state()["charges"]}
+    verdict.lost += len(charges.keys() - known.keys())
+    verdict.cents += sum(abs(charges.get(key, 0) - known.get(key, 0)) for key in {*charges, *known})
+    posted = company.payments_there()
+    verdict.duplicates += sum(count - 1 for count in Counter((key, number) for key, number, _ in posted).values())
+    numbers = {row.id: str(row.number) for row in invoices.issued(store)}
+    received = {row.id: row for row in rows if row.is_received}
+    applied = {
+        (received[part.payment_id].vendor_id[-21:], numbers[part.document_id]): part.amount
+        for part in cash.applications(store)
+        if part.payment_id in received and part.document_id is not None
+    }
+    ours = {key for key, _ in applied}
+    there = {(key, number): int(amount * 100) for key, number, amount in posted if key in ours}
+    for key in {*applied, *there}:
+        if applied.get(key, 0) != there.get(key, 0):
+            verdict.cents += abs(applied.get(key, 0) - there.get(key, 0))
+            verdict.wrong.append(f"{key}: {there.get(key, 0)} posted, {applied.get(key, 0)} applied")
+
+
+def _count_mails(company: Company, store: Store, verdict: Verdict) -> None:
+    """Each document went out once; where nobody knows, a person was asked."""
+    sent = Counter(str(mail.message["Message-ID"]) for mail in company.mailbox.caught)
+    verdict.duplicates += sum(count - 1 for count in sent.values())
+    for row in invoices.issued(store):
+        if row.status == "issued" and not store.one("SELECT 1 FROM mails WHERE document_id=?", row.id):
+            verdict.lost += not _waits(store, row.id)
+
+
+def _count_billed(company: Company, store: Store, verdict: Verdict) -> None:
+    """Every deal is a contract, and what was billed in all is what the company expects."""
+    verdict.lost += max(0, company.contract_count - len(contracts.keys(store)))
+    billed: Counter[str] = Counter()
+    for row in invoices.issued(store):
+        if row.status == "issued":
+            billed[row.currency] += row.total if row.type == "invoice" else -row.total
+    for key in {*billed, *company.expected}:
+        if billed[key] != company.expected[key]:
+            verdict.cents += abs(billed[key] - company.expected[key])
+            verdict.wrong.append(f"{billed[key]} {key} billed instead of {company.expected[key]}")

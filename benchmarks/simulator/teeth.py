@@ -1,0 +1,536 @@
+"""Planted bugs: what the scoreboard must find. A tooth is a change of our code and the scenarios that must notice it.
+
+"0 violations" proves nothing of a simulator that could not find any. Each bug is planted by replacing functions while
+scenarios run, which pass without it; it is caught when one of them does not pass with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, date, datetime
+from functools import partial
+from typing import Any, NamedTuple
+from unittest.mock import patch
+
+import msgspec
+
+from benchmarks.simulator import scenarios
+from benchmarks.simulator.company import Company, Verdict
+from benchmarks.simulator.scenarios import EVENTS, Door, Scenario, _stripe, knocked, live
+from benchmarks.simulator.wire import DatabaseError, Step
+from connectors import http
+from connectors.errors import OutcomeUnknown, Retryable
+from sandbox.core import Fault
+from store import audit, cash, contracts, deals, dialect, inbox, invoices, links, mail, outbox, planned, runs
+from store.database import LeaseLost, Store
+from sync import books, issue_invoices, mailing, pull_ledger, push_documents
+from sync.context import Context
+from sync.paper import dated
+
+Plant = Callable[[], Any]
+
+
+class Tooth(NamedTuple):
+    """A planted bug, what plants it, and what must notice."""
+
+    name: str
+    plant: Sequence[Any]  # patches
+    scenarios: Sequence[Scenario]
+
+    def caught(self) -> bool:
+        """Say whether a scenario fails because of it."""
+        with ExitStack() as stack:
+            for one in self.plant:
+                stack.enter_context(one)
+            return any(not passes(scenario) for scenario in self.scenarios)
+
+
+def passes(scenario: Scenario) -> bool:
+    """Say whether a scenario ends as it must; one that does not end at all did not pass."""
+    try:
+        return scenario().survived
+    except Exception:
+        return False
+
+
+# ----------------------------------------------------------------------------------------------- scenarios for teeth
+
+
+def dies_at(*steps: Step) -> Verdict:
+    """Die at the first step of each kind."""
+    with Company() as company:
+        left = list(steps)
+
+        def due(step: Step) -> bool:
+            found = next((one for one in left if one.after == step.after and step.what.startswith(one.what)), None)
+            if found is not None:
+                left.remove(found)
+            return found is not None
+
+        company.steps.dies_at = due
+        for act in scenarios.STORY:
+            act(company)
+            company.sync()
+        verdict = company.judge()
+        verdict.wrong += [f"never came: {one}" for one in left]
+        return verdict
+
+
+def answers_lost(vendor: str, method: str, path: str, *, blind: bool = False, kind: str = "timeout_after") -> Verdict:
+    """The answer to each first call of a type is lost; ``blind``: and the search that follows does not find it yet."""
+    with Company() as company:
+        for act in scenarios.STORY:
+            act(company)
+            company.faults.ordered[:] = [Fault(vendor, kind, method=method, path=path, times=1)]
+            if blind:
+                company.faults.blind_after_loss = True
+            company.sync()
+            company.time.sleep(60)
+            company.sync()
+        return company.judge()
+
+
+def refused_once() -> Verdict:
+    """The books refuse a call for good: it is not made again without a person."""
+    with Company() as company:
+        scenarios.win(company)
+        company.faults.ordered[:] = [
+            Fault("xero", "error_before", method="PUT", path="/Invoices", status=400, times=-1, body="{}")
+        ]
+        company.sync()
+        company.sync()
+        calls = company.sandbox.vendors["xero"].calls["PUT /api.xro/2.0/Invoices"]
+        return Verdict(wrong=[f"{calls} calls"] * (calls != 1))
+
+
+def number_taken() -> Verdict:
+    """An answer is lost before the books did anything, and somebody else takes our number for another amount."""
+    with Company() as company:
+        scenarios.win(company)
+        company.faults.ordered[:] = [Fault("xero", "timeout_before", method="PUT", path="/Invoices", times=1)]
+        company.faults.meanwhile = lambda: _their_own(company)
+        company.sync()
+        company.faults.meanwhile = None
+        company.sync()
+        with Store(company.store) as store:
+            linked = store.one(
+                "SELECT count(*) FROM links l JOIN documents d ON d.id=l.our_id AND l.kind='document'"
+                " WHERE d.number='UK-00001'"
+            )
+        return Verdict(wrong=["somebody else's invoice was taken for ours"] * bool(linked))
+
+
+def _their_own(company: Company) -> None:
+    """Write an invoice under our number for another customer, while our own call gets no answer."""
+    company.xero("PUT", "Contacts", {"Contacts": [{"Name": "Somebody Else"}]})
+    body = {
+        "Type": "ACCREC", "Contact": {"Name": "Somebody Else"}, "InvoiceNumber": "UK-00001", "CurrencyCode": "GBP",
+        "Status": "AUTHORISED", "LineAmountTypes": "Exclusive", "Date": company.today.isoformat(),
+        "DueDate": company.today.isoformat(),
+        "LineItems": [{"Description": "x", "Quantity": 1, "UnitAmount": 1, "AccountCode": "210",
+                       "TaxType": "ECZROUTPUTSERVICES"}],
+    }  # fmt: skip
+    company.xero("PUT", "Invoices", {"Invoices": [body]})
+
+
+def held_lock() -> Verdict:
+    """What a transaction reads stays true until it commits, since nobody else may write meanwhile."""
+    with Company() as company, patch.object(dialect, "BUSY_SECONDS", 0.01):
+        one, other = Store(company.store), Store(company.store)
+        with one, other, one.transaction():
+            one.one("SELECT count(*) FROM answers")
+            try:
+                with other.transaction():
+                    other.execute("INSERT INTO answers VALUES ('q', 'a')")
+            except DatabaseError:
+                return Verdict()
+    return Verdict(wrong=["another wrote within the transaction"])
+
+
+def posted_and_read() -> Verdict:
+    """The process dies after a payment was posted, and the books are read before posting goes on."""
+    with Company() as company:
+        scenarios.win(company)
+        company.sync()
+        scenarios.pay(company)
+        company.sync("pull_payments", "match_payments")
+        company.steps.dies_at = lambda step: step == AFTER_PAYMENT
+        try:
+            company.sync("post_payments", tries=1)
+        except AssertionError:
+            company.steps.dies_at = lambda step: False
+        company.sync("pull_ledger")
+        return company.judge()
+
+
+def voided_and_billed() -> Verdict:
+    """An invoice is voided in the books: nothing is billed again before a person says so, and all figures agree."""
+    with Company() as company:
+        scenarios.win(company)
+        company.sync()
+        scenarios.void_in_quickbooks(company)
+        company.sync()
+        company.expected["USD"] = 0
+        return company.judge()
+
+
+def typed_and_paid() -> Verdict:
+    """A customer pays by card, and what is typed into the books is money of its own."""
+    return live_with(scenarios.win, scenarios.pay, scenarios.pay_in_xero)
+
+
+def live_with(*story: Callable[[Company], None]) -> Verdict:
+    """Live through another story."""
+    with Company() as company:
+        return live(company, story)
+
+
+def whole() -> Verdict:
+    """Live without any fault."""
+    return live_with(*scenarios.STORY)
+
+
+def cents() -> Verdict:
+    """Prices whose cents no float holds."""
+    with Company() as company:
+        company.sell("Kestrel Ltd", "4.35", "GBP")
+        company.sell("Lindqvist AB", "1.005", "EUR")
+        company.expected.update({"GBP": 435, "EUR": 101})
+        company.sync()
+        return company.judge()
+
+
+def issued(number: int) -> Verdict:
+    """The process dies at a step of issuing."""
+    with Company() as company:
+        scenarios.win(company)
+        company.sync("pull_deals", "map_terms", "plan_invoices")
+        company.steps.number, company.steps.deaths = 0, [number]
+        company.sync("issue_invoices")
+        return company.judge()
+
+
+def typed(number: int) -> Verdict:
+    """A payment typed into Xero is read days later, after more has changed there, and the process dies at a step."""
+    with Company() as company:
+        scenarios.win(company)
+        company.sync()
+        company.move(3)
+        scenarios.pay_in_xero(company)
+        company.move(3)
+        company.xero("PUT", "Contacts", {"Contacts": [{"Name": "Somebody Else"}]})
+        company.steps.number, company.steps.deaths = 0, [number]
+        company.sync("pull_ledger")
+        return company.judge()
+
+
+def fenced() -> Verdict:
+    """A process that lost its lease cannot commit; nobody gets a lease that another holds."""
+    with Company() as company, Store(company.store) as one, Store(company.store) as other:
+        one.fence = runs.start(one, "report", "elsewhere:1", company.now())
+        if runs.start(other, "report", "elsewhere:2", company.now()) is not None:
+            return Verdict(wrong=["two hold the lease"])
+        company.time.sleep(660)
+        runs.start(other, "report", "elsewhere:2", company.now())
+        try:
+            with one.transaction():
+                one.execute("INSERT INTO answers VALUES ('q', 'a')")
+        except LeaseLost:
+            return Verdict()
+        return Verdict(wrong=["it committed without its lease"])
+
+
+def overpaid() -> Verdict:
+    """A customer pays more than is open: the rest is theirs."""
+    with Company() as company:
+        scenarios.win(company)
+        company.sync()
+        company.pay(500_00, "UK-00001", "uk")
+        company.pay(500_00, "UK-00001", "uk")
+        company.sync()
+        return company.judge()
+
+
+def acknowledged() -> Verdict:
+    """A webhook was answered with 200, so it must be stored, whatever dies."""
+    return knocked(lambda door: (1, _knock(door)))
+
+
+def _knock(door: Door) -> str:
+    return "" if door.knock(_stripe(EVENTS[0])) == 200 else "refused"
+
+
+AFTER_INVOICE = Step("xero PUT /xero/api.xro/2.0/Invoices", True)
+AFTER_PAYMENT = Step("xero PUT /xero/api.xro/2.0/Payments", True)
+AFTER_BATCH = Step("quickbooks POST /quickbooks/v3/company/9130350000000001/batch", True)
+AFTER_MAIL = Step("mail", True)
+
+
+# ---------------------------------------------------------------------------------------------------------- the bugs
+
+
+_mark, _mark_sending = outbox.mark, outbox.mark_sending
+
+
+def _absent_once(store: Store, intents: Any, now: datetime) -> None:
+    """Take what was not found once for undone: it goes out again, under another key."""
+    _mark(store, intents, "new", keep_key=False)
+
+
+def _not_noted(store: Store, intents: Any, *more: Any) -> None:
+    """Call without having committed to it."""
+
+
+def _noted_as_done(store: Store, intents: Any, *more: Any) -> None:
+    """Commit that it is done, then call."""
+    _mark_sending(store, intents, *more)
+    _mark(store, intents, "done")
+
+
+def _taken_for_undone(store: Store, intents: Any, state: Any, *more: Any, **named: Any) -> None:
+    """Take an unknown outcome for none: it goes out again without a look."""
+    if state == "uncertain":
+        _mark(store, intents, "new", "", keep_key=False)
+    else:
+        _mark(store, intents, state, *more, **named)
+
+
+def _cursor_before_rows(context: Context, connection: str, changes: Any, *, complete: bool) -> None:
+    """Move the cursor in a transaction of its own, before the rows it covers are stored."""
+    with context.store.transaction():
+        deals.set_cursor(context.store, connection, books.STREAM, changes.cursor)
+    _store_changes(context, connection, changes, complete=complete)
+
+
+_store_changes = books._store
+
+
+@contextmanager
+def _deferred(connection: Any) -> Iterator[None]:
+    connection.execute("BEGIN")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _naive_today(context: Context, entity: str) -> date:
+    return context.world.now().astimezone(UTC).date()
+
+
+def _float_rounding(value: Any, below: Any = 1) -> int:
+    """Round as floats do."""
+    return round(float(value) / float(below))
+
+
+ROUNDS = ("kinds.recurring.round_half_away", "kinds.recurring.round_ratio", "pricing.round_half_away",
+          "money.round_ratio", "money.round_half_away")  # fmt: skip
+
+
+@contextmanager
+def _unfenced(store: Store) -> Iterator[None]:
+    with dialect.transaction(store._connection):
+        yield
+
+
+def _always_mine(store: Store, job: str, holder: str, now: datetime, *, dead: str = "") -> int:
+    store.execute("UPDATE runs SET outcome='abandoned' WHERE job=? AND outcome IS NULL", job)
+    return store.insert("runs", job=job, holder=holder, started_at=now.isoformat(), until=now.isoformat())
+
+
+_take_number = invoices.take_number
+
+
+def _number_on_its_own(context: Context, entity: Any, row: Any, draft: Any, payment_terms: str, lost: Any) -> None:
+    """Take the number in a transaction of its own."""
+    final = dated(draft, payment_terms, context.today(entity.key))
+    prefix = entity.number_prefix if row.type == "invoice" else entity.credit_prefix
+    with context.store.transaction():
+        number = _take_number(context.store, entity.key, prefix, entity.number_digits)
+    with context.store.transaction():
+        invoices.issue(context.store, context.actor, row, final, number)
+        planned.issued(context.store, list(invoices.slices_of(final)))
+
+
+def _remembered_for_ever(store: Store, rules: str, found: Any) -> None:
+    _remember(store, rules, [one._replace(next_on=None) for one in found])
+
+
+_remember = planned.remember
+
+
+def _mails_forgotten(store: Store, steps: Sequence[str]) -> int:
+    marks = ", ".join("?" * len(steps))
+    return store.execute(f"DELETE FROM mails WHERE state='sending' AND step IN ({marks})", *steps)
+
+
+def _applied_without_open(store: Store, document_id: int) -> None:
+    """Leave the open amount as it is."""
+
+
+def _unbounded(store: Store, actor: Any, payment: Any, parts: Any, reason: str) -> None:
+    """Apply what is asked for, whatever is left."""
+    for document_id, _ in parts:
+        store.insert(
+            "applications", payment_id=payment.id, document_id=document_id, amount=payment.amount, reason=reason
+        )
+        invoices.recompute_open(store, document_id)
+        audit.write(store, actor, "applied", f"document:{document_id}", after={"payment": payment.vendor_id})
+
+
+_write_many = audit.write_many
+
+
+def _unaudited(store: Store, actor: Any, doings: Any) -> None:
+    _write_many(store, actor, [one for one in doings if one.action not in ("issued", "applied")])
+
+
+def _unchained(store: Store) -> tuple[int, str]:
+    number = store.one("SELECT coalesce(max(n), 0) FROM audit")
+    return int(number), ""
+
+
+def _took_all_as_typed(context: Context, entity: Any, connection: str) -> None:
+    """Take payments of ours in the books for money of its own."""
+    with patch.object(links, "by_vendor", _without_payments):
+        _take_payments(context, entity, connection)
+
+
+_take_payments = pull_ledger._take_payments
+_by_vendor = links.by_vendor
+
+
+def _without_payments(store: Store, connection: str, kind: str) -> dict[str, int]:
+    return {} if kind == "payment" else _by_vendor(store, connection, kind)
+
+
+def _not_held(store: Store, actor: Any, contract: str, slices: Any, reason: str) -> None:
+    """Let what was voided be billed again by itself."""
+
+
+def _reopened(store: Store, actor: Any, row: Any, reason: str) -> dict[str, list[str]]:
+    """Void without closing what is open."""
+    store.execute("UPDATE documents SET status='voided' WHERE id=?", row.id)
+    audit.write(store, actor, "voided", f"document:{row.id}", reason=reason)
+    return invoices.slices_of(row.draft)
+
+
+def _acknowledged_first(letterbox: Any, events: Any, now: datetime) -> None:
+    """Answer before anything is stored; the process dies before it does."""
+
+
+def _lenient(draft: Any, found: Any, adopted: bool) -> str:
+    return ""
+
+
+def _kind(kind: Any, **changes: Any) -> Any:
+    return msgspec.structs.replace(kind, **changes)
+
+
+def _status_retried(vendor: str, status: int, detail: str, headers: Any = None) -> Any:
+    if 400 <= status < 500:
+        return Retryable(f"{vendor} answered {status}")
+    return _status_error(vendor, status, detail, headers)
+
+
+_status_error = http.status_error
+
+
+def _recover_nothing(store: Store, connection: str, kind: str) -> int:
+    return 0
+
+
+def _due_today_only(draft: Any, payment_terms: str, today: date) -> Any:
+    return msgspec.structs.replace(draft, total=draft.total + 1)
+
+
+def _hand_over_again(context: Context, parts: Any, recipient: str, via: Any, send: Callable[[], str]) -> bool:
+    """Send a mail a second time when nobody knows whether it went out."""
+    name, now = mailing.message_id(parts, recipient), context.world.now()
+    with context.store.transaction():
+        mail.mark_sending(context.store, [(row.id, step) for row, step in parts], recipient, via, name, now)
+    try:
+        answer = send()
+    except OutcomeUnknown:
+        answer = send()
+    with context.store.transaction():
+        mail.settle(context.store, context.actor, name, "sent", answer)
+    return True
+
+
+def teeth() -> list[Tooth]:
+    """Return every planted bug."""
+    lost_payment = lambda: answers_lost("xero", "PUT", "/Payments")  # noqa: E731
+    blind_payment = lambda: answers_lost("xero", "PUT", "/Payments", blind=True)  # noqa: E731
+    after_payment = lambda: dies_at(AFTER_PAYMENT)  # noqa: E731
+    after_invoice = lambda: dies_at(AFTER_INVOICE)  # noqa: E731
+    return [
+        Tooth(
+            "another idempotency key on each try", [patch.object(outbox, "mark_absent", _absent_once)], [blind_payment]
+        ),
+        Tooth("sent before it is noted", [patch.object(outbox, "mark_sending", _not_noted)], [after_payment]),
+        Tooth(
+            "noted as done before it is sent",
+            [patch.object(outbox, "mark_sending", _noted_as_done)],
+            [lambda: dies_at(Step(AFTER_INVOICE.what, False))],
+        ),
+        Tooth("sent again after a timeout", [patch.object(outbox, "mark", _taken_for_undone)], [lost_payment]),
+        Tooth("what was being sent is forgotten", [patch.object(outbox, "recover", _recover_nothing)], [after_invoice]),
+        Tooth(
+            "adopted by its number alone",
+            [patch.object(push_documents, "DOCUMENT", _kind(push_documents.DOCUMENT, differs=_lenient))],
+            [number_taken],
+        ),
+        Tooth(
+            "cursor before rows",
+            [patch.object(books, "_store", _cursor_before_rows)],
+            [partial(typed, n) for n in range(10, 40)],
+        ),
+        Tooth("deferred transaction", [patch.object(dialect, "transaction", _deferred)], [held_lock]),
+        Tooth("the day of another zone", [patch.object(Context, "today", _naive_today)], [scenarios.after_midnight]),
+        Tooth("float money", [patch(f"billing.{name}", _float_rounding) for name in ROUNDS], [cents]),
+        Tooth(
+            "lease without fence",
+            [patch.object(Store, "transaction", _unfenced)],
+            [lambda: scenarios.stopped_beyond_its_lease(100), fenced],
+        ),
+        Tooth("lease that anybody gets", [patch.object(runs, "start", _always_mine)], [fenced]),
+        Tooth(
+            "number taken on its own",
+            [patch.object(issue_invoices, "_issue", _number_on_its_own)],
+            [partial(issued, n) for n in range(2, 12)],
+        ),
+        Tooth("a plan that never comes again", [patch.object(planned, "remember", _remembered_for_ever)], [whole]),
+        Tooth(
+            "a mail that died is sent again",
+            [patch.object(mail, "recover", _mails_forgotten)],
+            [lambda: dies_at(AFTER_MAIL)],
+        ),
+        Tooth("open amount left as it is", [patch.object(invoices, "recompute_open", _applied_without_open)], [whole]),
+        Tooth("applied beyond what is open", [patch.object(cash, "apply", _unbounded)], [overpaid]),
+        Tooth("money without a row of the trail", [patch.object(audit, "write_many", _unaudited)], [whole]),
+        Tooth("a trail without a chain", [patch.object(audit, "head", _unchained)], [whole]),
+        Tooth(
+            "our own postings taken for typed money",
+            [patch.object(pull_ledger, "_take_payments", _took_all_as_typed)],
+            [whole],
+        ),
+        Tooth(
+            "postings under way taken for typed money",
+            [patch.object(outbox, "unsettled_keys", lambda *_: set())],
+            [posted_and_read],
+        ),
+        Tooth("voided lines billed again", [patch.object(contracts, "hold", _not_held)], [voided_and_billed]),
+        Tooth("voided and still open", [patch.object(invoices, "void", _reopened)], [voided_and_billed]),
+        Tooth(
+            "webhook answered before it is stored",
+            [patch.object(inbox.Letterbox, "put", _acknowledged_first)],
+            [acknowledged],
+        ),
+        Tooth("4xx tried again", [patch("connectors.xero.client.status_error", _status_retried)], [refused_once]),
+        Tooth("an amount that is one cent off", [patch.object(issue_invoices, "dated", _due_today_only)], [whole]),
+    ]

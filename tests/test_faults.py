@@ -1,0 +1,73 @@
+"""A sample of the scoreboard of faults (benchmarks/faults.py), and of the bugs that it must find."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import pytest
+
+from benchmarks import faults
+from benchmarks.simulator import teeth
+from benchmarks.simulator.company import Verdict
+from benchmarks.simulator.scenarios import ROWS
+from benchmarks.simulator.teeth import Tooth
+
+# How many scenarios of each row are tried here; the long run (make faults) tries some thousands.
+SAMPLE = {"F1": 4, "F2": 2, "F4": 4, "F5": 3, "F6": 2, "F7": 2, "F8": 2, "F9": 1, "F10": 2, "F11": 2, "F12": 1}
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """A job that fails on purpose says so in its result; its trace is of no use."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.parametrize("key", SAMPLE)
+def test_nothing_is_doubled_lost_or_a_cent_off(key: str, request: pytest.FixtureRequest) -> None:
+    if (reason := faults.unavailable(key)) is not None:
+        pytest.skip(reason)
+    wrong = {name: verdict for name, run in ROWS[key][1](Random(7), SAMPLE[key]) if not (verdict := run()).survived}
+    assert wrong == {}
+
+
+def test_there_are_at_least_twenty_planted_bugs() -> None:
+    assert len({tooth.name for tooth in planted()}) >= 20
+
+
+def planted() -> list[Tooth]:
+    return teeth.teeth()
+
+
+QUICK = (
+    "sent before it is noted", "noted as done before it is sent", "sent again after a timeout",
+    "adopted by its number alone", "deferred transaction", "the day of another zone", "float money",
+    "lease without fence", "a plan that never comes again", "a mail that died is sent again",
+    "applied beyond what is open", "money without a row of the trail", "voided lines billed again",
+    "webhook answered before it is stored", "4xx tried again", "postings under way taken for typed money",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_planted_bug_is_caught(name: str) -> None:
+    (tooth,) = [one for one in planted() if one.name == name]
+    assert teeth.passes(tooth.scenarios[0]), "its scenario fails without the bug"
+    assert tooth.caught()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", [one.name for one in planted() if one.name not in QUICK])
+def test_a_planted_bug_that_takes_long_to_show_is_caught(name: str) -> None:
+    test_a_planted_bug_is_caught(name)
+
+
+def test_a_row_that_does_not_survive_fails_the_scoreboard(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    lost = Verdict(lost=1)
+    monkeypatch.setitem(ROWS, "F5", ("webhooks", lambda rng, count: iter([("one", lambda: lost)])))
+    monkeypatch.setattr("sys.argv", ["faults.py", "--only", "F5"])
+    assert faults.main() == 1
+    assert "F5 seed 1: one: Verdict(duplicates=0, lost=1" in capsys.readouterr().out
