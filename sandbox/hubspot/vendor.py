@@ -47,7 +47,7 @@ class HubSpot(Vendor):
 
     name = "hubspot"
     limits = (
-        RateLimit("TEN_SECONDLY_ROLLING", 100, 10.0),
+        RateLimit("TEN_SECONDLY_ROLLING", 190, 10.0),
         RateLimit("SECONDLY", 5, 1.0, path="/search"),
     )
 
