@@ -72,7 +72,7 @@ class Window(msgspec.Struct, frozen=True):
 
 
 class Block(msgspec.Struct, frozen=True):
-    """Permits to begin so many calls before ``until``; without any, ask again after ``wait`` seconds, because of ``why``."""
+    """Permits to begin so many calls before ``until``; without any, ask again after ``wait`` seconds (``why``)."""
 
     permits: int
     until: float

@@ -58,9 +58,9 @@ class Session(requests.Session):
 
 
 def retry_after(headers: Any, default: float | None = None) -> float | None:
-    """Return the seconds of a ``Retry-After`` header (RFC 9110: a number, or a date by the sender's clock), or ``default``.
+    """Return the seconds of a ``Retry-After`` header (RFC 9110: a number, or a date), or ``default``.
 
-    Where the answer has no ``Date`` a date is held against our own clock.
+    A date is held against the answer's own ``Date``; where it has none, against our clock.
     """
     value = headers.get("Retry-After") if headers else None
     if value is None:

@@ -23,4 +23,5 @@ FLOW = Flow(
         " crm.schemas.companies.read crm.schemas.contacts.read"
     ),
     accounts=_account,
+    client_in_form=True,
 )

@@ -100,10 +100,17 @@ class OAuthToken:
     """
 
     def __init__(
-        self, connection: str, settings: OAuthSettings, store: TokenStore, now: Callable[[], datetime]
+        self,
+        connection: str,
+        settings: OAuthSettings,
+        store: TokenStore,
+        now: Callable[[], datetime],
+        *,
+        client_in_form: bool = False,
     ) -> None:
         self._connection = connection
         self._settings = settings
+        self._client_in_form = client_in_form  # ``Flow.client_in_form``
         self._store = store
         self._now = now
         self._unsaved: tuple[str, Token] | None = None  # what came for a refresh token and could not be saved
@@ -180,7 +187,7 @@ class OAuthToken:
         form = {"grant_type": "client_credentials"}
         if refresh_token:
             form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-        body = _ask(self._connection, self._settings, form)
+        body = _ask(self._connection, self._settings, form, self._client_in_form)
         return _token(self._connection, body, refresh_token, self._now())
 
 
@@ -188,21 +195,23 @@ class _DeadGrant(AuthExpired):
     """The vendor will never renew by this refresh token again."""
 
 
-def _ask(connection: str, settings: OAuthSettings, form: Mapping[str, str]) -> bytes:
-    """Return what the token address answers to a form, the client authenticated by HTTP Basic.
+def _ask(connection: str, settings: OAuthSettings, form: Mapping[str, str], client_in_form: bool) -> bytes:
+    """Return what the token address answers to a form, the client authenticated by HTTP Basic or in the form.
 
     Raises ``AuthExpired`` when it refuses, ``Retryable`` when it gives no answer.
     """
     try:
         client = (settings.client_id, settings.client_secret)
-        response = Session().post(settings.token_url, data=form, auth=client)
+        named = {"client_id": client[0], "client_secret": client[1]} if client_in_form else {}
+        response = Session().post(settings.token_url, data={**form, **named}, auth=None if client_in_form else client)
     except requests.RequestException as error:
         raise Retryable(f"{connection}: the token address did not answer: {redact(str(error))}") from None
     if response.status_code in (400, 401, 403):
         reason = redact(response.text)
         ours = response.status_code != 400 or any(word in response.text for word in _OUR_FAULT)
         kind = AuthExpired if ours or "refresh_token" not in form else _DeadGrant
-        raise kind(f"{connection}: the vendor refused to renew the token ({reason}); connect it anew")
+        what = "refused to renew the token" if "refresh_token" in form else "gave no token"
+        raise kind(f"{connection}: the vendor {what} ({reason}); connect it anew")
     if response.status_code != 200:
         problem = f"{connection}: the token address answered {response.status_code}"
         raise Retryable(problem, retry_after(response.headers))
@@ -233,12 +242,16 @@ class Granted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Flow(msgspec.Struct, frozen=True, kw_only=True):
-    """How a vendor asks for consent. ``accounts`` returns the accounts that it was given for: name by id."""
+    """How a vendor asks for consent. ``accounts`` returns the accounts that it was given for: name by id.
+
+    ``client_in_form``: its token address knows our application by the form only, not by HTTP Basic.
+    """
 
     authorize_url: str
     scopes: str
     accounts: Callable[[Granted], Mapping[str, str]]
     pkce: bool = False
+    client_in_form: bool = False
 
 
 class Consent:
@@ -286,8 +299,11 @@ class Consent:
         code, ``Retryable`` when it gave no answer; then nothing is saved.
         """
         form = {"grant_type": "authorization_code", "code": callback.get("code", ""), "redirect_uri": redirect}
-        body = _ask(self._connection, self._settings, form | ({"code_verifier": verifier} if self._flow.pkce else {}))
+        form |= {"code_verifier": verifier} if self._flow.pkce else {}
+        body = _ask(self._connection, self._settings, form, self._flow.client_in_form)
         token = _token(self._connection, body, "", self._now())
+        if not token.refresh_token:
+            raise Refused(f"{self._connection}: the vendor gave no refresh token: allow the app offline access there")
         granted = Granted(
             callback=callback,
             body=msgspec.json.decode(body),
@@ -320,4 +336,6 @@ class Consent:
             response.raise_for_status()
             return response.json()
         except (requests.RequestException, ValueError) as error:
-            raise Retryable(f"{self._connection}: the vendor does not say which account: {redact(str(error))}") from None
+            raise Retryable(
+                f"{self._connection}: the vendor does not say which account: {redact(str(error))}"
+            ) from None

@@ -112,9 +112,12 @@ class Pace:
         app = f"{settings.vendor} {settings.base_url}"
         self._key = f"{app} {settings.account or settings.name}"
         if unknown := set(settings.limits) - {limit.name for limit in limits}:
-            raise ValueError(f"connections.{settings.name}.limits: {settings.vendor} has no {', '.join(sorted(unknown))}")
+            raise ValueError(
+                f"connections.{settings.name}.limits: {settings.vendor} has no {', '.join(sorted(unknown))}"
+            )
         self._limits = {
-            limit.name: Limit(limit.name, settings.limits.get(limit.name, limit.calls), *_rest(limit)) for limit in limits
+            limit.name: Limit(limit.name, settings.limits.get(limit.name, limit.calls), *_rest(limit))
+            for limit in limits
         }
         self._keys = {name: f"{app if limit.whole_app else self._key} {name}" for name, limit in self._limits.items()}
 
@@ -206,7 +209,7 @@ class Pool:
         self._used = []
 
     def _told(self, window: Window) -> tuple[int, float] | None:
-        """Return what the vendor said is left and when, as long as that is true: until then calls have left the window."""
+        """Return what the vendor said is left and when; nothing once calls have left the window since."""
         said = self._pace.told.pop(window.key, None)
         return said if said and self._pace.quota.now() - said[1] <= STALE + window.seconds / 100 else None
 
@@ -240,7 +243,7 @@ class Breaker:
             self._until += self._rest - left  # from now: the others wait until this one has answered
 
     def note(self, error: ConnectorError | None) -> None:
-        """Count a failure of the vendor or of the line; any answer that makes sense, also "not so fast", ends the count."""
+        """Count a failure of the vendor or of the line; any answer that makes sense ends it, also "not so fast"."""
         failed = isinstance(error, OutcomeUnknown)
         failed |= isinstance(error, Retryable) and error.after is None and not error.limit
         with self._lock:

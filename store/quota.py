@@ -80,8 +80,10 @@ class Quota(Generic[B]):
             wait, why = max((wait, why), self._paused(windows, now))
             if wait > 0 or room <= 0:
                 wait = max(wait, _LOOK)
+                if not urgent:
+                    return self._block(0, 0.0, wait, why)
                 until = now + min(wait, _LONGEST_QUEUED) + _QUEUED
-                self._queue([window.key for window in windows] if urgent else [], until)
+                self._queue([window.key for window in windows], until)
                 return self._block(0, until, wait, why)
             for window in windows:
                 self._add(window.key, now + life, room)
@@ -167,7 +169,9 @@ class Quota(Generic[B]):
     def _database(self) -> Any:
         if self._opened is None:
             self._opened = dialect.connect(self._path)
-            self._opened.execute("PRAGMA synchronous=NORMAL")  # what a power cut takes away is forgotten in a day anyway
+            self._opened.execute(
+                "PRAGMA synchronous=NORMAL"
+            )  # what a power cut takes away is forgotten in a day anyway
             with dialect.transaction(self._opened):
                 for statement in filter(str.strip, _TABLES.split(";")):
                     self._opened.execute(statement)

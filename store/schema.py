@@ -377,6 +377,25 @@ _ENDS_PLANNED = (
 )
 
 
+@migrations()
+def m0100_paused_connections(db: Any) -> None:
+    """A connection may be paused until a time, and a person is told once when one must be made anew."""
+    _script(
+        db,
+        """
+        CREATE TABLE connections_new (
+            name TEXT PRIMARY KEY, state TEXT NOT NULL CHECK (state IN ('ok', 'reconnect', 'failing', 'paused')),
+            message TEXT NOT NULL, since TEXT NOT NULL,
+            until TEXT NOT NULL DEFAULT '', -- paused: when it goes on
+            told TEXT NOT NULL DEFAULT '' -- reconnect: when a person was mailed about it
+        ) STRICT;
+        INSERT INTO connections_new (name, state, message, since) SELECT name, state, message, since FROM connections;
+        DROP TABLE connections;
+        ALTER TABLE connections_new RENAME TO connections;
+        """,
+    )
+
+
 def migrate(connection: Any) -> None:
     """Bring the database to the newest version: each migration whole or not at all, one process at a time.
 

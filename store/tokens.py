@@ -75,20 +75,30 @@ class Tokens(Generic[T]):
         )
 
     def seal_anew(self) -> int:
-        """Seal with the first key what another one sealed; return how many tokens that were."""
+        """Seal with the first key what another one sealed; return how many tokens that were.
+
+        What no key opens stays as it is: whoever uses that token is told.
+        """
         changed = 0
         for connection, sealed in self._open().tuples("SELECT connection, sealed FROM tokens ORDER BY connection"):
             with self.lock(connection):
-                try:
-                    self._fernets[0].decrypt(sealed)
-                except InvalidToken:
-                    found = self.load(connection)
-                    if found is not None:
-                        self.save(connection, found)
-                        changed += 1
+                if _opens(self._fernets[0], sealed) or not _opens(self._fernet, sealed):
+                    continue
+                found = self.load(connection)
+                if found is not None:
+                    self.save(connection, found)
+                    changed += 1
         return changed
 
     def _open(self) -> Store:
         if not hasattr(self._own, "store"):
             self._own.store = Store(self._path)
         return cast(Store, self._own.store)
+
+
+def _opens(key: Fernet | MultiFernet, sealed: bytes) -> bool:
+    try:
+        key.decrypt(sealed)
+    except InvalidToken:
+        return False
+    return True

@@ -382,6 +382,7 @@ class Bench(Desk):
         self.today = TODAY
         self.dry_run = False
         self.crm_changes: Any = "review"
+        self.alerts = ""
         self.indices: Mapping[str, IndexSeries] = {}
         self.entities = {
             "us": _entity("us", "Brightwater Inc.", ("USD",)),

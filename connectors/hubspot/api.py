@@ -136,4 +136,3 @@ class _Client(HubSpot):  # type: ignore[misc]  # the SDK has no types
         """Send what the SDK's builder made of ``options``; raises ``requests`` errors and prints nothing."""
         made = Request(self.config, options)
         return self._session.request(made.get_method(), made.get_url(), **made.get_options_for_sending())
-

@@ -185,7 +185,9 @@ def _failure(error: HTTPStatusException, scale: float) -> ConnectorError:
     detail = _detail(body) or problem
     if error.status == 429 and (problem == "day" or (not problem and headers.get("X-DayLimit-Remaining") == "0")):
         wait = retry_after(headers, 24 * 60 * 60.0 * scale) or 0.0
-        return DailyLimit(f"Xero's calls for the day are used up until {until(wait):%Y-%m-%d %H:%M} UTC", until(wait), wait)
+        return DailyLimit(
+            f"Xero's calls for the day are used up until {until(wait):%Y-%m-%d %H:%M} UTC", until(wait), wait
+        )
     if error.status == 429 and problem in _PROBLEMS:
         wait = retry_after(headers, 60 * scale) or 0.0
         return Retryable(f"Xero answered 429: {detail}", wait, _PROBLEMS[problem])
