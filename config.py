@@ -171,13 +171,13 @@ def load(
     jobs: Mapping[str, int],
     environ: Mapping[str, str],
     webhooks: Collection[str] = (),
-    limits: Mapping[str, Collection[str]] = {},
+    limits: Mapping[str, Collection[str]] | None = None,
 ) -> Config:
     """Read the configuration at ``path``.
 
     ``roles`` says which vendors exist and the role of each; ``jobs`` which jobs exist and their default cadence in
-    seconds; ``webhooks`` the vendors whose webhooks can be read; ``limits`` which limits each vendor has; secrets
-    written as ``env:NAME`` are looked up in ``environ``. Raises ``ConfigError`` with every fault.
+    seconds; ``webhooks`` the vendors whose webhooks can be read; ``limits`` which limits each vendor has
+    (None: any name is taken); secrets written as ``env:NAME`` are looked up in ``environ``. Raises ``ConfigError`` with every fault.
     """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
@@ -190,8 +190,8 @@ def load(
     root = _Section(str(path), "", data, faults)
     config = _read(path, root, roles, jobs, environ)
     for connection in config.connections.values():
-        known = limits.get(connection.vendor, ())
-        for name in connection.limits:
+        known = (limits or {}).get(connection.vendor, ())
+        for name in connection.limits if limits is not None else ():
             if name not in known:
                 problem = f"is no limit of {connection.vendor}: known are {', '.join(known) or 'none'}"
                 root.fault(f"connections.{connection.name}.limits.{name}", problem)
