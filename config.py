@@ -177,7 +177,8 @@ def load(
 
     ``roles`` says which vendors exist and the role of each; ``jobs`` which jobs exist and their default cadence in
     seconds; ``webhooks`` the vendors whose webhooks can be read; ``limits`` which limits each vendor has
-    (None: any name is taken); secrets written as ``env:NAME`` are looked up in ``environ``. Raises ``ConfigError`` with every fault.
+    (None: any name is taken); secrets written as ``env:NAME`` are looked up in ``environ``. Raises ``ConfigError``
+    with every fault.
     """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)

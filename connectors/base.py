@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from math import isfinite
 from typing import Generic, Literal, Protocol, TypeVar
 
 import msgspec
@@ -64,11 +65,19 @@ class Limit(msgspec.Struct, frozen=True):
 
 
 class Window(msgspec.Struct, frozen=True):
-    """A limit as a ``Quota`` counts it, in its own seconds. ``key`` is the same for all who call the same account."""
+    """A limit as a ``Quota`` counts it, in its own seconds. ``key`` is the same for all who call the same account.
+
+    A call that is still under way counts ``slack`` seconds after it was sent.
+    """
 
     key: str
     calls: int
     seconds: float
+    slack: float = 0.0
+
+    def counts_at(self, sent: float, arrived: float) -> float:
+        """Return when a call counts that was sent and at the latest arrived then, or is under way (infinity)."""
+        return arrived if isfinite(arrived) else sent + self.slack
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -81,10 +90,13 @@ class Block(msgspec.Struct, frozen=True):
 
 
 class Spent(msgspec.Struct, frozen=True):
-    """What became of a block: when each permit was used. ``told``: by key what the vendor says is left, and when."""
+    """What became of a block: when each call was sent, and when it came to the vendor at the latest (``Window``).
+
+    ``told``: by key what the vendor says is left, and when it said so.
+    """
 
     block: Block
-    used: Sequence[float] = ()
+    used: Sequence[tuple[float, float]] = ()
     told: Mapping[str, tuple[int, float]] = {}
 
 

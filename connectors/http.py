@@ -149,14 +149,14 @@ class Caller:
                 return self._sent(send, self._credentials.rejected(token))
 
     def _sent(self, send: Callable[[str], T], token: str) -> T:
-        self._pool.wait()
-        try:
-            answer = send(token)
-        except ConnectorError as error:
-            self._pace.breaker.note(error)
-            if isinstance(error, Retryable):
-                self._pace.refused(error, self._pool)
-            raise
+        with self._pool.permit():
+            try:
+                answer = send(token)
+            except ConnectorError as error:
+                self._pace.breaker.note(error)
+                if isinstance(error, Retryable):
+                    self._pace.refused(error, self._pool)
+                raise
         self._pace.breaker.note(None)
         return answer
 

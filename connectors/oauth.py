@@ -118,7 +118,7 @@ class OAuthToken:
     def access_token(self) -> str:
         """Return a token with some life left, renewing it first where needed."""
         token = self._load()
-        if token is None or token.expires_at - EARLY <= self._now():
+        if token is None or token.refused or token.expires_at - EARLY <= self._now():
             token = self._renewed(token.access_token if token else "")
         return token.access_token
 

@@ -5,8 +5,9 @@ A vendor's ``LIMITS`` are data. ``Pace`` counts them by a ``Quota``: in memory, 
 
 from __future__ import annotations
 
+import math
 import threading
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,9 +15,11 @@ from datetime import UTC, datetime, timedelta
 from connectors.base import Block, Clock, Limit, Ports, Quota, Settings, Spent, Window
 from connectors.errors import ConnectorError, DailyLimit, OutcomeUnknown, Retryable, Unavailable
 
-# Our windows are a little longer than the vendor's, as calls do not all take equally long to arrive.
-AIR = 0.02  # seconds
-AIR_SHARE = 0.005
+# What matters is when calls come to the vendor, and they do not all travel equally long. A call came there at the latest
+# when it was answered, less what the quickest call takes: that is when it counts, so steady latency costs nothing.
+KNOWN, LATEST = 10, 100  # so many calls must be seen before the quickest of the latest is believed
+SLACK, SLACK_SHARE = 0.03, 0.02  # seconds or a part of the window: after its sending a call under way counts
+AIR, AIR_SHARE = 0.005, 0.002  # seconds and a part of the window by which ours is longer
 PATIENCE = 75.0  # seconds; a limit that lasts longer is not slept on
 LONGEST_LIFE = 1.0  # seconds for which a block of permits lasts
 LARGEST_BLOCK = 16
@@ -64,7 +67,7 @@ class Windows:
         for _ in range(spent.block.permits):
             if spent.block.until in calls:
                 calls.remove(spent.block.until)
-        calls += spent.used
+        calls += [window.counts_at(sent, arrived) for sent, arrived in spent.used]
         if window.key in spent.told:
             left, at = spent.told[window.key]
             calls += [at] * max(0, window.calls - len(calls) - left)
@@ -128,7 +131,8 @@ class Pace:
             if limit.seconds and limit.only in ("", kind):
                 seconds = limit.seconds * self.scale
                 key = self._keys[limit.name] + (f"/{scope}" if limit.only else "")
-                windows[limit.name] = Window(key, limit.calls, seconds + AIR + AIR_SHARE * seconds)
+                slack = max(SLACK, SLACK_SHARE * seconds)
+                windows[limit.name] = Window(key, limit.calls, seconds + AIR + AIR_SHARE * seconds, slack)
         return Pool(self, windows)
 
     @contextmanager
@@ -162,6 +166,14 @@ def _rest(limit: Limit) -> tuple[float, str, bool]:
     return limit.seconds, limit.only, limit.whole_app
 
 
+class _Use:
+    """A permit that was used: when its call was sent, and answered."""
+
+    def __init__(self, sent: float) -> None:
+        self.sent = sent
+        self.answered = math.inf
+
+
 class Pool:
     """Permits for one kind of call, got from the quota in blocks that grow while they are used up in time."""
 
@@ -173,7 +185,8 @@ class Pool:
         self._life = min([LONGEST_LIFE, *(window.seconds / 10 for window in self._windows)])
         self._want = 1
         self._block = Block(0, 0.0)
-        self._used: list[float] = []
+        self._used: list[_Use] = []
+        self._took: deque[float] = deque(maxlen=LATEST)  # seconds from sending to answer
         self._spoilt = False
         self._lock = threading.Lock()
 
@@ -181,10 +194,17 @@ class Pool:
         """Use no permit any more that was got before now."""
         self._spoilt = True
 
-    def wait(self) -> None:
-        """Return when one more call may begin, and count it; raises ``DailyLimit`` for what is not slept on."""
-        if not self._windows:
-            return
+    @contextmanager
+    def permit(self) -> Iterator[None]:
+        """Begin when one more call may be made, and count it; raises ``DailyLimit`` for what is not slept on."""
+        use = self._wait() if self._windows else _Use(self._pace.quota.now())
+        try:
+            yield
+        finally:
+            use.answered = self._pace.quota.now()
+            self._took.append(use.answered - use.sent)
+
+    def _wait(self) -> _Use:
         quota, clock = self._pace.quota, self._pace.ports.clock
         with self._lock:
             while True:
@@ -197,14 +217,17 @@ class Pool:
                 if self._block.wait > PATIENCE:
                     raise self._used_up(self._block)
                 clock.sleep(self._block.wait)
-            self._used.append(now)
+            self._used.append(_Use(now))
+            return self._used[-1]
 
     def _exchange(self) -> None:
         block, used, pace = self._block, self._used, self._pace
         self._spoilt = False
         if block.permits:
             self._want = min(self._most, self._want * 2) if len(used) == block.permits else max(1, len(used))
-        spent = Spent(block, used, {window.key: said for window in self._windows if (said := self._told(window))})
+        quickest = min(self._took) if len(self._took) >= KNOWN else 0.0
+        made = [(use.sent, max(use.sent, use.answered - quickest)) for use in used]
+        spent = Spent(block, made, {window.key: said for window in self._windows if (said := self._told(window))})
         self._block = pace.quota.exchange(self._windows, spent, self._want, self._life, urgent=pace.ports.urgent)
         self._used = []
 

@@ -46,6 +46,7 @@ class Window(Protocol):
     def calls(self) -> int: ...  # noqa: D102
     @property
     def seconds(self) -> float: ...  # noqa: D102
+    def counts_at(self, sent: float, arrived: float) -> float: ...  # noqa: D102
 
 
 B = TypeVar("B")
@@ -120,7 +121,8 @@ class Quota(Generic[B]):
         else:
             self._run("DELETE FROM waiting WHERE key=? AND (until=? OR until<=?)", key, block.until, now)
         grain = window.seconds / _GRAIN
-        for at, calls in Counter(math.floor(at / grain) * grain for at in spent.used).items():
+        moments = (window.counts_at(sent, arrived) for sent, arrived in spent.used)
+        for at, calls in Counter(math.floor(at / grain) * grain for at in moments).items():
             self._add(key, at, calls)
         self._run("DELETE FROM calls WHERE key=? AND (at<=? OR calls<=0)", key, now - window.seconds - grain)
         if key in spent.told:

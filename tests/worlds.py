@@ -30,6 +30,7 @@ from connectors.base import (
     LedgerDocument,
     LedgerPayment,
     PaymentDraft,
+    Probe,
     Ref,
     Rejected,
 )
@@ -358,6 +359,10 @@ class Books:
         self.customers = Shelf(lambda draft: draft.customer.name, _customer_made)
         self.documents = Shelf(lambda draft: draft.number, _document_made)
         self.payments = Shelf(lambda draft: draft.key, _payment_made)
+
+    def probe(self) -> Probe:
+        """Say that it works."""
+        return Probe(account_name="kept in memory")
 
     def changes(self, since: datetime | None) -> LedgerChanges:
         """Say that nothing changed."""

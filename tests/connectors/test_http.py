@@ -35,6 +35,7 @@ from connectors.http import (
 from connectors.pace import FAILURES, REST, Pace
 from tests.conftest import FixedToken, NoWait
 
+
 class Watch(NoWait):
     """A clock that costs no time and remembers how long was slept."""
 

@@ -300,6 +300,16 @@ def test_a_dead_grant_is_not_asked_for_again_by_anybody(issuer: Issuer, tokens: 
     assert len(issuer.asked) == asked
 
 
+def test_a_token_with_life_left_is_not_used_once_its_grant_is_dead(issuer: Issuer, tokens: Tokens[Token]) -> None:
+    kept(tokens, minutes=60)
+    issuer.valid = "another"
+    credentials = oauth(issuer, tokens)
+    with pytest.raises(AuthExpired):
+        credentials.rejected("access-0")
+    with pytest.raises(AuthExpired):
+        credentials.access_token()
+
+
 def test_another_refresh_token_in_the_configuration_takes_the_place_of_a_dead_one(
     issuer: Issuer, tokens: Tokens[Token]
 ) -> None:

@@ -45,8 +45,8 @@ def process(path: Path, clock: NoWait) -> Open:
 def call(pool: Pool, clock: NoWait, times: int) -> list[float]:
     sent = []
     for _ in range(times):
-        pool.wait()
-        sent.append(clock.now)
+        with pool.permit():
+            sent.append(clock.now)
     return sent
 
 
@@ -87,7 +87,9 @@ def test_two_processes_use_what_the_account_has_and_no_more(process: Open, clock
     assert 10 * 60 / (sent[-1] - began) >= 0.97
 
 
-def test_a_block_is_one_transaction_for_many_calls(process: Open, clock: NoWait, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_block_is_one_transaction_for_many_calls(
+    process: Open, clock: NoWait, monkeypatch: pytest.MonkeyPatch
+) -> None:
     exchanges = 0
     original = Quota.exchange
 
@@ -99,8 +101,8 @@ def test_a_block_is_one_transaction_for_many_calls(process: Open, clock: NoWait,
     monkeypatch.setattr(Quota, "exchange", counted)
     pool = process(Limit("ten_seconds", 190, 10.0)).pool()
     for _ in range(190):
-        pool.wait()
-        clock.now += 0.03
+        with pool.permit():
+            clock.now += 0.03
     assert exchanges < 25
 
 
@@ -122,7 +124,7 @@ def test_permits_that_nobody_used_are_given_back(process: Open, clock: NoWait) -
     pool = first.pool()
     window = Window(key=pool.keys["minute"], calls=60, seconds=60.0)
     block = first.quota.exchange([window], Spent(Block(0, 0.0)), 16, 1.0, urgent=False)
-    kept = first.quota.exchange([window], Spent(block, [clock.now]), 1, 1.0, urgent=False)
+    kept = first.quota.exchange([window], Spent(block, [(clock.now, clock.now)]), 1, 1.0, urgent=False)
     assert kept.permits == 1
     assert call(second.pool(), clock, 58) == [clock.now] * 58
     assert call(second.pool(), clock, 1)[0] > clock.now - 62
@@ -154,8 +156,8 @@ def test_a_day_that_is_used_up_pauses_the_account_for_every_process_and_for_late
     limits = (MINUTE, Limit("day", 1000, 86_400.0))
     account = process(*limits)
     account.refused(Retryable("the day's calls are used up", 5 * 3600.0, "day"), account.pool())
-    with pytest.raises(DailyLimit, match="books is paused until .*used up") as paused:
-        process(*limits).pool().wait()
+    with pytest.raises(DailyLimit, match=r"books is paused until .*used up") as paused:
+        call(process(*limits).pool(), clock, 1)
     assert paused.value.after == pytest.approx(5 * 3600)
     clock.now += 5 * 3600
     assert call(process(*limits).pool(), clock, 1) == [clock.now]
@@ -169,7 +171,7 @@ def test_our_own_count_of_the_day_is_kept_when_everything_is_started_anew(proces
     sent = call(others, clock, 19)
     assert sent[-1] == sent[0]
     with pytest.raises(DailyLimit) as paused:
-        process(day).pool().wait()
+        call(process(day).pool(), clock, 1)
     assert paused.value.after == pytest.approx(23 * 3600, rel=0.02)
 
 
@@ -183,7 +185,7 @@ def test_who_is_waited_for_goes_before_jobs(process: Open, clock: NoWait) -> Non
     waiting = served.exchange(window, nothing, 1, 1.0, urgent=True)
     assert waiting.permits == 0
     clock.now += 59.9
-    late = quota.exchange(window, Spent(full, [clock.now - 59.9] * 60), 60, 1.0, urgent=False)
+    late = quota.exchange(window, Spent(full, [(clock.now - 59.9, clock.now - 59.9)] * 60), 60, 1.0, urgent=False)
     assert late.permits == 0
     clock.now += 0.25
     taken = quota.exchange(window, Spent(late), 60, 1.0, urgent=False)
@@ -263,18 +265,20 @@ pool = Pace(Settings(name="x", vendor="v", base_url="u"), ports, (Limit("x", 40,
 sys.stdin.readline()
 end = time.time() + 2.2
 while time.time() < end:
-    pool.wait()
-    print(repr(time.time()))
+    with pool.permit():
+        print(repr(time.time()))
 """
 
 
 def test_two_real_processes_share_one_account(path: Path) -> None:
     """Each calls as fast as it may for two seconds; the limit is 40 in a second."""
     command = [sys.executable, "-c", CALLING, str(path)]
-    running = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)
-    ]
-    said = [one.communicate("go\n")[0].split() for one in running]
+    running = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    for one in running:
+        assert one.stdin is not None
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    said = [one.communicate()[0].split() for one in running]
     sent = sorted(float(at) for lines in said for at in lines)
     assert min(len(lines) for lines in said) > 10
     assert [end - start for start, end in zip(sent, sent[40:], strict=False) if end - start < 1.0] == []
