@@ -15,15 +15,15 @@ from datetime import UTC, datetime, timedelta
 from connectors.base import Block, Clock, Limit, Ports, Quota, Settings, Spent, Window
 from connectors.errors import ConnectorError, DailyLimit, OutcomeUnknown, Retryable, Unavailable
 
-# What matters is when calls come to the vendor, and they do not all travel equally long. A call came there at the latest
-# when it was answered, less what the quickest call takes: that is when it counts, so steady latency costs nothing.
+# What matters is when calls come to the vendor, and they do not all travel equally long. A call came there at the
+# latest when it was answered, less what the quickest call takes: then it counts, so steady latency costs nothing.
 KNOWN, LATEST = 10, 100  # so many calls must be seen before the quickest of the latest is believed
 SLACK, SLACK_SHARE = 0.03, 0.02  # seconds or a part of the window: after its sending a call under way counts
 AIR, AIR_SHARE = 0.005, 0.002  # seconds and a part of the window by which ours is longer
 PATIENCE = 75.0  # seconds; a limit that lasts longer is not slept on
 LONGEST_LIFE = 1.0  # seconds for which a block of permits lasts
 LARGEST_BLOCK = 16
-STALE = 0.5  # seconds, and a hundredth of the window; what a vendor said earlier about what is left is not heard
+STALE, STALE_SHARE = 0.05, 0.02  # seconds and a part of the window: how long a vendor's word on what is left is true
 SLOT_LOOK = 0.02  # seconds between looks for a free slot
 
 ANY_LIMIT = "any"  # what ``Retryable.limit`` says of a vendor that does not tell which limit is used up
@@ -68,10 +68,11 @@ class Windows:
             if spent.block.until in calls:
                 calls.remove(spent.block.until)
         calls += [window.counts_at(sent, arrived) for sent, arrived in spent.used]
+        calls[:] = [at for at in calls if at + window.seconds > now]
         if window.key in spent.told:
             left, at = spent.told[window.key]
             calls += [at] * max(0, window.calls - len(calls) - left)
-        calls[:] = sorted(at for at in calls if at + window.seconds > now)
+        calls.sort()
         return calls
 
     def pause(self, key: str, seconds: float, why: str) -> None:
@@ -112,6 +113,7 @@ class Pace:
         self.quota: Quota = ports.quota or Windows(ports.clock)
         self.breaker = Breaker(settings.name, ports.clock, self.scale)
         self.told: dict[str, tuple[int, float]] = {}
+        self._pools: list[Pool] = []
         app = f"{settings.vendor} {settings.base_url}"
         self._key = f"{app} {settings.account or settings.name}"
         if unknown := set(settings.limits) - {limit.name for limit in limits}:
@@ -133,7 +135,8 @@ class Pace:
                 key = self._keys[limit.name] + (f"/{scope}" if limit.only else "")
                 slack = max(SLACK, SLACK_SHARE * seconds)
                 windows[limit.name] = Window(key, limit.calls, seconds + AIR + AIR_SHARE * seconds, slack)
-        return Pool(self, windows)
+        self._pools.append(Pool(self, windows))
+        return self._pools[-1]
 
     @contextmanager
     def slot(self) -> Iterator[None]:
@@ -154,6 +157,9 @@ class Pace:
         for name, number in left.items():
             if name in self._keys and number is not None and number.isascii() and number.isdigit():
                 self.told[self._keys[name]] = (int(number), self.quota.now())
+                for pool in self._pools:
+                    if name in pool.keys and int(number) < pool.in_hand:
+                        pool.spoil()
 
     def refused(self, error: Retryable, pool: Pool) -> None:
         """Let nobody call against a limit that the vendor says is used up; one that the call has not is everyone's."""
@@ -189,6 +195,11 @@ class Pool:
         self._took: deque[float] = deque(maxlen=LATEST)  # seconds from sending to answer
         self._spoilt = False
         self._lock = threading.Lock()
+
+    @property
+    def in_hand(self) -> int:
+        """How many permits are left of the block."""
+        return self._block.permits - len(self._used)
 
     def spoil(self) -> None:
         """Use no permit any more that was got before now."""
@@ -233,8 +244,8 @@ class Pool:
 
     def _told(self, window: Window) -> tuple[int, float] | None:
         """Return what the vendor said is left and when; nothing once calls have left the window since."""
-        said = self._pace.told.pop(window.key, None)
-        return said if said and self._pace.quota.now() - said[1] <= STALE + window.seconds / 100 else None
+        said = self._pace.told.get(window.key)
+        return said if said and self._pace.quota.now() - said[1] <= STALE + window.seconds * STALE_SHARE else None
 
     def _used_up(self, block: Block) -> DailyLimit:
         until = datetime.now(UTC) + timedelta(seconds=block.wait)

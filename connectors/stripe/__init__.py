@@ -259,7 +259,7 @@ def _page(found: Iterable[ReceivedPayment | Unreadable], cursor: datetime | None
 def _typed(error: stripe.StripeError, scale: float = 1.0) -> ConnectorError:
     """Return our error for the SDK's, by what the caller must do; ``scale`` is how long Stripe's second lasts."""
     detail = redact(" ".join(filter(None, (error.code, error.user_message or str(error)))))
-    if isinstance(error, stripe.RateLimitError):
+    if error.http_status == 429:
         reason = (error.headers or {}).get("Stripe-Rate-Limited-Reason", "")
         limit, pause = REASONS.get(reason, (ANY_LIMIT, None))
         wait = retry_after(error.headers, None if pause is None else pause * scale)
