@@ -105,12 +105,10 @@ def measure(name: str, running: Running, folder: Path) -> float:
 
 def main() -> None:
     """Measure every case, one after the other."""
-    with (
-        Running(Options(today=date(2026, 6, 1), deals=1, minute=MINUTE)) as running,
-        tempfile.TemporaryDirectory() as at,
-    ):
-        for name in CASES:
-            measure(name, running, Path(at))
+    for name, case in CASES.items():
+        options = Options(today=date(2026, 6, 1), deals=1, minute=case.minute)
+        with Running(options) as running, tempfile.TemporaryDirectory() as folder:
+            measure(name, running, Path(folder))
 
 
 if __name__ == "__main__":
