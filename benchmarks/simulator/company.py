@@ -53,6 +53,7 @@ class World(app.LiveWorld):
         self._company = company
         self._mappings = _MAPPINGS  # read only, and the same for every company
         self._clock = company.time
+        self._quota = None  # calls are counted by the virtual clock
 
     def now(self) -> datetime:
         """Return the company's moment."""
