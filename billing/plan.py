@@ -18,7 +18,7 @@ from billing.line import Explanation as Explanation
 from billing.line import Line as Line
 from billing.line import Scope
 from billing.passes import commitments, contract_discounts, holdback, late_fees, termination
-from billing.service import contract_grid
+from billing.service import contract_grid, service_end
 from billing.terms import (
     Charge,
     FixedPrice,
@@ -226,6 +226,24 @@ def usage_from(terms: Terms, through: date, since: date | None) -> date | None:
         if isinstance(charge, Usage | Retainer):
             days.append(_metered_from(terms, charge, since))
     return min(days, default=since)
+
+
+def usage_open_from(terms: Terms, through: date) -> date | None:
+    """Return the first day from which usage concerns only lines issued after ``through``; None: any usage may.
+
+    ``terms`` are those in force. It is the first day of the latest period that is running, of all charges by usage.
+    """
+    if terms.amendments or _has_prepaid(terms):
+        return None
+    found = date.min
+    for charge in terms.charges:
+        if isinstance(charge, Usage | Retainer):
+            if isinstance(charge, Usage) and charge.bill_over is not None:
+                return None
+            end, grid = service_end(terms, charge), contract_grid(terms, charge)
+            running = end is None or end > through
+            found = max(found, grid.boundary(grid.index_of(through)) if running or end is None else end)
+    return found
 
 
 def _metered_from(terms: Terms, charge: Usage | Retainer, since: date) -> date:

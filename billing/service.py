@@ -123,6 +123,10 @@ class Calendar(NamedTuple):
         due = _due(self, through, since)
         return due[0][0].starts if due else date.max
 
+    def running_from(self, day: date) -> date:
+        """Return the first day of the full period that a day of service lies in; after the service the day after it."""
+        return _running_from(self, day)
+
     def boundary_after(self, day: date) -> date:
         """Return the first day after a day on which a period begins or ends, the service's first and last included."""
         return _boundary_after(self, day)
@@ -162,6 +166,13 @@ def _due(when: Calendar, through: date, since: date) -> tuple[tuple[Period, date
         if issue_on > since:
             found.append((period, issue_on))
     return tuple(found)
+
+
+@lru_cache(maxsize=16384)
+def _running_from(when: Calendar, day: date) -> date:
+    if when.end is not None and when.end <= day:
+        return when.end
+    return when.grid.boundary(when.grid.index_of(day))
 
 
 @lru_cache(maxsize=16384)

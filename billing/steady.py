@@ -29,7 +29,7 @@ from billing.line import Line, Scope
 from billing.next_due import next_due
 from billing.passes import commitments, contract_discounts
 from billing.periods import Period
-from billing.plan import longest_wait, owed, usage_from
+from billing.plan import longest_wait, owed, usage_from, usage_open_from
 from billing.service import Calendar, calendar
 from billing.tax import document_taxes
 from billing.terms import Commitment, Terms
@@ -85,6 +85,13 @@ class Steady(msgspec.Struct, frozen=True, array_like=True):
             days.append(usage_from(self.rest, today, since) or date.min)
         return min(days, default=None)
 
+    def open_from(self, today: date) -> date | None:
+        """Return the first day from which usage concerns only what comes after ``today``; None: any usage may."""
+        found = date.min if self.rest is None else usage_open_from(self.rest, today)
+        if found is None:
+            return None
+        return max([found, *(_calendar(bytes(self.packed[one.when])).running_from(today) for one in self.summed)])
+
 
 @lru_cache(maxsize=4096)
 def _calendar(packed: bytes) -> Calendar:
@@ -131,11 +138,15 @@ def _charge(packed: bytes) -> Usage:
 
 
 class Written(NamedTuple):
-    """A draft without its lines, the whole of it in JSON, and the day on which something comes next."""
+    """A draft without its lines, the whole of it in JSON, and the day on which something comes next.
+
+    Usage from the day ``open_from`` on concerns only what comes later; None: any usage may concern it.
+    """
 
     draft: Draft | None
     data: str
     next_on: date | None
+    open_from: date | None
 
 
 # A line to be: the day of its issue, its charge's place, what it bills, its tax class, and its JSON.
@@ -248,12 +259,12 @@ def write_steady(known: Steady, *, since: date, today: date, rules: Rules, facts
         return None
     next_on = _next_on(known, courses, facts, today)
     if not entries:
-        return Written(None, "", next_on)
+        return Written(None, "", next_on, known.open_from(today))
     entries.sort(key=_order)
     draft = _draft(known.head, entries, today, rules)
     if draft.total < 0:
         return None
-    return Written(draft, _with_lines(to_json(draft), [one[4] for one in entries]), next_on)
+    return Written(draft, _with_lines(to_json(draft), [one[4] for one in entries]), next_on, known.open_from(today))
 
 
 def _repeated(known: Steady, courses: Sequence[_Course]) -> list[_Entry]:

@@ -142,3 +142,11 @@ ENDS_PLANNED = """
 CREATE TRIGGER {table}_{name}_ends_planned AFTER {event} ON {table}
 BEGIN UPDATE contracts SET changes=changes+1 WHERE key IN ({contracts}); END;
 """
+
+# Usage of a period that is not billed yet changes nothing that was planned; but who was planning just then must see it.
+USAGE_ARRIVES = """
+CREATE TRIGGER usage_insert_ends_planned AFTER INSERT ON usage
+BEGIN UPDATE contracts SET arrivals=arrivals+1, changes=changes + NOT EXISTS (
+    SELECT 1 FROM planned p WHERE p.contract=contracts.key AND p.version=contracts.version
+    AND p.changes=contracts.changes AND p.open_from<=NEW.day) WHERE key=NEW.contract; END;
+"""

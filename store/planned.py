@@ -24,7 +24,7 @@ NOTHING = "[]"  # how no notes at all are kept
 _HOLDS = "p.version=c.version AND p.changes=c.changes AND p.rules=?2"
 _DUE = (
     "c.key, c.name, c.customer_id, c.version, c.changes, {terms}, c.billed_through,"
-    f" CASE WHEN {_HOLDS} THEN p.settled_through END, CASE WHEN {_HOLDS} THEN p.lint END, {{steady}}"
+    f" CASE WHEN {_HOLDS} THEN p.settled_through END, CASE WHEN {_HOLDS} THEN p.lint END, {{steady}}, c.arrivals"
 )
 _WHOLE = _DUE.format(terms="c.terms", steady="NULL")
 _QUICK = _DUE.format(terms="CASE WHEN s.contract IS NULL THEN c.terms ELSE '' END", steady="s.data")
@@ -44,7 +44,7 @@ class Due(NamedTuple):
 
     ``terms`` is their JSON, ``billed_through`` the last day billed elsewhere; both may be decoded late. ``lint`` is
     what was found contradictory in the terms as they stand (see ``notes_in``); None: they were not looked at.
-    ``steady`` is what its periods have in common, packed; then ``terms`` are not read.
+    ``steady`` is what its periods have in common, packed; then ``terms`` are not read. ``arrivals`` counts usage.
     """
 
     key: str
@@ -57,6 +57,7 @@ class Due(NamedTuple):
     since: str | None
     lint: str | None
     steady: bytes | None
+    arrivals: int
 
 
 class Span(NamedTuple):
@@ -79,7 +80,8 @@ class Planned(NamedTuple):
     """What planning a contract through a day found. ``settled``: nothing of it is left to issue.
 
     ``next_on``: the day something more may be owed, None for never. ``complete``: everything owed is on its draft.
-    ``steady``: what is steady of it; None: nothing; "as before": it was drafted from what is.
+    ``steady``: what is steady of it; None: nothing; "as before": it was drafted from what is. ``open_from``: usage of
+    this day and later concerns nothing of what was found; None: any may.
     """
 
     contract: str
@@ -92,6 +94,8 @@ class Planned(NamedTuple):
     notes: tuple[Note, ...] = ()
     lint: str = NOTHING
     steady: SteadyRow | Literal["as before"] | None = None
+    arrivals: int = 0
+    open_from: date | None = None
 
 
 def to_text(notes: Sequence[Note]) -> str:
@@ -168,9 +172,9 @@ def still(store: Store, entity: str, found: Sequence[Planned]) -> set[str]:
     if not found:
         return set()
     keys = [one.contract for one in found]
-    sql = "SELECT key, version, changes FROM contracts WHERE entity=? AND state='active' AND key BETWEEN ? AND ?"
+    sql = f"SELECT key, version, changes, arrivals FROM contracts c {_WHERE} AND key BETWEEN ?2 AND ?3"
     now = {*store.tuples(sql, entity, min(keys), max(keys))}
-    return {one.contract for one in found if (one.contract, one.version, one.changes) in now}
+    return {one.contract for one in found if (one.contract, one.version, one.changes, one.arrivals) in now}
 
 
 def remember(store: Store, rules: str, found: Sequence[Planned]) -> None:
@@ -180,10 +184,11 @@ def remember(store: Store, rules: str, found: Sequence[Planned]) -> None:
     if not anew:
         return
     store.many(
-        "INSERT INTO planned (contract, version, changes, rules, through, settled_through, next_on, notes, lint)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (contract) DO UPDATE SET version=excluded.version,"
+        "INSERT INTO planned"
+        " (contract, version, changes, rules, through, settled_through, next_on, notes, lint, open_from)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (contract) DO UPDATE SET version=excluded.version,"
         " changes=excluded.changes, rules=excluded.rules, through=excluded.through, next_on=excluded.next_on,"
-        " notes=excluded.notes, lint=excluded.lint,"
+        " notes=excluded.notes, lint=excluded.lint, open_from=excluded.open_from,"
         " settled_through=CASE WHEN excluded.settled_through IS NOT NULL THEN excluded.settled_through"
         " WHEN planned.version=excluded.version AND planned.changes=excluded.changes AND planned.rules=excluded.rules"
         " THEN planned.settled_through END",
@@ -198,6 +203,7 @@ def remember(store: Store, rules: str, found: Sequence[Planned]) -> None:
                 one.next_on and one.next_on.isoformat(),
                 to_text(one.notes),
                 one.lint,
+                one.open_from.isoformat() if one.open_from and one.complete else None,
             )
             for one in anew
         ],
@@ -216,12 +222,19 @@ def remember(store: Store, rules: str, found: Sequence[Planned]) -> None:
 def _go_on(store: Store, found: Sequence[Planned]) -> None:
     """Note how far contracts are planned that are as they were: their rows hold."""
     days: dict[date | None, str | None] = {None: None}
-    for day in {one.through for one in found} | {one.next_on for one in found if one.next_on}:
+    for day in {day for one in found for day in (one.through, one.next_on, one.open_from) if day}:
         days[day] = day.isoformat()
     store.many(
-        "UPDATE planned SET through=?, settled_through=coalesce(?, settled_through), next_on=? WHERE contract=?",
+        "UPDATE planned SET through=?, settled_through=coalesce(?, settled_through), next_on=?, open_from=?"
+        " WHERE contract=?",
         [
-            (days[one.through], days[one.through] if one.settled else None, days[one.next_on], one.contract)
+            (
+                days[one.through],
+                days[one.through] if one.settled else None,
+                days[one.next_on],
+                days[one.open_from],
+                one.contract,
+            )
             for one in found
         ],
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlite_utils import Database, Migrations
 
-from store.dialect import APPEND_ONLY, ENDS_PLANNED, IMMUTABLE_DOCUMENT, transaction
+from store.dialect import APPEND_ONLY, ENDS_PLANNED, IMMUTABLE_DOCUMENT, USAGE_ARRIVES, transaction
 
 migrations = Migrations("netterms")
 
@@ -126,7 +126,7 @@ def _script(db: Any, script: str) -> None:
     for part in script.split(";"):
         statement += part + ";"
         words = statement.upper().split()
-        if "TRIGGER" in words[:2] and words[-1] != "END;":
+        if words[:2] == ["CREATE", "TRIGGER"] and words[-1] != "END;":
             continue
         if statement.strip(" \n;"):
             db.conn.execute(statement)
@@ -497,6 +497,22 @@ BEGIN UPDATE outbox SET unsettled_in=(SELECT max(id) FROM runs) WHERE id=NEW.id;
 def m0120_unsettled(db: Any) -> None:
     """Know since when the outcome of a call is unknown: by the run that made it, whose beginning is kept."""
     _script(db, _UNSETTLED)
+
+
+_ARRIVALS = """
+ALTER TABLE contracts ADD COLUMN arrivals INTEGER NOT NULL DEFAULT 0; -- usage records that were received
+ALTER TABLE planned ADD COLUMN open_from TEXT; -- usage from this day on concerns nothing planned, NULL: any may
+DROP INDEX contracts_planned;
+CREATE INDEX contracts_planned ON contracts (entity, state, key, version, changes, arrivals);
+DROP TRIGGER usage_insert_ends_planned;
+"""
+
+
+@migrations()
+def m0130_arrivals(db: Any) -> None:
+    """Usage of a period that is still running ends nothing that planning found."""
+    _script(db, _ARRIVALS)
+    _script(db, USAGE_ARRIVES)
 
 
 def migrate(connection: Any) -> None:

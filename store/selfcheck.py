@@ -387,7 +387,8 @@ def planned(
     They come as if nothing were known of what is settled, so that they are worked out from their beginning.
     """
     columns = (
-        "c.key, c.name, c.customer_id, c.version, c.changes, c.terms, c.billed_through, NULL, NULL, NULL, p.next_on"
+        "c.key, c.name, c.customer_id, c.version, c.changes, c.terms, c.billed_through, NULL, NULL, NULL, c.arrivals,"
+        " p.next_on"
     )
     sql = f"SELECT {columns} {_PLANNED} AND c.key>?4 ORDER BY c.key LIMIT ?5 OFFSET ?6"
     last = ""

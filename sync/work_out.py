@@ -25,7 +25,7 @@ from billing.facts import Facts, IndexSeries, Unpriceable
 from billing.invoicing import Billing, BrokenInvariant, Note, Rules, Settled, bill
 from billing.lint import lint
 from billing.next_due import next_due
-from billing.plan import ENGINE, usage_from
+from billing.plan import ENGINE, usage_from, usage_open_from
 from billing.steady import Steady, Written, steady, write_steady
 from billing.terms import Terms
 from billing.written import to_json
@@ -228,10 +228,10 @@ def _read_steady(row: Due) -> Steady | None:
 
 def _steadily(row: Due, today: date, found: Written) -> Kept:
     lint = row.lint or planned.NOTHING
-    settled = found.draft is None
     state = Planned(
-        row.key, row.version, row.changes, today, found.next_on, settled, complete=True, lint=lint, steady="as before"
-    )
+        row.key, row.version, row.changes, today, found.next_on, found.draft is None, complete=True, lint=lint,
+        steady="as before", arrivals=row.arrivals, open_from=found.open_from,
+    )  # fmt: skip
     drafts = () if found.draft is None else (drawn(found.draft, found.data),)
     notes = () if lint == planned.NOTHING else tuple(planned.notes_in(lint))
     return Kept(row.key, row.name, row.customer_id, drafts, (), state, notes)
@@ -319,6 +319,8 @@ def _bill(
         notes=billing.notes,
         lint=planned.to_text(lint(terms, known)) if row.lint is None else row.lint,
         steady=_steady_row(terms, setting) if complete and not billing.notes else None,
+        arrivals=row.arrivals,
+        open_from=usage_open_from(terms, today),
     )
     return Billed(row, terms, billing, state)
 

@@ -291,14 +291,60 @@ def test_a_month_like_the_one_before_is_not_worked_out_again(bench: Bench, monke
     agree(bench, "A", FEE, LATER, CALLS)
     bill(bench)
     use(bench, "A", "r-1", date(2026, 9, 10), 200)
-    assert bill(bench, date(2026, 9, 11)) == []  # the usage is known
-    assert steady_days(bench) == [("A", "2026-09-11", "9999-12-31")]
+    assert steady_days(bench) == [("A", "2026-09-01", "9999-12-31")]
     monkeypatch.setattr(work_out, "bill", refuse)
     assert bill(bench, date(2026, 10, 1)) == [("UK-00002", 220_00)]
-    assert steady_days(bench) == [("A", "2026-09-11", "9999-12-31")]
+    assert steady_days(bench) == [("A", "2026-09-01", "9999-12-31")]
     assert bench.rows("SELECT through, settled_through, next_on FROM planned") == [
         ("2026-10-01", "2026-10-01", "2026-11-01")
     ]
+
+
+@pytest.mark.parametrize(
+    ("charge", "day", "due"),
+    [
+        (CALLS, date(2026, 9, 1), False),
+        (CALLS, date(2026, 10, 20), False),
+        (CALLS, date(2026, 8, 31), True),  # before the contract: nothing is owed for it, and nobody looked
+        ({**CALLS, "bill_over": 50}, date(2026, 9, 10), True),
+        ({**CALLS, "minimum": 5}, date(2026, 9, 10), False),
+        (HOURS, date(2026, 9, 10), False),
+        ({**CALLS, "ends_on": date(2026, 8, 31)}, date(2026, 9, 10), False),
+    ],
+)
+def test_usage_of_a_running_period_makes_nothing_due(bench: Bench, charge: Any, day: date, due: bool) -> None:
+    agree(bench, "A", FEE, charge)
+    bill(bench)
+    use(bench, "A", "r-1", day, 700, charge.get("meter", charge["key"]))
+    assert how_many_due(bench) == due
+
+
+def test_late_usage_of_a_billed_period_is_billed_at_once(bench: Bench) -> None:
+    agree(bench, "A", FEE, CALLS)
+    bill(bench)
+    bill(bench, date(2026, 10, 1))
+    use(bench, "A", "r-1", date(2026, 9, 30), 100)
+    assert bill(bench, date(2026, 10, 2)) == [("UK-00003", 10_00)]
+
+
+@pytest.mark.parametrize("charge", [CALLS, {**CALLS, "minimum": 1}], ids=["steady", "the whole way"])
+def test_usage_that_comes_while_its_period_is_drafted_is_not_forgotten(
+    bench: Bench, charge: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agree(bench, "A", FEE, charge)
+    bill(bench)
+    use(bench, "A", "r-1", date(2026, 9, 10), 100)
+    real = facts.facts_by_contract
+
+    def read_meanwhile(*args: Any, **options: Any) -> Any:
+        found = real(*args, **options)
+        use(bench, "A", "r-2", date(2026, 9, 11), 100)  # for planning September is still the running period
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(facts, "facts_by_contract", read_meanwhile)
+        assert bill(bench, date(2026, 10, 1)) == []
+    assert bill(bench, date(2026, 10, 1)) == [("UK-00002", 120_00)]
 
 
 def test_what_is_drafted_and_not_issued_gets_the_next_month_beside_it(bench: Bench) -> None:
