@@ -2,41 +2,49 @@
 
 How our nouns lie at Xero: a customer is a contact, its key the contact's ``ContactNumber``; a document is a sales
 invoice or credit note under our number; a payment is found by its ``Reference`` and invoice; a class is a tracking
-option. Dates of service, the mark and the e-mail of a document have no place at Xero and are not sent.
+option. Money on account is an overpayment, a refund a payment against the credit, an expense money spent out of a bank
+account, a journal entry a manual journal. Dates of service, the mark, the e-mail and the terms of a document have no
+place at Xero and are not sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
-from functools import partial
-from typing import TypeVar
 
 from connectors.base import (
+    AllocationDraft,
     Collection,
     CustomerDraft,
     DocumentDraft,
     DocumentType,
+    ExpenseDraft,
+    JournalDraft,
+    LedgerAllocation,
     LedgerChanges,
     LedgerCustomer,
     LedgerDocument,
+    LedgerEntry,
     LedgerPayment,
     LedgerSetup,
     PaymentDraft,
     Ports,
     Probe,
     Ref,
+    RefundDraft,
     Settings,
+    TransferDraft,
 )
 from connectors.xero import delivery
-from connectors.xero.client import LIMITS, Client, Json
-from connectors.xero.customers import Customers, read_customer
-from connectors.xero.documents import KINDS, Documents, read_document
-from connectors.xero.payments import Payments, read_payment
-from connectors.xero.setup import Classes, organisation, read_setup
-from connectors.xero.wire import moment, updated_at
-
-Found = TypeVar("Found")
+from connectors.xero.bank import Expenses, Transfers
+from connectors.xero.changes import read_changes
+from connectors.xero.client import LIMITS, Client
+from connectors.xero.credits import Allocations, Credits
+from connectors.xero.customers import Customers
+from connectors.xero.documents import KINDS, Documents, void_document
+from connectors.xero.journals import Journals
+from connectors.xero.payments import Payments
+from connectors.xero.refunds import Refunds
+from connectors.xero.setup import Accounts, Classes, Organisation, read_setup
 
 __all__ = ["LIMITS", "Xero", "connect"]
 
@@ -45,36 +53,49 @@ class Xero:
     """One organisation's ledger."""
 
     def __init__(self, settings: Settings, ports: Ports) -> None:
-        self._client = Client(settings, ports)
-        self._classes = Classes(self._client)
-        self.customers: Collection[CustomerDraft, LedgerCustomer] = Customers(self._client)
-        self.documents: Collection[DocumentDraft, LedgerDocument] = Documents(self._client, self._classes)
-        self.payments: Collection[PaymentDraft, LedgerPayment] = Payments(self._client)
+        self._client = client = Client(settings, ports)
+        self._classes = classes = Classes(client)
+        self._accounts = accounts = Accounts(client)
+        self._organisation = organisation = Organisation(client)
+        credits = Credits(client)
+        self._customers = Customers(client)
+        self._payments = Payments(client, accounts, credits)
+        self.customers: Collection[CustomerDraft, LedgerCustomer] = self._customers
+        self.documents: Collection[DocumentDraft, LedgerDocument] = Documents(client, classes, organisation)
+        self.payments: Collection[PaymentDraft, LedgerPayment] = self._payments
+        self.allocations: Collection[AllocationDraft, LedgerAllocation] = Allocations(client, credits)
+        self.refunds: Collection[RefundDraft, LedgerEntry] = Refunds(client, credits)
+        self.transfers: Collection[TransferDraft, LedgerEntry] = Transfers(client, accounts)
+        self.expenses: Collection[ExpenseDraft, LedgerEntry] = Expenses(client, accounts)
+        self.journals: Collection[JournalDraft, LedgerEntry] = Journals(client, accounts, classes, organisation)
 
     def probe(self) -> Probe:
         """Read the organisation's name."""
-        return Probe(account_name=organisation(self._client)["Name"])
+        return Probe(account_name=self._organisation.read()["Name"])
 
     def setup(self) -> LedgerSetup:
-        """Read accounts, items, tax rates and tracking options."""
-        return read_setup(self._client, self._classes)
+        """Read accounts, items, tax rates, tracking options and lock dates."""
+        return read_setup(self._client, self._organisation.read(), self._accounts.read(), self._classes)
+
+    def update_customer(self, ref: Ref, draft: CustomerDraft, key: str) -> LedgerCustomer:
+        """Bring a contact's own fields in step with ours; Xero keeps no versions, the last write wins."""
+        return self._customers.update(ref, draft, key)
+
+    def void_document(self, document: Ref, kind: DocumentType, key: str) -> LedgerDocument:
+        """Void an approved document, delete a draft. Raises ``Refused``: what was paid or used cannot be voided."""
+        return void_document(self._client, document.id, kind, key)
+
+    def void_payment(self, payment: Ref, key: str) -> LedgerPayment:
+        """Delete a payment or money on account, which is Xero's only way. Raises ``Refused``."""
+        return self._payments.void(payment.id, key)
+
+    def attach(self, document: Ref, kind: DocumentType, name: str, content: bytes, key: str) -> None:
+        """Hang a PDF on a document."""
+        delivery.attach(self._client, kind, document.id, name, content, key)
 
     def changes(self, since: datetime | None) -> LedgerChanges:
-        """Return contacts, sales invoices, credit notes and the payments of invoices changed since ``since``.
-
-        Pages are ordered by id, which does not change while they are read, and the cursor never passes the moment of
-        the first answer: what changes during the reading comes again next time instead of being lost.
-        """
-        reading = _Reading(self._client, since)
-        customers = reading.all("Contacts", [("includeArchived", "true")], "ContactID", read_customer)
-        documents: list[LedgerDocument] = []
-        for kind in KINDS:
-            wanted = [("where", f'Type=="{kind.type}"')]
-            documents += reading.all(kind.path, wanted, kind.id, partial(read_document, kind))
-        payments = reading.all("Payments", [("where", 'PaymentType=="ACCRECPAYMENT"')], "PaymentID", read_payment)
-        return LedgerChanges(
-            customers=tuple(customers), documents=tuple(documents), payments=tuple(payments), cursor=reading.cursor()
-        )
+        """Return contacts, sales invoices, credit notes, payments of invoices and money on account, as changed."""
+        return read_changes(self._client, self._payments, since)
 
     def numbers(self, prefix: str) -> list[str]:
         """Return the numbers that begin with ``prefix``, of voided and deleted documents too: Xero keeps them taken."""
@@ -96,32 +117,6 @@ class Xero:
     def send(self, document: Ref, kind: DocumentType, email: str, key: str) -> None:
         """Let Xero mail an invoice to its contact, who must have this address there."""
         delivery.send(self._client, kind, document.id, email, key)
-
-
-class _Reading:
-    """One pass over everything that changed, and how far it got."""
-
-    def __init__(self, client: Client, since: datetime | None) -> None:
-        self._client = client
-        self._since = since
-        self._latest = since
-        self._began: datetime | None = None
-
-    def all(self, path: str, wanted: list[tuple[str, str]], order: str, read: Callable[[Json], Found]) -> list[Found]:
-        """Return what changed at ``path``, over all pages, as ``read`` makes it: a page is many times larger."""
-        found: list[Found] = []
-        for answer in self._client.pages(path, [*wanted, ("order", f"{order} ASC")], self._since):
-            self._began = self._began or moment(answer["DateTimeUTC"])
-            found += [read(element) for element in answer[path]]
-            times = [time for element in answer[path] if (time := updated_at(element)) is not None]
-            self._latest = max([*times, *([self._latest] if self._latest else [])], default=None)
-        return found
-
-    def cursor(self) -> datetime | None:
-        """Return the latest change seen, but nothing later than the beginning of this pass."""
-        if self._latest is None or self._began is None or self._latest == self._since:
-            return self._latest
-        return min(self._latest, self._began)
 
 
 def connect(settings: Settings, ports: Ports) -> Xero:

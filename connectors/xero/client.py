@@ -111,13 +111,31 @@ class Client:
         PUT creates only, where POST would overwrite what has the same number. Without ``summarizeErrors`` the
         elements that Xero refuses come back with their ``ValidationErrors``, the others are saved.
         """
-        query = [("summarizeErrors", "false"), *query]
-        headers = {"Idempotency-Key": key}
-        body = _ENCODER.encode({path: elements})
-        answer = self._caller.write(lambda token: self._send(token, "PUT", path, query, headers, body))
-        saved = answer.get(path)
-        if not isinstance(saved, list) or len(saved) != len(elements):
-            raise OutcomeUnknown(f"Xero did not answer each of the {len(elements)} {path} sent")
+        return self._write(
+            "PUT", path, {path.rpartition("/")[2]: elements}, key, [("summarizeErrors", "false"), *query]
+        )
+
+    def put_one(self, path: str, element: Json, key: str) -> list[Json]:
+        """Create one element; Xero answers it, or all of its kind. Raises ``Refused`` when it is not saved."""
+        return self._write("PUT", path, {path.rpartition("/")[2]: [element]}, key)
+
+    def change(self, path: str, body: Json, key: str) -> Json:
+        """Change the object at ``path``, which ends in its id; raises ``Refused`` when Xero does not."""
+        return self._write("POST", path, body, key)[0]
+
+    def upload(self, path: str, content: bytes, key: str) -> None:
+        """Hang a file on a document. Its kind is told by the name; the specification allows this type only."""
+        headers = {"Idempotency-Key": key, "Content-Type": "application/octet-stream"}
+        self._caller.write(lambda token: self._send(token, "PUT", path, (), headers, content))
+
+    def _write(self, method: str, path: str, body: Json, key: str, query: Query = ()) -> list[Json]:
+        headers, sent = {"Idempotency-Key": key}, encoded(body)
+        answer = self._caller.write(lambda token: self._send(token, method, path, query, headers, sent))
+        parts = path.split("/")  # Invoices, Invoices/<id>, CreditNotes/<id>/Allocations
+        name = parts[-1] if len(parts) % 2 else parts[0]
+        saved = answer.get(name)
+        if not isinstance(saved, list) or not saved:
+            raise OutcomeUnknown(f"Xero's answer to a write has no {name}")
         return saved
 
     def _send(
@@ -153,6 +171,11 @@ class Client:
         except urllib3.exceptions.HTTPError as error:
             raise OutcomeUnknown(f"The connection to Xero broke: {redact(str(error))}") from None
         return bytes(response.data or b"")
+
+
+def encoded(body: Json) -> bytes:
+    """Return JSON with amounts as exact numbers."""
+    return _ENCODER.encode(body)
 
 
 def _decoded(body: bytes) -> Json:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from connectors.base import Adopted, Created, CustomerDraft, LedgerCustomer, Ref, Rejected
+from connectors.errors import Refused
+from connectors.xero import limits
+from connectors.xero.batches import BATCH_SIZE, Place, Sending, put_batch
 from connectors.xero.client import Client, Json
-from connectors.xero.wire import chunks, equals, results
+from connectors.xero.wire import chunks, equals
+
+_CONTACTS = Place("Contacts")
 
 
 class Customers:
     """Contacts by our key. One contact takes documents in every currency."""
 
-    batch_size = 50
+    batch_size = BATCH_SIZE
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -20,13 +27,15 @@ class Customers:
     def find(self, wanted: Sequence[CustomerDraft]) -> list[LedgerCustomer | None]:
         """Look each up by our key, then by its exact name (letters' case aside) among the active contacts.
 
-        A contact found by name alone carries its own key or none: whether it is the same customer, people decide.
+        A contact found by name alone carries its own key or none: whether it is the same customer, people decide. Of
+        one that was merged into another, that other is found, as the bearer of our key.
         """
         found = self._search([condition for draft in wanted for condition in _conditions(draft)])
+        survivors = self._survivors([one for one in found if one.merged_into])
         for draft in wanted:
             if _quoted(draft.customer.name):
                 found += self._named(_name(draft))
-        by_key = {customer.key: customer for customer in found if customer.key}
+        by_key = {customer.key: survivors.get(customer.ref.id, customer) for customer in found if customer.key}
         by_name = {customer.name.casefold(): customer for customer in found if customer.active}
         return [by_key.get(draft.key) or by_name.get(_name(draft).casefold()) for draft in wanted]
 
@@ -34,8 +43,48 @@ class Customers:
         self, batch: Sequence[CustomerDraft], key: str
     ) -> list[Created[LedgerCustomer] | Adopted[LedgerCustomer] | Rejected]:
         """Create contacts; one that has our key is adopted, one that merely has the name is not."""
-        answered = self._client.put("Contacts", [_body(draft) for draft in batch], key)
-        return results(batch, answered, read_customer, self._ours)
+        sendings = [
+            Rejected(problem) if (problem := _problem(draft)) else Sending(_CONTACTS, _body(draft)) for draft in batch
+        ]
+        return put_batch(self._client, batch, sendings, key, lambda _, one: read_customer(one), self._ours)
+
+    def update(self, ref: Ref, draft: CustomerDraft, key: str) -> LedgerCustomer:
+        """Send the contact's fields that we know; of addresses and phones those of other kinds go back as they are.
+
+        The contact that it was merged into is updated in its place, which keeps its own number. Raises ``Refused``.
+        """
+        if problem := _problem(draft):
+            raise Refused(problem)
+        there = self._survivor(ref.id)
+        if there.get("ContactStatus") == "ARCHIVED":
+            raise Refused(f"The contact {there.get('Name')!r} is archived at Xero: restore it there first")
+        body = _body(draft)
+        body.pop("DefaultCurrency", None)  # one contact takes documents in every currency
+        if there["ContactID"] != ref.id:
+            body.pop("ContactNumber")
+        for name, kind in (("Addresses", "AddressType"), ("Phones", "PhoneType")):
+            if name in body:
+                ours = {one[kind] for one in body[name]}
+                body[name] += [_plain(one) for one in there.get(name, ()) if one.get(kind) not in ours]
+        id = there["ContactID"]
+        return read_customer(self._client.change(f"Contacts/{id}", {"Contacts": [{"ContactID": id, **body}]}, key))
+
+    def _survivor(self, id: str) -> Json:
+        """Return the contact of that id, or the one that it became a part of in the end."""
+        contact: Json = self._client.get(f"Contacts/{id}")["Contacts"][0]
+        seen = {id}
+        while (into := contact.get("MergedToContactID")) and into not in seen:
+            seen.add(into)
+            contact = self._client.get(f"Contacts/{into}")["Contacts"][0]
+        return contact
+
+    def _survivors(self, merged: Sequence[LedgerCustomer]) -> dict[str, LedgerCustomer]:
+        """Return by the id of each merged contact the one that it became, which bears the key of the first."""
+        found = {}
+        for one in merged:
+            survivor = read_customer(self._survivor(one.ref.id))
+            found[one.ref.id] = msgspec.structs.replace(survivor, key=one.key)
+        return found
 
     def _ours(self, wanted: Sequence[CustomerDraft]) -> list[LedgerCustomer | None]:
         by_key = {
@@ -68,6 +117,34 @@ def _name(draft: CustomerDraft) -> str:
     return " ".join(draft.customer.name.split())
 
 
+def _problem(draft: CustomerDraft) -> str:
+    """Say why Xero cannot hold the customer as it is; nothing when it can."""
+    customer, address = draft.customer, draft.customer.address
+    if not _name(draft):
+        return "The customer has no name"
+    return limits.forbidden("The customer's name", customer.name, limits.NOT_IN_NAMES) or limits.overlong(
+        [
+            ("The customer's name", _name(draft), limits.NAME),
+            ("The customer's key", draft.key, limits.CONTACT_NUMBER),
+            ("The e-mail address", customer.email, limits.EMAIL),
+            ("The tax id", customer.tax_id, limits.TAX_NUMBER),
+            ("The phone number", customer.phone, limits.PHONE),
+            ("The contact's name", customer.contact_name, limits.ATTENTION),
+            ("The first address line", address.line1, limits.ADDRESS_LINE),
+            ("The second address line", address.line2, limits.ADDRESS_LINE),
+            ("The city", address.city, limits.CITY),
+            ("The region", address.region, limits.REGION),
+            ("The postal code", address.postal_code, limits.POSTAL_CODE),
+            ("The country", address.country, limits.COUNTRY),
+        ]
+    )
+
+
+def _plain(part: Json) -> Json:
+    """Return what is filled of an address or a phone."""
+    return {name: value for name, value in part.items() if value}
+
+
 def _body(draft: CustomerDraft) -> Json:
     customer, address = draft.customer, draft.customer.address
     postal = {
@@ -88,7 +165,8 @@ def _body(draft: CustomerDraft) -> Json:
         "DefaultCurrency": draft.currency,
     }
     body: Json = {name: value for name, value in fields.items() if value}
-    body["Addresses"] = [{name: value for name, value in postal.items() if value}]
+    if any(value for name, value in postal.items() if name != "AddressType"):
+        body["Addresses"] = [{name: value for name, value in postal.items() if value}]
     if customer.phone:
         body["Phones"] = [{"PhoneType": "DEFAULT", "PhoneNumber": customer.phone}]
     return body

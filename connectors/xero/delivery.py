@@ -1,11 +1,14 @@
-"""Xero's own paper and mail: a document as PDF, the page where it is paid, and the mail that Xero sends."""
+"""Xero's own paper and mail: a document as PDF, the page where it is paid, mail that Xero sends, files hung on it."""
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from connectors.base import DocumentType
 from connectors.errors import Refused
+from connectors.xero import limits
 from connectors.xero.client import Client, Json
-from connectors.xero.documents import KINDS
+from connectors.xero.document_body import KINDS
 
 _PATHS = {kind.ours: kind.path for kind in KINDS}
 
@@ -30,6 +33,24 @@ def send(client: Client, kind: DocumentType, id: str, email: str, key: str) -> N
     if address.casefold() != email.casefold():
         raise Refused(f"Xero would mail {address or 'nobody'} instead of {email}: correct the contact's address there")
     client.post(f"Invoices/{id}/Email", key)
+
+
+def attach(client: Client, kind: DocumentType, id: str, name: str, content: bytes, key: str) -> None:
+    """Hang a file on a document unless one of that name hangs there. Raises ``Refused`` for what Xero does not take."""
+    problem = limits.forbidden("The file's name", name, limits.NOT_IN_FILE_NAMES)
+    if not problem and not content:
+        problem = f"The file {name} is empty"
+    if not problem and len(content) > limits.LARGEST_FILE:
+        problem = f"The file {name} has {len(content)} bytes; Xero takes {limits.LARGEST_FILE} in a call"
+    if problem:
+        raise Refused(problem)
+    path = f"{_PATHS[kind]}/{id}/Attachments"
+    hung = [str(one.get("FileName")) for one in client.get(path).get("Attachments") or ()]
+    if name in hung:
+        return
+    if len(hung) >= limits.MOST_FILES:
+        raise Refused(f"{len(hung)} files hang on the document already; Xero takes {limits.MOST_FILES}")
+    client.upload(f"{path}/{quote(name, safe='')}", content, key)
 
 
 def _only(elements: list[Json]) -> Json:

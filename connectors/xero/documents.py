@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 
-import msgspec
-
-from billing import money
-from connectors.base import Adopted, Created, DocumentDraft, LedgerDocument, LedgerLine, Ref, Rejected
-from connectors.errors import ConnectorError, OutcomeUnknown
+from connectors.base import Adopted, Created, DocumentDraft, DocumentType, LedgerDocument, Ref, Rejected
+from connectors.xero.batches import BATCH_SIZE, Place, Sending, put_batch
 from connectors.xero.client import Client, Json
-from connectors.xero.setup import Classes, Options
-from connectors.xero.wire import chunks, day, equals, inexact, minor, results, too_fine, updated_at
+from connectors.xero.document_body import INVOICES, KIND_OF, KINDS, Kind, document_body
+from connectors.xero.setup import Classes, Organisation
+from connectors.xero.totals import DECIMALS
+from connectors.xero.wire import chunks, day, equals, minor, updated_at
+
+__all__ = ["KINDS", "Documents", "read_document", "void_document"]
 
 _STATUSES: dict[str, Literal["draft", "open", "paid", "voided", "deleted"]] = {
     "DRAFT": "draft",
@@ -23,36 +23,18 @@ _STATUSES: dict[str, Literal["draft", "open", "paid", "voided", "deleted"]] = {
     "VOIDED": "voided",
     "DELETED": "deleted",
 }
-_CENT = Decimal("0.01")
-_DECIMALS = 4  # of a quantity and, with unitdp=4, of a unit price
-
-Result = Created[LedgerDocument] | Adopted[LedgerDocument] | Rejected
-
-
-class Kind(msgspec.Struct, frozen=True):
-    """What Xero calls a kind of document."""
-
-    ours: Literal["invoice", "credit_note"]
-    type: str
-    path: str
-    id: str
-    number: str
-    balance: str
-
-
-INVOICES = Kind("invoice", "ACCREC", "Invoices", "InvoiceID", "InvoiceNumber", "AmountDue")
-CREDIT_NOTES = Kind("credit_note", "ACCRECCREDIT", "CreditNotes", "CreditNoteID", "CreditNoteNumber", "RemainingCredit")
-KINDS = (INVOICES, CREDIT_NOTES)
+_PLACES = {kind.ours: Place(kind.path, f"-{kind.ours}", (("unitdp", str(DECIMALS)),)) for kind in KINDS}
 
 
 class Documents:
     """Invoices and credit notes by our number."""
 
-    batch_size = 50  # what Xero recommends per call
+    batch_size = BATCH_SIZE
 
-    def __init__(self, client: Client, classes: Classes) -> None:
+    def __init__(self, client: Client, classes: Classes, organisation: Organisation) -> None:
         self._client = client
         self._classes = classes
+        self._organisation = organisation
 
     def find(self, wanted: Sequence[DocumentDraft]) -> list[LedgerDocument | None]:
         """Look each up by its number among the documents of its kind, in as few calls as URLs allow."""
@@ -76,94 +58,33 @@ class Documents:
             read_document(kind, one) for answer in answers for one in answer[kind.path] if one.get("Type") == kind.type
         ]
 
-    def create(self, batch: Sequence[DocumentDraft], key: str) -> list[Result]:
-        """Create and approve documents: one call for the invoices and one for the credit notes, if there are both."""
+    def create(
+        self, batch: Sequence[DocumentDraft], key: str
+    ) -> list[Created[LedgerDocument] | Adopted[LedgerDocument] | Rejected]:
+        """Create and approve documents: one call for the invoices and one for the credit notes, if there are both.
+
+        The totals found are Xero's own, read from its answer, also where they are not what was predicted.
+        """
         options = self._classes.named({line.class_ for draft in batch for line in draft.lines if line.class_})
-        refused = {index: reason for index, draft in enumerate(batch) if (reason := _refusal(draft, options))}
-        answered: dict[int, Result] = dict(refused)
-        for kind in KINDS:
-            chosen = [index for index, one in enumerate(batch) if one.type == kind.ours and index not in refused]
-            if not chosen:
-                continue
-            try:
-                got = self._put(kind, [batch[index] for index in chosen], options, f"{key}-{kind.ours}")
-            except ConnectorError as error:
-                if len(answered) == len(refused):
-                    raise
-                raise OutcomeUnknown(f"The batch's invoices were sent, its credit notes failed: {error}") from error
-            answered.update(zip(chosen, got, strict=True))
-        return [answered[index] for index in range(len(batch))]
-
-    def _put(self, kind: Kind, drafts: Sequence[DocumentDraft], options: Options, key: str) -> list[Result]:
-        bodies = [_body(kind, draft, options) for draft in drafts]
-        elements = self._client.put(kind.path, bodies, key, [("unitdp", str(_DECIMALS))])
-        return results(drafts, elements, lambda element: read_document(kind, element), self.find)
+        bodies = [document_body(draft, options, self._organisation.currency) for draft in batch]
+        sendings = [
+            body if isinstance(body, Rejected) else Sending(_PLACES[draft.type], body)
+            for draft, body in zip(batch, bodies, strict=True)
+        ]
+        return put_batch(
+            self._client, batch, sendings, key, lambda draft, one: read_document(KIND_OF[draft.type], one), self.find
+        )
 
 
-def _refusal(draft: DocumentDraft, options: Options) -> Rejected | None:
-    """Return why a document is not even sent, None when it may be."""
-    if any(inexact(amount, draft.currency) for line in draft.lines for amount in (line.amount, line.tax)):
-        return too_fine(draft.currency)
-    unknown = sorted({line.class_ for line in draft.lines if line.class_} - options.keys())
-    return Rejected(reason=f"Xero has no active tracking option named {', '.join(unknown)}") if unknown else None
-
-
-def _body(kind: Kind, draft: DocumentDraft, options: Options) -> Json:
-    """Return the document as Xero wants it.
-
-    Only the contact's id is sent: any other field would overwrite the contact. No rate is sent: Xero takes the day's.
-    ``mark`` is not sent, as Xero has no place for it that the customer never sees; the number is enough.
-    """
-    lines = [_line(line, draft.currency, options) for line in draft.lines]
-    if draft.memo:
-        lines.append({"Description": draft.memo})  # a line of text, without an amount
-    body: Json = {
-        "Type": kind.type,
-        kind.number: draft.number,
-        "Contact": {"ContactID": draft.customer.id},
-        "Date": draft.issue_on.isoformat(),
-        "LineAmountTypes": "Exclusive",
-        "CurrencyCode": draft.currency,
-        "Status": "AUTHORISED",
-        "LineItems": lines,
-    }
-    if kind is INVOICES:
-        body["DueDate"] = draft.due_on.isoformat()
-    if draft.po_number:
-        body["Reference"] = draft.po_number
-    return body
-
-
-def _line(line: LedgerLine, currency: str, options: Options) -> Json:
-    amount = money.to_decimal(line.amount, currency)
-    description, quantity, price = line.description, line.quantity, line.unit_price
-    if not _says(quantity, price, amount):
-        description = f"{description} ({_plain(quantity)} × {_plain(price)} {currency})"
-        quantity, price = Decimal(1), amount
-    body: Json = {
-        "Description": description,
-        "Quantity": quantity,
-        "UnitAmount": price,
-        "LineAmount": amount,
-        "TaxAmount": money.to_decimal(line.tax, currency),
-    }
-    names = {"ItemCode": line.item, "AccountCode": line.account, "TaxType": line.tax_code}
-    body.update({name: value for name, value in names.items() if value})
-    if line.class_:
-        category, option = options[line.class_]
-        body["Tracking"] = [{"Name": category, "Option": option}]
-    return body
-
-
-def _says(quantity: Decimal, price: Decimal, amount: Decimal) -> bool:
-    """Say whether Xero can hold both numbers and would compute ``amount`` from them."""
-    if any(number != number.quantize(Decimal(1).scaleb(-_DECIMALS)) for number in (quantity, price)):
-        return False
-    return (quantity * price).quantize(_CENT, ROUND_HALF_UP) == amount
-
-
-def _plain(number: Decimal) -> str:
-    return f"{number.normalize():f}"
+def void_document(client: Client, id: str, type: DocumentType, key: str) -> LedgerDocument:
+    """Void what is approved and delete what is a draft; raises ``Refused`` where Xero does not (paid, locked)."""
+    kind = KIND_OF[type]
+    found: Json = client.get(f"{kind.path}/{id}")[kind.path][0]
+    status = found["Status"]
+    if status in ("VOIDED", "DELETED"):
+        return read_document(kind, found)
+    wanted = "DELETED" if _STATUSES[status] == "draft" else "VOIDED"
+    return read_document(kind, client.change(f"{kind.path}/{id}", {kind.path: [{kind.id: id, "Status": wanted}]}, key))
 
 
 def read_document(kind: Kind, element: Json) -> LedgerDocument:

@@ -1,63 +1,167 @@
-"""Payments on invoices. Our key is the payment's ``Reference``; with the invoice it says which payment it is."""
+"""Payments of invoices, and money on account.
+
+Our key is the payment's ``Reference``; with the invoice it says which payment it is. Money on account is an
+overpayment, which Xero makes of a bank transaction; that keeps no reference, so the key ends the text of its line.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import Literal
 
 from billing import money
 from connectors.base import Adopted, Created, LedgerPayment, PaymentDraft, Ref, Rejected
+from connectors.errors import Refused
+from connectors.xero import limits
+from connectors.xero.batches import BATCH_SIZE, Place, Sending, put_batch
 from connectors.xero.client import Client, Json
-from connectors.xero.wire import chunks, day, equals, inexact, minor, results, too_fine, updated_at
+from connectors.xero.credits import OVERPAYMENT, PREPAYMENT, Credits, Source
+from connectors.xero.setup import Accounts
+from connectors.xero.wire import chunks, day, equals, minor, same_id, unbookable, updated_at
 
-Result = Created[LedgerPayment] | Adopted[LedgerPayment] | Rejected
+_PAYMENTS = Place("Payments")
+_ON_ACCOUNT = Place("BankTransactions", "-on-account")
+_KEY = re.compile(r"\[([^\[\]]+)\]$")
+_STATUSES: dict[str, Literal["active", "voided", "deleted"]] = {
+    "AUTHORISED": "active",
+    "PAID": "active",
+    "VOIDED": "voided",
+    "DELETED": "deleted",
+}
 
 
 class Payments:
-    """Payments by our key and invoice. ``memo`` is not sent: a sales payment has no field for it at Xero."""
+    """Payments by our key and invoice. ``memo`` is sent with money on account only: a payment has no field for it."""
 
-    batch_size = 50
+    batch_size = BATCH_SIZE
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, accounts: Accounts, credits: Credits) -> None:
         self._client = client
+        self._accounts = accounts
+        self._credits = credits
 
     def find(self, wanted: Sequence[PaymentDraft]) -> list[LedgerPayment | None]:
-        """Look each up by key and invoice; a payment that stands comes before a deleted one."""
+        """Look each up by key and invoice, on account by key and customer; one that stands comes first."""
         found: dict[tuple[str, str], LedgerPayment] = {}
-        references = list(dict.fromkeys(equals("Reference", draft.key) for draft in wanted))
-        for where in chunks(references, " OR "):
-            for element in self._client.get("Payments", [("where", where)])["Payments"]:
-                payment = read_payment(element)
-                for document in payment.applied:
-                    if payment.status == "active" or (payment.key, document) not in found:
-                        found[payment.key, document] = payment
-        return [found.get((draft.key, draft.document.id)) for draft in wanted]
+        for payment in self._paying(wanted):
+            for document in payment.applied:
+                if payment.status == "active" or (payment.key, document) not in found:
+                    found[payment.key, document] = payment
+        for payment in self._on_account(wanted):
+            if payment.status == "active" or (payment.key, "") not in found:
+                found[payment.key, ""] = payment
+        return [found.get((draft.key, draft.document.id if draft.document else "")) for draft in wanted]
 
-    def create(self, batch: Sequence[PaymentDraft], key: str) -> list[Result]:
+    def _paying(self, wanted: Sequence[PaymentDraft]) -> list[LedgerPayment]:
+        references = list(dict.fromkeys(equals("Reference", draft.key) for draft in wanted if draft.document))
+        answers = [self._client.get("Payments", [("where", where)]) for where in chunks(references, " OR ")]
+        return [read_payment(element) for answer in answers for element in answer["Payments"]]
+
+    def _on_account(self, wanted: Sequence[PaymentDraft]) -> list[LedgerPayment]:
+        """Read what lies on account of the customers: no filter reaches the text in which the key stands."""
+        owners = list(dict.fromkeys(draft.customer.id for draft in wanted if draft.document is None))
+        found = []
+        for where in chunks([same_id("Contact.ContactID", owner) for owner in owners], " OR "):
+            for answer in self._client.pages("Overpayments", [("where", where)]):
+                found += [self.read_credit(OVERPAYMENT, element) for element in answer["Overpayments"]]
+        return found
+
+    def create(
+        self, batch: Sequence[PaymentDraft], key: str
+    ) -> list[Created[LedgerPayment] | Adopted[LedgerPayment] | Rejected]:
         """Book payments; more than is due on an invoice is refused by Xero and so ``Rejected``."""
-        answered: dict[int, Result] = {
-            index: too_fine(draft.currency)
-            for index, draft in enumerate(batch)
-            if inexact(draft.amount, draft.currency)
-        }
-        chosen = [index for index in range(len(batch)) if index not in answered]
-        if chosen:
-            drafts = [batch[index] for index in chosen]
-            elements = self._client.put("Payments", [_body(draft) for draft in drafts], key)
-            answered.update(zip(chosen, results(drafts, elements, read_payment, self._standing), strict=True))
-        return [answered[index] for index in range(len(batch))]
+        on_account = [draft for draft in batch if draft.document is None]
+        receivable = self._accounts.receivable() if on_account else None
+        sendings = [_sending(draft, receivable) for draft in batch]
+        return put_batch(self._client, batch, sendings, key, self._read, self._standing)
+
+    def void(self, id: str, key: str) -> LedgerPayment:
+        """Delete a payment, or the bank transaction that money on account came from. Raises ``Refused``."""
+        payments = self._client.get("Payments", [("where", same_id("PaymentID", id))])["Payments"]
+        if payments:
+            if payments[0].get("Status") == "DELETED":
+                return read_payment(payments[0])
+            return read_payment(self._client.change(f"Payments/{id}", {"Status": "DELETED"}, key))
+        where = f"{same_id(OVERPAYMENT.id, id)} OR {same_id(PREPAYMENT.id, id)}"
+        query = [("where", where), ("page", "1")]  # lines come only with pages
+        transactions = self._client.get("BankTransactions", query)["BankTransactions"]
+        if not transactions:
+            raise Refused(f"Xero holds no payment with the id {id}")
+        there = transactions[0]
+        if there["Status"] == "AUTHORISED":
+            bank_id = there["BankTransactionID"]
+            account = {"AccountID": there["BankAccount"]["AccountID"]}
+            fields = {"Type": there["Type"], "BankAccount": account, "LineItems": [_line_again(there["LineItems"][0])]}
+            body = {"BankTransactionID": bank_id, "Status": "DELETED", **fields}
+            self._client.change(f"BankTransactions/{bank_id}", {"BankTransactions": [body]}, key)
+        source = OVERPAYMENT if there.get(OVERPAYMENT.id) else PREPAYMENT
+        return _read_received(source, {**there, "Status": "VOIDED"}, left=0)
+
+    def read_credit(self, source: Source, element: Json) -> LedgerPayment:
+        """Return an overpayment or prepayment of Xero's, as money with what is used of it."""
+        self._credits.note(element[source.id], source)
+        currency = element.get("CurrencyCode", "")
+        applied: dict[str, int] = {}
+        for one in element.get("Allocations", ()):
+            if not one.get("IsDeleted"):
+                document = one["Invoice"]["InvoiceID"]
+                applied[document] = applied.get(document, 0) + minor(one.get("Amount"), currency)
+        return _read_received(source, element, minor(element.get("RemainingCredit"), currency), applied)
+
+    def _read(self, draft: PaymentDraft, element: Json) -> LedgerPayment:
+        if draft.document is not None:
+            return read_payment(element)
+        self._credits.note(element[OVERPAYMENT.id], OVERPAYMENT)
+        return _read_received(OVERPAYMENT, element, minor(element["Total"], draft.currency))
 
     def _standing(self, wanted: Sequence[PaymentDraft]) -> list[LedgerPayment | None]:
         return [found if found is not None and found.status == "active" else None for found in self.find(wanted)]
 
 
-def _body(draft: PaymentDraft) -> Json:
-    return {
-        "Invoice": {"InvoiceID": draft.document.id},
-        "Account": {"Code": draft.account},
-        "Date": draft.received_on.isoformat(),
-        "Amount": money.to_decimal(draft.amount, draft.currency),
-        "Reference": draft.key,
+def _sending(draft: PaymentDraft, receivable: Json | None) -> Sending | Rejected:
+    problem = unbookable(draft.key, draft.amount, draft.currency)
+    if problem is not None:
+        return problem
+    amount = money.to_decimal(draft.amount, draft.currency)
+    if draft.document is not None:
+        body: Json = {
+            "Invoice": {"InvoiceID": draft.document.id},
+            "Account": {"Code": draft.account},
+            "Date": draft.received_on.isoformat(),
+            "Amount": amount,
+            "Reference": draft.key,
+        }
+        return Sending(_PAYMENTS, body)
+    if receivable is None:
+        return Rejected("Xero shows no accounts receivable, on which money on account is booked")
+    text = f"{draft.memo or 'Payment on account'} [{draft.key}]"
+    long = limits.overlong([("The payment's memo", text, limits.DESCRIPTION)]) or limits.forbidden(
+        "The key", draft.key, "[]"
+    )
+    line = {
+        "Description": text,
+        "Quantity": 1,
+        "UnitAmount": amount,
+        "AccountID": receivable["AccountID"],
+        "LineAmount": amount,
     }
+    body = {
+        "Type": "RECEIVE-OVERPAYMENT",
+        "Contact": {"ContactID": draft.customer.id},
+        "BankAccount": {"Code": draft.account},
+        "Date": draft.received_on.isoformat(),
+        "LineAmountTypes": "NoTax",
+        "CurrencyCode": draft.currency,
+        "LineItems": [line],
+    }
+    return Rejected(long) if long else Sending(_ON_ACCOUNT, body)
+
+
+def _line_again(line: Json) -> Json:
+    """Return a line as it goes back: Xero wants the lines of a bank transaction whatever is changed of it."""
+    names = ("LineItemID", "Description", "Quantity", "UnitAmount", "LineAmount", "AccountCode", "AccountID", "TaxType")
+    return {name: line[name] for name in names if name in line}
 
 
 def read_payment(element: Json) -> LedgerPayment:
@@ -74,6 +178,25 @@ def read_payment(element: Json) -> LedgerPayment:
         currency=currency,
         amount=amount,
         applied={document_id: amount} if document_id else {},
+        received_on=day(element, "Date"),
+        updated_at=updated_at(element),
+    )
+
+
+def _read_received(source: Source, element: Json, left: int, applied: dict[str, int] | None = None) -> LedgerPayment:
+    """Return money on account out of an overpayment, a prepayment or the bank transaction of either."""
+    text = " ".join(str(line.get("Description") or "") for line in element.get("LineItems", ()))
+    match = _KEY.search(text)
+    return LedgerPayment(
+        ref=Ref(id=element[source.id]),
+        key=match[1] if match else element.get("Reference") or "",
+        status=_STATUSES.get(element.get("Status", ""), "active"),
+        customer_id=element.get("Contact", {}).get("ContactID", ""),
+        currency=element.get("CurrencyCode", ""),
+        amount=minor(element.get("Total"), element.get("CurrencyCode", "")),
+        applied=applied or {},
+        unapplied=left,
+        memo=text,
         received_on=day(element, "Date"),
         updated_at=updated_at(element),
     )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from connectors.base import LedgerSetup
 from connectors.xero.client import Client, Json
+from connectors.xero.wire import day
 
+_LOCKS = ("PeriodLockDate", "EndOfYearLockDate")
 Options = dict[str, tuple[str, str]]  # what a mapping writes as class -> tracking category and option
 
 
@@ -32,16 +35,59 @@ class Classes:
         return self._known
 
 
-def organisation(client: Client) -> Json:
-    """Return the organisation behind the tenant."""
-    found: Json = client.get("Organisation")["Organisations"][0]
-    return found
+class Organisation:
+    """The organisation behind the tenant; its currency never changes."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._currency = ""
+
+    def read(self) -> Json:
+        """Read it."""
+        found: Json = self._client.get("Organisation")["Organisations"][0]
+        self._currency = found["BaseCurrency"]
+        return found
+
+    def currency(self) -> str:
+        """Return its own currency, read when it is asked for first."""
+        return self._currency or str(self.read()["BaseCurrency"])
 
 
-def read_setup(client: Client, classes: Classes) -> LedgerSetup:
-    """Read everything that a mapping may name."""
-    company = organisation(client)
-    accounts = [one for one in client.get("Accounts")["Accounts"] if _active(one)]
+class Accounts:
+    """The chart of accounts by code, kept from one batch to the next."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._known: list[Json] = []
+
+    def read(self) -> list[Json]:
+        """Read all active accounts."""
+        self._known = [one for one in self._client.get("Accounts")["Accounts"] if _active(one)]
+        return self._known
+
+    def coded(self, codes: Iterable[str]) -> dict[str, Json]:
+        """Return the accounts known by code, read anew when one of ``codes`` is not among them."""
+        by_code = {one["Code"]: one for one in self._known if one.get("Code")}
+        if set(codes) <= by_code.keys():
+            return by_code
+        return {one["Code"]: one for one in self.read() if one.get("Code")}
+
+    def receivable(self) -> Json | None:
+        """Return the account that sales invoices are owed on."""
+        return next((one for one in self._known or self.read() if one.get("SystemAccount") == "DEBTORS"), None)
+
+
+def not_a_bank(accounts: dict[str, Json], code: str, currency: str) -> str:
+    """Say why no money in ``currency`` can lie in the account of that code; nothing when it can."""
+    account = accounts.get(code)
+    if account is None or account.get("Type") != "BANK":
+        return f"Xero has no active bank account with the code {code!r}"
+    held = account.get("CurrencyCode") or currency
+    return "" if held == currency else f"Account {code} is in {held}, not in {currency}"
+
+
+def read_setup(client: Client, company: Json, accounts: list[Json], classes: Classes) -> LedgerSetup:
+    """Read everything else that a mapping may name beside the ``accounts`` of the organisation ``company``."""
     items = client.get("Items")["Items"]
     tax_rates = client.get("TaxRates")["TaxRates"]
     return LedgerSetup(
@@ -51,6 +97,7 @@ def read_setup(client: Client, classes: Classes) -> LedgerSetup:
         items={one["Code"]: one.get("Name") or one["Code"] for one in items if one.get("IsSold", True)},
         tax_codes={one["TaxType"]: one["Name"] for one in tax_rates if _active(one) and one.get("CanApplyToRevenue")},
         classes={name: f"{category}: {option}" for name, (category, option) in classes.read().items()},
+        closed_through=max((on for lock in _LOCKS if (on := day(company, lock)) is not None), default=None),
         problems=tuple(_problems(company, accounts)),
     )
 

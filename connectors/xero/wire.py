@@ -1,27 +1,24 @@
-"""Xero's spellings: dates, amounts, look-ups by many values, and one result per element of a batch."""
+"""Xero's spellings: dates, amounts, and look-ups by many values."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
-from typing import TypeVar
+from decimal import ROUND_HALF_UP, ROUND_UP, Decimal
 from urllib.parse import quote_plus
 
 from billing import money
-from connectors.base import Adopted, Created, Rejected
-from connectors.errors import ConnectorError, OutcomeUnknown
-from connectors.xero.client import Json, messages
+from connectors.base import Rejected
+from connectors.xero.client import Json
+from connectors.xero.limits import KEY, overlong
 
 LONGEST_QUERY = 1500  # characters of one encoded query: servers on the way refuse URLs beyond about 2,000
 
 _MS_DATE = re.compile(r"/Date\((-?\d+)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CENT = Decimal("0.01")
 _HELD_DECIMALS = 2  # Xero keeps every total with two decimals, whatever the currency
-
-Wanted = TypeVar("Wanted")
-Found = TypeVar("Found")
 
 
 def moment(text: str) -> datetime:
@@ -46,8 +43,18 @@ def updated_at(element: Json) -> datetime | None:
 
 
 def minor(value: Decimal | int | None, currency: str) -> int:
-    """Return an amount of Xero's as minor units."""
-    return money.to_minor(value or 0, currency)
+    """Return an amount of Xero's as minor units.
+
+    Xero lets people enter half a yen. Such an amount is rounded away from zero, so that it never passes for the whole
+    one that we expected.
+    """
+    scaled = Decimal(value or 0).scaleb(money.exponent(currency))
+    return int(scaled.to_integral_value(ROUND_UP))
+
+
+def cents(value: Decimal) -> Decimal:
+    """Round as Xero does: every amount has two decimals, halves go away from zero."""
+    return value.quantize(_CENT, ROUND_HALF_UP)
 
 
 def inexact(amount: int, currency: str) -> bool:
@@ -60,10 +67,33 @@ def too_fine(currency: str) -> Rejected:
     return Rejected(reason=f"Xero keeps two decimals; this {currency} amount has {money.exponent(currency)}")
 
 
+def unbookable(key: str, amount: int, currency: str) -> Rejected | None:
+    """Return why no money of ``amount`` can be booked under ``key``, None when it can."""
+    if problem := overlong([("The key", key, KEY)]):
+        return Rejected(reason=problem)
+    if amount <= 0:
+        return Rejected(reason=f"Xero books amounts above zero only, not {money.display(amount, currency)}")
+    return too_fine(currency) if inexact(amount, currency) else None
+
+
+def same_id(field: str, id: str) -> str:
+    """Return a ``where`` condition: ``field`` is exactly this id."""
+    return f'{field}==guid("{id}")'
+
+
 def equals(field: str, value: str) -> str:
     """Return a ``where`` condition: ``field`` is exactly ``value``."""
+    return f"{field}=={_quoted(value)}"
+
+
+def begins(field: str, value: str) -> str:
+    """Return a ``where`` condition: ``field`` begins with ``value``."""
+    return f"{field}.StartsWith({_quoted(value)})"
+
+
+def _quoted(value: str) -> str:
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'{field}=="{escaped}"'
+    return f'"{escaped}"'
 
 
 def chunks(parts: Sequence[str], separator: str) -> Iterator[str]:
@@ -79,38 +109,3 @@ def chunks(parts: Sequence[str], separator: str) -> Iterator[str]:
         length += more
     if chunk:
         yield separator.join(chunk)
-
-
-def results(
-    batch: Sequence[Wanted],
-    elements: Sequence[Json],
-    read: Callable[[Json], Found],
-    held: Callable[[Sequence[Wanted]], list[Found | None]],
-) -> list[Created[Found] | Adopted[Found] | Rejected]:
-    """Return one result per item of a batch that was sent.
-
-    What Xero refused is looked up by ``held``: Xero's sentence for a number that exists already may change, and what
-    it holds under our number is ours. A look-up that fails leaves the whole batch unknown, since parts were saved.
-    """
-    answered: list[Created[Found] | Adopted[Found] | Rejected] = [
-        Rejected(reason="; ".join(reasons)) if (reasons := messages(element)) else Created(_saved(element, read))
-        for element in elements
-    ]
-    refused = [index for index, result in enumerate(answered) if isinstance(result, Rejected)]
-    if not refused:
-        return answered
-    try:
-        existing = held([batch[index] for index in refused])
-    except ConnectorError as error:
-        raise OutcomeUnknown(f"Parts of a batch were saved and the rest could not be looked up: {error}") from error
-    for index, found in zip(refused, existing, strict=True):
-        if found is not None:
-            answered[index] = Adopted(found)
-    return answered
-
-
-def _saved(element: Json, read: Callable[[Json], Found]) -> Found:
-    try:
-        return read(element)
-    except (KeyError, TypeError, ValueError) as error:
-        raise OutcomeUnknown(f"Xero's answer to a create cannot be read: {error!r}") from error

@@ -37,6 +37,12 @@ class Books:
         self.invoices: dict[str, Wire] = {}
         self.credit_notes: dict[str, Wire] = {}
         self.payments: dict[str, Wire] = {}
+        self.bank_transactions: dict[str, Wire] = {}
+        self.overpayments: dict[str, Wire] = {}
+        self.prepayments: dict[str, Wire] = {}
+        self.transfers: dict[str, Wire] = {}
+        self.journals: dict[str, Wire] = {}
+        self.attachments: dict[str, dict[str, Wire]] = defaultdict(dict)  # by document, then by the file's name
         self.numbers: dict[tuple[str, str], str] = {}  # (type, number) of every document -> its id
         self.applied: dict[str, list[Wire]] = defaultdict(list)  # payments and allocations by document
         self.accounts = seed.accounts()
@@ -124,12 +130,18 @@ class Books:
             )
         return contact
 
+    def payee(self, data: Wire) -> Wire:
+        """Return the contact of a bank transaction: one that is known by name alone is made where there is none."""
+        known = self._known_contact(data)
+        return self.create_contact(data) if known is None and data.get("Name") else self.contact_for(data)
+
     def merge_contacts(self, loser: str, winner: str) -> None:
         """Make two contacts one: the first is archived and names the second, to which its documents go over."""
         gone, kept = self.contacts[loser], self.contacts[winner]
         gone.update(ContactStatus="ARCHIVED", MergedToContactID=winner, **self.stamp())
         shown = {name: kept[name] for name in ("ContactID", "ContactNumber", "Name") if name in kept}
-        for document in (*self.invoices.values(), *self.credit_notes.values()):
+        stores = (self.invoices, self.credit_notes, self.overpayments, self.prepayments)
+        for document in (one for store in stores for one in store.values()):
             if document["Contact"]["ContactID"] == loser:
                 document.update(Contact=shown, **self.stamp())
 

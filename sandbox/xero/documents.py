@@ -28,44 +28,54 @@ _KEPT = (
 )
 _PAYMENT_SHOWN = ("PaymentID", "Date", "Amount", "Reference", "CurrencyRate")
 _ALLOCATION_SHOWN = ("AllocationID", "Amount", "Date", "Invoice")
+_REMOVED = ("VOIDED", "DELETED")
 _ZERO = Decimal("0.00")
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What differs between invoices and credit notes."""
+    """What differs between invoices, credit notes and money on account; the last has no number."""
 
+    name: str
     type: str
     plural: str
     id: str
-    number: str
-    prefix: str
-    taken: str
     store: Callable[[Books], dict[str, Wire]]
+    number: str = ""
+    prefix: str = ""
+    taken: str = ""
 
 
 INVOICES = Kind(
+    "Invoice",
     "ACCREC",
     "Invoices",
     "InvoiceID",
+    lambda books: books.invoices,
     "InvoiceNumber",
     "INV",
     "Invoice # must be unique.",
-    lambda books: books.invoices,
 )
 CREDIT_NOTES = Kind(
+    "CreditNote",
     "ACCRECCREDIT",
     "CreditNotes",
     "CreditNoteID",
+    lambda books: books.credit_notes,
     "CreditNoteNumber",
     "CN",
     "Credit Note # must be unique.",
-    lambda books: books.credit_notes,
 )
+OVERPAYMENTS = Kind(
+    "Overpayment", "RECEIVE-OVERPAYMENT", "Overpayments", "OverpaymentID", lambda books: books.overpayments
+)
+PREPAYMENTS = Kind("Prepayment", "RECEIVE-PREPAYMENT", "Prepayments", "PrepaymentID", lambda books: books.prepayments)
+DOCUMENTS = (INVOICES, CREDIT_NOTES)
+CREDITS = (CREDIT_NOTES, OVERPAYMENTS, PREPAYMENTS)
 
 
 def find(books: Books, kind: Kind, name: str) -> Wire | None:
-    """Return the document of that id or number."""
+    """Return the document of that id, or number where it has one."""
     return kind.store(books).get(books.numbers.get((kind.type, name), name.lower()))
 
 
@@ -100,7 +110,7 @@ def change(books: Books, kind: Kind, document: Wire, data: Wire, unit_places: in
     """Void, delete or change a document that nothing was applied to. Raises ``Invalid``."""
     _check_changeable(document)
     status = data.get("Status", document["Status"])
-    if status in ("VOIDED", "DELETED"):
+    if status in _REMOVED:
         return _remove(books, kind, document, status)
     kept = {name: document[name] for name in _KEPT if name in document}
     changed = _composed(books, kind, {**kept, **data}, unit_places)
@@ -121,7 +131,8 @@ def _renumber(books: Books, kind: Kind, document: Wire, name: str) -> None:
 
 
 def _check_changeable(document: Wire) -> None:
-    applied = document["Payments"] or document.get("Allocations") or document.get("CreditNotes")
+    lists = ("Payments", "Allocations", "CreditNotes", "Overpayments", "Prepayments")
+    applied = any(document.get(name) for name in lists)
     if document["Status"] not in _STATUSES or applied:
         raise Invalid("Invoice not of valid status for modification")
 
@@ -166,8 +177,8 @@ def _composed(books: Books, kind: Kind, data: Wire, unit_places: int) -> Wire:
 
 
 def _dates(books: Books, kind: Kind, data: Wire, status: str) -> Wire:
-    on = _read_date(data, "Date") or books.clock.today
-    due = _read_date(data, "DueDate")
+    on = read_date(data, "Date") or books.clock.today
+    due = read_date(data, "DueDate")
     books.check_open(on)
     if due is None and kind is INVOICES and status == "AUTHORISED":
         raise Invalid("The DueDate is required for an approved invoice")
@@ -176,7 +187,8 @@ def _dates(books: Books, kind: Kind, data: Wire, status: str) -> Wire:
     return {**day_fields("Date", on), **(day_fields("DueDate", due) if due is not None else {})}
 
 
-def _read_date(data: Wire, name: str) -> date | None:
+def read_date(data: Wire, name: str) -> date | None:
+    """Return a date that was sent, None where there is none; raises ``Invalid``."""
     if not data.get(name):
         return None
     try:
@@ -206,11 +218,12 @@ def settle(books: Books, kind: Kind, document: Wire) -> Wire:
     document["Payments"] = [{name: one[name] for name in _PAYMENT_SHOWN} for one in payments]
     paid = sum((one["Amount"] for one in payments), _ZERO)
     credited = sum((one["Amount"] for one in allocations), _ZERO)
-    removed = document["Status"] in ("VOIDED", "DELETED")
-    rest = _ZERO if removed else document["Total"] - paid - credited
+    rest = _ZERO if document["Status"] in _REMOVED else document["Total"] - paid - credited
     if kind is INVOICES:
-        document.update(AmountDue=rest, AmountPaid=paid, AmountCredited=credited, Prepayments=[], Overpayments=[])
-        document["CreditNotes"] = [{**one["CreditNote"], "AppliedAmount": one["Amount"]} for one in allocations]
+        document.update(AmountDue=rest, AmountPaid=paid, AmountCredited=credited)
+        for credit in CREDITS:
+            used = [one for one in allocations if credit.name in one]
+            document[credit.plural] = [{**one[credit.name], "AppliedAmount": one["Amount"]} for one in used]
     else:
         document.update(RemainingCredit=rest)
         document["Allocations"] = [{name: one[name] for name in _ALLOCATION_SHOWN} for one in allocations]

@@ -75,4 +75,4 @@ def _line(line: OldLine, currency: str) -> Wire:
 
 def _allocate(books: Books, credit: Wire, invoice: Wire, amount: Decimal, on: str) -> None:
     reference = {"Invoice": {"InvoiceID": invoice["InvoiceID"]}, "Amount": amount, "Date": on}
-    payments.allocate(books, credit, reference)
+    payments.allocate(books, CREDIT_NOTES, credit, reference)

@@ -1,4 +1,4 @@
-"""Payments of invoices, refunds of credit notes, and credit notes allocated to invoices."""
+"""Payments of invoices, refunds of credits, and credits allocated to invoices."""
 
 from __future__ import annotations
 
@@ -7,29 +7,36 @@ from decimal import Decimal
 
 from sandbox.xero import documents, seed
 from sandbox.xero.books import Books
-from sandbox.xero.documents import CREDIT_NOTES, INVOICES, Kind
+from sandbox.xero.documents import CREDIT_NOTES, CREDITS, INVOICES, OVERPAYMENTS, PREPAYMENTS, Kind
 from sandbox.xero.wire import Invalid, Wire, cents, day_fields, number, read_moment
+
+PAYMENT_TYPES = {
+    INVOICES: "ACCRECPAYMENT",
+    CREDIT_NOTES: "ARCREDITPAYMENT",
+    OVERPAYMENTS: "AROVERPAYMENTPAYMENT",
+    PREPAYMENTS: "ARPREPAYMENTPAYMENT",
+}
 
 
 def create_payment(books: Books, data: Wire) -> Wire:
-    """Save a payment of an invoice, or a refund of a credit note; raises ``Invalid``."""
+    """Save a payment of an invoice, or a refund of a credit; raises ``Invalid``."""
     kind, document = _target(books, data)
     account = _account(books, data, document)
-    on, amount = _date(data), _amount(data, document[_rest(kind)])
+    on, amount = date_of(data), amount_of(data, document[_rest(kind)])
     books.check_open(on)
     payment: Wire = {
         "PaymentID": books.new_id(),
         "Date": day_fields("Date", on)["Date"],
         "Amount": amount,
-        "BankAmount": cents(amount / document["CurrencyRate"]) if _is_base(account) else amount,
+        "BankAmount": cents(amount / document["CurrencyRate"]) if is_base(account) else amount,
         "CurrencyRate": number(data, "CurrencyRate") or document["CurrencyRate"],
         "Reference": data.get("Reference", ""),
-        "PaymentType": "ACCRECPAYMENT" if kind is INVOICES else "ARCREDITPAYMENT",
+        "PaymentType": PAYMENT_TYPES[kind],
         "Status": "AUTHORISED",
         "HasAccount": True,
         "IsReconciled": bool(data.get("IsReconciled", False)),
         "Account": {name: account[name] for name in ("AccountID", "Code", "Name")},
-        ("Invoice" if kind is INVOICES else "CreditNote"): _reference(kind, document),
+        kind.name: _reference(kind, document),
         "HasValidationErrors": False,
         **books.stamp(),
     }
@@ -45,32 +52,32 @@ def delete_payment(books: Books, payment: Wire, data: Wire) -> Wire:
         raise Invalid("A payment can only be deleted, and only once")
     books.check_open(read_moment(payment["Date"]).date())
     payment.update(Status="DELETED", **books.stamp())
-    kind = INVOICES if "Invoice" in payment else CREDIT_NOTES
-    name = "Invoice" if kind is INVOICES else "CreditNote"
-    _resettle(books, kind, kind.store(books)[payment[name][kind.id]])
+    kind = next(kind for kind in PAYMENT_TYPES if kind.name in payment)
+    _resettle(books, kind, kind.store(books)[payment[kind.name][kind.id]])
     return payment
 
 
-def allocate(books: Books, note: Wire, data: Wire) -> Wire:
-    """Apply part of a credit note to an invoice; raises ``Invalid``."""
+def allocate(books: Books, credit_kind: Kind, credit: Wire, data: Wire) -> Wire:
+    """Apply part of a credit to an invoice; raises ``Invalid``."""
     kind, invoice = _target(books, data)
-    if kind is not INVOICES or note["Status"] != "AUTHORISED":
-        raise Invalid("Only an approved credit note can be allocated, and only to an invoice")
-    if note["CurrencyCode"] != invoice["CurrencyCode"] or not _same_contact(note, invoice):
-        raise Invalid("The credit note and the invoice must be of the same contact and currency")
-    on = _date(data)
+    if kind is not INVOICES or credit["Status"] != "AUTHORISED":
+        raise Invalid(f"Only an approved {credit_kind.name} can be allocated, and only to an invoice")
+    if credit["CurrencyCode"] != invoice["CurrencyCode"] or not _same_contact(credit, invoice):
+        raise Invalid("The credit and the invoice must be of the same contact and currency")
+    on = date_of(data)
     books.check_open(on)
+    shown = (credit_kind.id, *([credit_kind.number] if credit_kind.number else []))
     allocation: Wire = {
         "AllocationID": books.new_id(),
-        "Amount": _amount(data, min(invoice["AmountDue"], note["RemainingCredit"])),
+        "Amount": amount_of(data, min(invoice["AmountDue"], credit["RemainingCredit"])),
         "Date": day_fields("Date", on)["Date"],
         "Invoice": {name: invoice[name] for name in ("InvoiceID", "InvoiceNumber")},
-        "CreditNote": {name: note[name] for name in ("CreditNoteID", "CreditNoteNumber")},
+        credit_kind.name: {name: credit[name] for name in shown},
     }
     books.applied[invoice["InvoiceID"]].append(allocation)
-    books.applied[note["CreditNoteID"]].append(allocation)
+    books.applied[credit[credit_kind.id]].append(allocation)
     _resettle(books, INVOICES, invoice)
-    _resettle(books, CREDIT_NOTES, note)
+    _resettle(books, credit_kind, credit)
     return allocation
 
 
@@ -79,9 +86,9 @@ def _resettle(books: Books, kind: Kind, document: Wire) -> None:
 
 
 def _target(books: Books, data: Wire) -> tuple[Kind, Wire]:
-    """Return the approved document that is paid or credited."""
-    for kind, name in ((INVOICES, "Invoice"), (CREDIT_NOTES, "CreditNote")):
-        wanted = {**data.get(name, {}), **{key: data[key] for key in (kind.number,) if key in data}}
+    """Return the approved document that is paid or credited, or the credit that is given back."""
+    for kind in (INVOICES, *CREDITS):
+        wanted = {**data.get(kind.name, {}), **{key: data[key] for key in (kind.number,) if key in data}}
         key = wanted.get(kind.id) or wanted.get(kind.number)
         document = documents.find(books, kind, key) if key else None
         if document is not None and document["Status"] not in ("AUTHORISED", "PAID"):
@@ -98,27 +105,30 @@ def _account(books: Books, data: Wire, document: Wire) -> Wire:
         raise Invalid("Account could not be found")
     if account["Type"] != "BANK" and not account["EnablePaymentsToAccount"]:
         raise Invalid(f"Account {account['Code']} must be a bank account or have payments enabled")
-    if not _is_base(account) and account["CurrencyCode"] != document["CurrencyCode"]:
+    if not is_base(account) and account["CurrencyCode"] != document["CurrencyCode"]:
         raise Invalid(f"Account {account['Code']} is in {account['CurrencyCode']}, not {document['CurrencyCode']}")
     return account
 
 
-def _is_base(account: Wire) -> bool:
+def is_base(account: Wire) -> bool:
+    """Say whether an account is in the organisation's own currency."""
     return bool(account.get("CurrencyCode", seed.BASE_CURRENCY) == seed.BASE_CURRENCY)
 
 
-def _date(data: Wire) -> date:
+def date_of(data: Wire) -> date:
+    """Return the date that must have been sent; raises ``Invalid``."""
     try:
         return read_moment(str(data.get("Date", ""))).date()
     except ValueError:
         raise Invalid(f"Date {data.get('Date')!r} is not a date") from None
 
 
-def _amount(data: Wire, limit: Decimal) -> Decimal:
+def amount_of(data: Wire, limit: Decimal | None = None) -> Decimal:
+    """Return the amount that must have been sent, at most ``limit``; raises ``Invalid``."""
     amount = number(data, "Amount")
     if amount is None or amount <= 0 or amount != cents(amount):
         raise Invalid("Payment amount must be greater than zero and have at most two decimals")
-    if amount > limit:
+    if limit is not None and amount > limit:
         raise Invalid("Payment amount exceeds the amount outstanding on this document")
     return cents(amount)
 
@@ -133,5 +143,5 @@ def _same_contact(one: Wire, other: Wire) -> bool:
 
 def _reference(kind: Kind, document: Wire) -> Wire:
     """Return the document as a payment shows it."""
-    names = ("Type", kind.id, kind.number, "Contact", "CurrencyCode")
+    names = ("Type", kind.id, "Contact", "CurrencyCode", *([kind.number] if kind.number else []))
     return {name: document[name] for name in names}

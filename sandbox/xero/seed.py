@@ -36,14 +36,24 @@ def stable_id(*names: str) -> str:
 
 
 def accounts() -> list[Wire]:
-    """Return the chart of accounts as far as selling needs it."""
+    """Return the chart of accounts as far as selling and getting paid need it."""
     return [
         _account("200", "Software revenue", "REVENUE", "REVENUE", "OUTPUT2"),
         _account("210", "Services revenue", "REVENUE", "REVENUE", "OUTPUT2"),
         {**_account("610", "Accounts receivable", "CURRENT", "ASSET"), "SystemAccount": "DEBTORS"},
+        {**_account("800", "Accounts payable", "CURRLIAB", "LIABILITY"), "SystemAccount": "CREDITORS"},
+        {**_account("960", "Retained earnings", "EQUITY", "EQUITY"), "SystemAccount": "RETAINEDEARNINGS"},
+        _account("404", "Bank and card fees", "EXPENSE", "EXPENSE"),
+        _account("830", "Deferred revenue", "CURRLIAB", "LIABILITY"),
         _bank("090", "Business bank", "GBP"),
         _bank("091", "Stripe clearing GBP", "GBP"),
         _bank("092", "Stripe clearing EUR", "EUR"),
+        _bank("093", "Stripe clearing USD", "USD"),
+        _bank("094", "Stripe clearing JPY", "JPY"),
+        _bank("095", "Business bank USD", "USD"),
+        _bank("096", "Business bank JPY", "JPY"),
+        _bank("097", "Stripe clearing KWD", "KWD"),
+        _bank("098", "Business bank KWD", "KWD"),
     ]
 
 
@@ -90,12 +100,13 @@ def _item(product: Product) -> Wire:
 
 
 def tax_rates() -> list[Wire]:
-    """Return the sales tax rates of a UK organisation that matter for services."""
+    """Return the tax rates of a UK organisation that matter for selling services and paying fees."""
     return [
         _tax_rate("OUTPUT2", "20% (VAT on Income)", Decimal(20)),
         _tax_rate("ZERORATEDOUTPUT", "Zero Rated Income", Decimal(0)),
         _tax_rate("ECZROUTPUTSERVICES", "Zero Rated EC Services", Decimal(0)),
         _tax_rate("NONE", "No VAT", Decimal(0)),
+        {**_tax_rate("INPUT2", "20% (VAT on Expenses)", Decimal(20)), "CanApplyToRevenue": False},
     ]
 
 

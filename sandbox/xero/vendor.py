@@ -9,8 +9,6 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from functools import wraps
 from typing import Any
 
@@ -20,27 +18,15 @@ from sandbox.core import Clock, Ledger, OpenDocument, RateLimit, json_response
 from sandbox.pdf import one_page
 from sandbox.world.history import OldBooks
 from sandbox.xero import documents, old_books, payments, seed
+from sandbox.xero.answers import Answers, not_found, only
 from sandbox.xero.books import Books
-from sandbox.xero.documents import CREDIT_NOTES, INVOICES, Kind
-from sandbox.xero.where import order, where
-from sandbox.xero.wire import (
-    NOTHING,
-    BadRequest,
-    Invalid,
-    Wire,
-    decode,
-    encode,
-    envelope,
-    failed,
-    problem,
-    read_moment,
-    validation_exception,
-)
+from sandbox.xero.cash import CashDesk
+from sandbox.xero.documents import DOCUMENTS, INVOICES, Kind
+from sandbox.xero.wire import BadRequest, Invalid, Wire, encode, failed, problem, read_moment, validation_exception
 
 API = "/api.xro/2.0"
 _KEY_MINUTES = 6
 _GRACE_MINUTES = 30  # how long a used refresh token may be used again
-_KINDS = {"Invoices": INVOICES, "CreditNotes": CREDIT_NOTES}
 _SETTINGS: dict[str, Callable[[Books], list[Wire]]] = {
     "Items": lambda books: books.items,
     "Accounts": lambda books: books.accounts,
@@ -70,6 +56,7 @@ class Xero(Ledger):
 
     def __init__(self, clock: Clock, minute: float = 60.0) -> None:
         super().__init__(clock, minute)
+        self._answers = Answers(clock)
         self.reset()
         self.routes.after_request(self._with_remaining)
         self.routes.add_url_rule("/connect/token", "token", self._token, methods=["POST"])
@@ -96,6 +83,12 @@ class Xero(Ledger):
             "invoices": list(books.invoices.values()),
             "credit_notes": list(books.credit_notes.values()),
             "payments": list(books.payments.values()),
+            "bank_transactions": list(books.bank_transactions.values()),
+            "overpayments": list(books.overpayments.values()),
+            "prepayments": list(books.prepayments.values()),
+            "transfers": list(books.transfers.values()),
+            "journals": list(books.journals.values()),
+            "attachments": [one for hung in books.attachments.values() for one in hung.values()],
             "items": books.items,
             "accounts": books.accounts,
         }
@@ -195,7 +188,8 @@ class Xero(Ledger):
         self._route("PUT", "Contacts", self._write_contacts, create=True)
         self._route("POST", "Contacts", self._write_contacts, create=False)
         self._route("POST", "Contacts/<key>", self._write_contacts, create=False)
-        for name, kind in _KINDS.items():
+        for kind in DOCUMENTS:
+            name = kind.plural
             self._route("GET", name, self._list_documents, kind=kind)
             self._route("GET", f"{name}/<key>", self._get_document, kind=kind)
             self._route("PUT", name, self._write_documents, kind=kind, create=True)
@@ -203,12 +197,12 @@ class Xero(Ledger):
             self._route("POST", f"{name}/<key>", self._write_documents, kind=kind, create=False)
         self._route("GET", "Invoices/<key>/OnlineInvoice", self._online_invoice)
         self._route("POST", "Invoices/<key>/Email", self._email)
-        self._route("PUT", "CreditNotes/<key>/Allocations", self._allocate)
         self._route("GET", "Payments", self._list_payments)
         self._route("GET", "Payments/<key>", self._get_payment)
         self._route("PUT", "Payments", self._write_payments)
         self._route("POST", "Payments", self._write_payments)
         self._route("POST", "Payments/<key>", self._write_payments)
+        CashDesk(lambda: self.books, self._answers).add_routes(self._route)
 
     def _route(self, method: str, path: str, handler: Handler, **fixed: Any) -> None:
         @wraps(handler)
@@ -216,68 +210,66 @@ class Xero(Ledger):
             refused = self._refused()
             if refused is not None:
                 return refused
-            try:
-                return self._once(lambda: handler(**fixed, **arguments))
-            except BadRequest as error:
-                body = {"ErrorNumber": 16, "Type": "QueryParseException", "Message": str(error)}
-                return json_response(body, 400)
+            return self._once(lambda: _handled(lambda: handler(**fixed, **arguments)))
 
         # Flask wants names without dots; each method of a path is its own endpoint.
         endpoint = re.sub(r"\W+", "-", f"{method} {path}")
         self.routes.add_url_rule(f"{API}/{path}", endpoint, guarded, methods=[method])
 
     def _once(self, handle: Callable[[], Response]) -> Response:
-        """Answer a write; the same ``Idempotency-Key`` within six minutes gives the first answer again."""
+        """Answer a write; the same ``Idempotency-Key`` within six minutes gives the first answer again, errors too."""
         key = request.headers.get("Idempotency-Key")
         if key is None or request.method == "GET":
             return handle()
         if len(key) > 128:
-            raise BadRequest("The Idempotency-Key is longer than 128 characters")
+            return _bad_request("The Idempotency-Key is longer than 128 characters")
         asked = (request.method, request.full_path, request.get_data())
         known = self._keys.get(key)
         if known is not None and time.monotonic() - known.at <= _KEY_MINUTES * self.minute:
             if known.request != asked:
-                raise BadRequest("The Idempotency-Key was already used for another request")
+                return _bad_request("The Idempotency-Key was already used for another request")
             return Response(known.body, known.status, content_type="application/json")
         answer = handle()
         self._keys[key] = _Remembered(asked, answer.status_code, answer.get_data(), time.monotonic())
         return answer
 
     def _organisation(self) -> Response:
-        return self._answer("Organisations", [self.books.organisation])
+        return self._answers.many("Organisations", [self.books.organisation])
 
     def _settings(self, name: str) -> Response:
-        return self._list(name, _SETTINGS[name](self.books))
+        return self._answers.listed(name, _SETTINGS[name](self.books))
 
     def _list_contacts(self) -> Response:
         found = list(self.books.contacts.values())
         if request.args.get("includeArchived", "").lower() != "true":
             found = [one for one in found if one["ContactStatus"] == "ACTIVE"]
-        found = _only(found, "IDs", "ContactID")
+        found = only(found, "IDs", "ContactID")
         term = request.args.get("searchTerm", "").lower()
         if term:
             fields = ("Name", "FirstName", "LastName", "ContactNumber", "EmailAddress")
             found = [one for one in found if any(term in str(one.get(name, "")).lower() for name in fields)]
-        return self._list("Contacts", found)
+        return self._answers.listed("Contacts", found)
 
     def _get_contact(self, key: str) -> Response:
         by_number = (one for one in self.books.contacts.values() if one.get("ContactNumber") == key)
-        return self._one("Contacts", self.books.contacts.get(key.lower()) or next(by_number, None))
+        return self._answers.one("Contacts", self.books.contacts.get(key.lower()) or next(by_number, None))
 
     def _write_contacts(self, create: bool, key: str = "") -> Response:
         save = self.books.create_contact if create else self.books.upsert_contact
-        return self._write("Contacts", lambda data: save({**data, "ContactID": key} if key else data), "ContactID")
+        return self._answers.written(
+            "Contacts", lambda data: save({**data, "ContactID": key} if key else data), "ContactID"
+        )
 
     def _list_documents(self, kind: Kind) -> Response:
         found = [one for one in kind.store(self.books).values() if one]
         for argument, field in (("IDs", kind.id), (f"{kind.number}s", kind.number), ("Statuses", "Status")):
-            found = _only(found, argument, field)
+            found = only(found, argument, field)
         contacts = request.args.get("ContactIDs")
         if contacts:
             found = [one for one in found if one["Contact"]["ContactID"] in contacts.lower().split(",")]
         if "page" not in request.args:  # Xero leaves the lines out of a list without pages
             found = [{**one, "LineItems": []} for one in found]
-        return self._list(kind.plural, found)
+        return self._answers.listed(kind.plural, found)
 
     def _get_document(self, kind: Kind, key: str) -> Response:
         found = documents.find(self.books, kind, key)
@@ -285,20 +277,20 @@ class Xero(Ledger):
             total = f"{found['Total']} {found['CurrencyCode']}"
             lines = [f"{kind.plural[:-1]} {found[kind.number]}", str(found["Contact"].get("Name", "")), total]
             return Response(one_page(lines), content_type="application/pdf")
-        return self._one(kind.plural, found)
+        return self._answers.one(kind.plural, found)
 
     def _online_invoice(self, key: str) -> Response:
         found = documents.find(self.books, INVOICES, key)
         if found is None:
-            return _not_found()
+            return not_found()
         url = f"https://in.xero.example/{found['InvoiceNumber']}"
-        return self._answer("OnlineInvoices", [{"OnlineInvoiceUrl": url}])
+        return self._answers.many("OnlineInvoices", [{"OnlineInvoiceUrl": url}])
 
     def _email(self, key: str) -> Response:
         """Mail an approved invoice to its contact, that is: note that it was."""
         found = documents.find(self.books, INVOICES, key)
         if found is None:
-            return _not_found()
+            return not_found()
         address = self.books.contacts[found["Contact"]["ContactID"]].get("EmailAddress")
         if found["Status"] not in ("SUBMITTED", "AUTHORISED", "PAID") or not address:
             problem = "The invoice must be approved and its contact must have an email address"
@@ -314,19 +306,13 @@ class Xero(Ledger):
         def one(data: Wire) -> Wire:
             return save(self.books, kind, {**data, kind.id: key} if key else data, places)
 
-        return self._write(kind.plural, one, kind.id)
-
-    def _allocate(self, key: str) -> Response:
-        note = documents.find(self.books, CREDIT_NOTES, key)
-        if note is None:
-            return _not_found()
-        return self._write("Allocations", lambda data: payments.allocate(self.books, note, data), "AllocationID")
+        return self._answers.written(kind.plural, one, kind.id)
 
     def _list_payments(self) -> Response:
-        return self._list("Payments", list(self.books.payments.values()))
+        return self._answers.listed("Payments", list(self.books.payments.values()))
 
     def _get_payment(self, key: str) -> Response:
-        return self._one("Payments", self.books.payments.get(key.lower()))
+        return self._answers.one("Payments", self.books.payments.get(key.lower()))
 
     def _write_payments(self, key: str = "") -> Response:
         def save(data: Wire) -> Wire:
@@ -337,49 +323,18 @@ class Xero(Ledger):
                 return payments.delete_payment(self.books, known, data)
             return payments.create_payment(self.books, data)
 
-        return self._write("Payments", save, "PaymentID")
+        return self._answers.written("Payments", save, "PaymentID")
 
-    # ---------------------------------------------------------------------------------------------------------- answers
 
-    def _answer(self, name: str, items: list[Wire], pagination: Wire | None = None, status: int = 200) -> Response:
-        body = encode(envelope(name, items, self.clock.now(), pagination))
-        return Response(body, status, content_type="application/json; charset=utf-8")
+def _handled(handle: Callable[[], Response]) -> Response:
+    try:
+        return handle()
+    except BadRequest as error:
+        return _bad_request(str(error))
 
-    def _one(self, name: str, item: Wire | None) -> Response:
-        return _not_found() if item is None else self._answer(name, [item])
 
-    def _list(self, name: str, items: list[Wire]) -> Response:
-        """Answer a list: filtered, ordered, and cut into pages where a page is asked for."""
-        since = request.headers.get("If-Modified-Since")
-        if since:
-            from_second = _read_since(since)
-            items = [one for one in items if read_moment(one.get("UpdatedDateUTC", since)) >= from_second]
-        if request.args.get("where"):
-            items = list(filter(where(request.args["where"]), items))
-        if request.args.get("order"):
-            items = order(request.args["order"], items)
-        if "page" not in request.args:
-            return self._answer(name, items)
-        page, size = _whole("page", 1), _whole("pageSize", 100)
-        if size > 1000:
-            raise BadRequest("pageSize must not be larger than 1000")
-        pages = math.ceil(len(items) / size)
-        pagination = {"page": page, "pageSize": size, "pageCount": pages, "itemCount": len(items)}
-        return self._answer(name, items[(page - 1) * size : page * size], pagination)
-
-    def _write(self, name: str, save: Callable[[Wire], Wire], id_name: str) -> Response:
-        """Save each element by itself; answer each, or a 400 with those that failed (``summarizeErrors``)."""
-        elements, failures = [], []
-        for data in _elements(name):
-            try:
-                elements.append({**save(data), "StatusAttributeString": "OK"})
-            except Invalid as error:
-                flag = "HasErrors" if name in _KINDS else "HasValidationErrors"
-                failures.append(failed({**data, id_name: NOTHING, flag: True}, error))
-                elements.append(failures[-1])
-        if failures and request.args.get("summarizeErrors", "true").lower() != "false":
-            return Response(encode(validation_exception(failures)), 400, content_type="application/json")
-        return self._answer(name, elements)
+def _bad_request(message: str) -> Response:
+    return json_response({"ErrorNumber": 16, "Type": "QueryParseException", "Message": message}, 400)
 
 
 def _client_id() -> str:
@@ -388,43 +343,3 @@ def _client_id() -> str:
     if header.startswith("Basic "):
         return base64.b64decode(header[6:]).decode().partition(":")[0]
     return request.form.get("client_id", "")
-
-
-def _elements(name: str) -> list[Wire]:
-    """Return the objects that were sent: ``{"Invoices": [...]}`` or a single one."""
-    body = decode(request.get_data())
-    found = body.get(name, [body]) if isinstance(body, dict) else body
-    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise BadRequest("JSON for post data was invalid")
-    return found
-
-
-def _only(items: list[Wire], argument: str, field: str) -> list[Wire]:
-    """Keep what a comma separated list in the query names; everything where there is no such list."""
-    if not request.args.get(argument):
-        return items
-    wanted = {one.strip().lower() for one in request.args[argument].split(",")}
-    return [one for one in items if str(one.get(field, "")).lower() in wanted]
-
-
-def _read_since(text: str) -> datetime:
-    """Read ``If-Modified-Since``, which counts in seconds, in ISO form or as HTTP writes it."""
-    try:
-        return read_moment(text).replace(microsecond=0)
-    except ValueError:
-        pass
-    try:
-        return parsedate_to_datetime(text)
-    except ValueError:
-        raise BadRequest(f"If-Modified-Since {text!r} is not a time") from None
-
-
-def _whole(name: str, default: int) -> int:
-    value = request.args.get(name, str(default))
-    if not value.isdigit() or value == "0":
-        raise BadRequest(f"{name} must be a positive whole number")
-    return int(value)
-
-
-def _not_found() -> Response:
-    return Response("The resource you're looking for cannot be found", 404, content_type="text/plain")

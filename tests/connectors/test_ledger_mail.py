@@ -14,7 +14,7 @@ from sandbox.core import LOCK
 from sandbox.server import Running
 from tests.connector_suite.accounting_bench import AccountingBench, shared_sandbox
 from tests.connectors.test_quickbooks import QuickBooksBench
-from tests.connectors.test_xero import HEADERS, XeroBench
+from tests.connectors.xero_bench import HEADERS, XeroBench
 from tests.sandbox.xero_specification import load
 
 

@@ -17,10 +17,11 @@ from sandbox.core import LOCK, RateLimit
 from sandbox.server import Options, Running
 from sandbox.world import PRODUCTS
 from sandbox.xero import Xero
+from sandbox.xero.fields import _COLLECTIONS, _KNOWN, _STATE
 from sandbox.xero.seed import TENANT
 from sandbox.xero.vendor import API
 from sandbox.xero.wire import day_fields
-from tests.sandbox.xero_specification import Exchange, check
+from tests.sandbox.xero_specification import Exchange, check, load
 
 TODAY = date(2026, 3, 10)
 NOBODY = "99999999-9999-4999-8999-999999999999"
@@ -569,13 +570,18 @@ def test_a_credit_note_number_is_unique_and_the_note_can_be_refunded(books: Book
 
 
 def test_the_seed_has_what_a_mapping_needs(books: Books) -> None:
-    assert {one["Code"] for one in books.read("Accounts")} == {"200", "210", "610", "090", "091", "092"}
+    accounts = {one["Code"]: one for one in books.read("Accounts")}
+    banks = {code: one["CurrencyCode"] for code, one in accounts.items() if one["Type"] == "BANK"}
+    assert set(accounts) - set(banks) == {"200", "210", "404", "610", "800", "830", "960"}
+    assert sorted(banks) == [f"{number:03}" for number in range(90, 99)]
+    assert set(banks.values()) == {"GBP", "EUR", "USD", "JPY", "KWD"}
     assert {one["Code"] for one in books.read("Items")} == {product.sku for product in PRODUCTS}
     assert {one["TaxType"]: one["EffectiveRate"] for one in books.read("TaxRates")} == {
         "OUTPUT2": 20,
         "ZERORATEDOUTPUT": 0,
         "ECZROUTPUTSERVICES": 0,
         "NONE": 0,
+        "INPUT2": 20,
     }
     (tracking,) = books.read("TrackingCategories")
     assert (tracking["Name"], [one["Name"] for one in tracking["Options"]]) == ("Department", ["Software", "Services"])
@@ -627,3 +633,211 @@ def test_times_grow_with_every_write_although_the_clock_stands_still(books: Book
     times = [books.invoice(contact, InvoiceNumber=f"I-{number}")["UpdatedDateUTC"] for number in range(3)]
     assert times == sorted(set(times))
     assert books.vendor.clock.now().date() == datetime(2026, 3, 10, tzinfo=UTC).date()
+
+
+# ------------------------------------------------------------------------------------------ money without a document
+
+
+def spend(amount: float = 10.0, **fields: Any) -> Json:
+    body = {
+        "Type": "SPEND",
+        "Contact": {"Name": "Stripe"},
+        "BankAccount": {"Code": "091"},
+        "Date": "2026-03-12",
+        "Reference": "fee_1",
+        "LineItems": [{"Description": "Fees", "UnitAmount": amount, "AccountCode": "404", "TaxType": "INPUT2"}],
+    }
+    return {**body, **fields}
+
+
+def receive(contact: Json, amount: float = 50.0, **fields: Any) -> Json:
+    line = {"Description": "On account", "UnitAmount": amount, "AccountCode": "610"}
+    owner = {"ContactID": contact["ContactID"]}
+    body = spend(Type="RECEIVE-OVERPAYMENT", Contact=owner, LineItems=[line], LineAmountTypes="NoTax")
+    return {**body, **fields}
+
+
+def test_money_spent_makes_its_payee_and_keeps_its_reference(books: Books) -> None:
+    first, second = books.write("PUT", "BankTransactions", spend(), spend(LineAmountTypes="Inclusive"))
+    assert [(one["SubTotal"], one["TotalTax"], one["Total"]) for one in (first, second)] == [
+        (10, 2, 12),
+        (Decimal("8.33"), Decimal("1.67"), 10),
+    ]
+    assert len(books.read("Contacts")) == 1
+    (found,) = books.read("BankTransactions", where=f'BankTransactionID==guid("{first["BankTransactionID"]}")')
+    assert (found["Reference"], found["CurrencyCode"], found["LineItems"]) == ("fee_1", "GBP", [])
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"Type": "SPEND-TRANSFER"}, "SPEND-TRANSFER"),
+        ({"BankAccount": {"Code": "404"}}, "not an active bank account"),
+        ({"CurrencyCode": "EUR"}, "not supported"),
+        ({"LineItems": []}, "must be given"),
+        ({"LineItems": [line(10, TaxType="OUTPUT9")]}, "does not exist or cannot be used"),
+        ({"LineItems": [line(0, TaxType="INPUT2")]}, "greater than zero"),
+        ({"LineItems": [line(10, AccountCode="610", TaxType="INPUT2")]}, "Account code '610'"),
+        ({"Contact": {}}, "must contain at least"),
+        ({"BankTransactionID": NOBODY}, NOBODY),
+    ],
+)
+def test_money_that_cannot_be_spent_is_refused_with_its_reason(books: Books, fields: Json, words: str) -> None:
+    (refused,) = books.write("PUT", "BankTransactions", spend(**fields))
+    assert words in reasons(refused)
+    assert books.vendor.state()["bank_transactions"] == []
+
+
+def test_an_overpayment_is_one_line_without_tax_and_keeps_no_reference(books: Books) -> None:
+    contact = books.contact()
+    two = receive(contact)["LineItems"] * 2
+    taxed = [{"Description": "x", "UnitAmount": 1, "AccountCode": "610", "TaxType": "OUTPUT2"}]
+    sent = [
+        receive(contact),
+        receive(contact, LineItems=two),
+        receive(contact, LineItems=taxed, LineAmountTypes="Exclusive"),
+    ]
+    made, doubled, with_tax = books.write("PUT", "BankTransactions", *sent)
+    assert "exactly one" in reasons(doubled)
+    assert "cannot have tax" in reasons(with_tax)
+    assert "Reference" not in made
+    (credit,) = books.read("Overpayments", page="1")
+    assert (credit["OverpaymentID"], credit["RemainingCredit"]) == (made["OverpaymentID"], 50)
+    assert credit["LineItems"][0]["Description"] == "On account"
+
+
+def test_an_overpayment_in_another_currency_lies_in_a_base_account_only(books: Books) -> None:
+    contact = books.contact()
+    fine, wrong = books.write(
+        "PUT",
+        "BankTransactions",
+        receive(contact, CurrencyCode="USD"),
+        receive(contact, CurrencyCode="USD", BankAccount={"Code": "092"}),
+    )
+    assert fine["CurrencyCode"] == "USD"
+    assert "EUR" in reasons(wrong)
+
+
+def test_money_on_account_is_allocated_refunded_and_then_cannot_be_deleted(books: Books) -> None:
+    contact = books.contact()
+    invoice = books.invoice(contact)
+    (made,) = books.write("PUT", "BankTransactions", receive(contact))
+    key = made["OverpaymentID"]
+    allocation = {"Invoice": {"InvoiceID": invoice["InvoiceID"]}, "Amount": 40, "Date": "2026-03-13"}
+    books.write("PUT", f"Overpayments/{key}/Allocations", allocation)
+    back = books.pay(invoice, 10, Invoice={}, Overpayment={"OverpaymentID": key})
+    assert back["PaymentType"] == "AROVERPAYMENTPAYMENT"
+    (credit,) = books.read(f"Overpayments/{key}")
+    assert (credit["Status"], credit["RemainingCredit"], len(credit["Allocations"])) == ("PAID", 0, 1)
+    reduced = books.again(invoice)
+    assert (reduced["AmountDue"], reduced["AmountCredited"]) == (80, 40)
+    assert [one["AppliedAmount"] for one in reduced["Overpayments"]] == [40]
+    path = f"BankTransactions/{made['BankTransactionID']}"
+    (refused,) = books.write("POST", path, {"Status": "DELETED"})
+    assert "cannot be deleted" in reasons(refused)
+
+
+def test_a_bank_transaction_is_deleted_once_and_its_money_on_account_voided(books: Books) -> None:
+    (made,) = books.write("PUT", "BankTransactions", receive(books.contact()))
+    path = f"BankTransactions/{made['BankTransactionID']}"
+    (deleted,), (again,) = (books.write("POST", path, {"Status": "DELETED"}) for _ in range(2))
+    assert deleted["Status"] == "DELETED"
+    assert "only once" in reasons(again)
+    (credit,) = books.read("Overpayments")
+    assert (credit["Status"], credit["RemainingCredit"]) == ("VOIDED", 0)
+
+
+def test_transfers_between_accounts_of_one_currency(books: Books) -> None:
+    body = {"FromBankAccount": {"Code": "091"}, "ToBankAccount": {"Code": "090"}, "Amount": 5, "Reference": "po_1"}
+    (made,) = books.only(books.call("PUT", "BankTransfers", {"BankTransfers": [body]}), "BankTransfers")
+    assert (made["Amount"], made["Status"]) == (5, "AUTHORISED")
+    wrong = {**body, "ToBankAccount": {"Code": "092"}}
+    answer = books.call("PUT", "BankTransfers", {"BankTransfers": [body, wrong]})
+    assert (answer.status_code, len(answer.json()["Elements"])) == (400, 1)
+    books.call("POST", f"BankTransfers/{made['BankTransferID']}", {"Status": "DELETED"})
+    assert len(books.read("BankTransfers")) == 1
+    assert len(books.read("BankTransfers", includeDeleted="true", where='Reference=="po_1"')) == 2
+
+
+def test_journals_balance_and_stay_off_the_accounts_that_documents_keep(books: Books) -> None:
+    def journal(*lines: tuple[str, float], **fields: Any) -> Json:
+        sides = [{"AccountCode": code, "LineAmount": amount} for code, amount in lines]
+        return {"Narration": "je_1 March", "JournalLines": sides, "Status": "POSTED", "Date": "2026-03-10", **fields}
+
+    fine, *wrong = books.write(
+        "PUT",
+        "ManualJournals",
+        journal(("200", 10), ("830", -10)),
+        journal(("200", 10), ("830", -9)),
+        journal(("200", 10), ("610", -10)),
+        journal(("200", 10), ("091", -10)),
+        journal(("200", 10), ("999", -10)),
+        journal(("200", 10.001), ("830", -10.001)),
+        journal(("200", 10), ("830", -10), Narration=""),
+    )
+    words = ("debits", "Accounts receivable", "Stripe clearing", "999", "two decimals", "Narration")
+    for one, expected in zip(wrong, words, strict=True):
+        assert expected in reasons(one)
+    (found,) = books.read("ManualJournals", where='Narration.StartsWith("je_1")', page="1")
+    assert [one["LineAmount"] for one in found["JournalLines"]] == [10, -10]
+    path = f"ManualJournals/{fine['ManualJournalID']}"
+    (voided,), (again,) = (books.write("POST", path, {"Status": "VOIDED"}) for _ in range(2))
+    assert voided["Status"] == "VOIDED"
+    assert "VOIDED" in reasons(again)
+
+
+def test_nothing_moves_in_a_locked_period(books: Books) -> None:
+    contact = books.contact()
+    (made,) = books.write("PUT", "BankTransactions", receive(contact))
+    books.vendor.books.organisation.update(EndOfYearLockDate=day_fields("x", TODAY + timedelta(days=9))["x"])
+    (refused,) = books.write("PUT", "BankTransactions", spend())
+    (kept,) = books.write("POST", f"BankTransactions/{made['BankTransactionID']}", {"Status": "DELETED"})
+    for one in (refused, kept):
+        assert "lock date" in reasons(one)
+
+
+def test_files_hang_on_documents_and_the_same_name_replaces(books: Books) -> None:
+    invoice = books.invoice()
+    url = f"{books.url}/Invoices/{invoice['InvoiceID']}/Attachments"
+    for content in (b"one", b"longer"):
+        assert books.session.put(f"{url}/a%20b.pdf", data=content, timeout=5).status_code == 200
+    (hung,) = books.session.get(url, timeout=5).json()["Attachments"]
+    assert (hung["FileName"], hung["ContentLength"], hung["MimeType"]) == ("a b.pdf", 6, "application/pdf")
+    assert books.again(invoice)["HasAttachments"] is True
+    assert books.session.put(f"{url}/empty.pdf", data=b"", timeout=5).status_code == 400
+    assert books.session.get(url.replace(invoice["InvoiceID"], NOBODY), timeout=5).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("Contacts", {"Nmae": "x"}),
+        ("Invoices", {"Type": "ACCREC", "LineItems": [{"Describtion": "x"}]}),
+        ("Payments", {"Invoice": {"InvoiceId": NOBODY}}),
+        ("BankTransactions", {"Type": "SPEND", "BankAccount": {"code": "091"}}),
+        ("ManualJournals", {"Narration": "x", "JournalLines": [{"Amount": 1}]}),
+    ],
+)
+def test_a_field_that_the_api_does_not_know_is_refused_whole(books: Books, path: str, body: Json) -> None:
+    answer = books.call("PUT", path, {path: [body]})
+    assert answer.status_code == 400
+    assert "could not find member" in answer.json()["Message"]
+
+
+def test_a_request_too_large_and_a_refusal_under_its_key_are_answered_the_same_again(books: Books) -> None:
+    huge = {"Contacts": [{"Name": "x" * 3_500_001}]}
+    assert books.call("PUT", "Contacts", huge).status_code == 400
+    refused = [books.call("PUT", "Contacts", {"Contacts": [{"Nmae": "x"}]}, headers={"Idempotency-Key": "k"})]
+    refused.append(books.call("PUT", "Contacts", {"Contacts": [{"Nmae": "x"}]}, headers={"Idempotency-Key": "k"}))
+    assert [answer.status_code for answer in refused] == [400, 400]
+    assert refused[0].content == refused[1].content
+    fine = {"Contacts": [{"Name": "x"}]}
+    assert "already used" in books.call("PUT", "Contacts", fine, headers={"Idempotency-Key": "k"}).json()["Message"]
+
+
+def test_what_the_stand_in_knows_of_an_object_stands_in_the_specification(specs: Path) -> None:
+    schemas = load(specs)[1]["components"]["schemas"]
+    echoed = set(_STATE.split())
+    for collection, shape in _COLLECTIONS.items():
+        named = schemas[schemas[collection]["properties"][collection]["items"]["$ref"].rpartition("/")[2]]
+        assert set(_KNOWN[shape]) - set(named["properties"]) <= echoed, collection

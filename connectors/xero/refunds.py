@@ -1,0 +1,80 @@
+"""Refunds: payments out of an account of ours against a credit note or money on account. Our key is the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from billing import money
+from connectors.base import Adopted, Created, LedgerEntry, Ref, RefundDraft, Rejected
+from connectors.xero.batches import BATCH_SIZE, Place, Sending, put_batch
+from connectors.xero.client import Client, Json
+from connectors.xero.credits import SOURCES, Credits, Source
+from connectors.xero.wire import chunks, day, equals, minor, unbookable
+
+_PAYMENTS = Place("Payments")
+
+
+class Refunds:
+    """Refunds by our key and credit. ``memo`` is not sent: a payment has no field for it at Xero."""
+
+    batch_size = BATCH_SIZE
+
+    def __init__(self, client: Client, credits: Credits) -> None:
+        self._client = client
+        self._credits = credits
+
+    def find(self, wanted: Sequence[RefundDraft]) -> list[LedgerEntry | None]:
+        """Look each up by key and credit; a refund that stands comes before a deleted one."""
+        drafts = {(draft.key, draft.source.id): draft for draft in wanted}
+        found: dict[tuple[str, str], LedgerEntry] = {}
+        for where in chunks(list(dict.fromkeys(equals("Reference", draft.key) for draft in wanted)), " OR "):
+            for element in self._client.get("Payments", [("where", where)])["Payments"]:
+                name = (str(element.get("Reference") or ""), _refunded(element))
+                if name in drafts:
+                    entry = _read(drafts[name], element)
+                    if entry.status == "active" or name not in found:
+                        found[name] = entry
+        return [found.get((draft.key, draft.source.id)) for draft in wanted]
+
+    def create(
+        self, batch: Sequence[RefundDraft], key: str
+    ) -> list[Created[LedgerEntry] | Adopted[LedgerEntry] | Rejected]:
+        """Book refunds; more than is left of a credit is refused by Xero and so ``Rejected``."""
+        sources = self._credits.sources(batch)
+        sendings = [_sending(draft, sources.get(draft.source.id)) for draft in batch]
+        return put_batch(self._client, batch, sendings, key, _read, self._standing)
+
+    def _standing(self, wanted: Sequence[RefundDraft]) -> list[LedgerEntry | None]:
+        return [found if found is not None and found.status == "active" else None for found in self.find(wanted)]
+
+
+def _sending(draft: RefundDraft, source: Source | None) -> Sending | Rejected:
+    problem = unbookable(draft.key, draft.amount, draft.currency)
+    if problem is not None:
+        return problem
+    if source is None:
+        return Rejected(f"Xero holds no money on account with the id {draft.source.id}")
+    body: Json = {
+        source.name: {source.id: draft.source.id},
+        "Account": {"Code": draft.account},
+        "Date": draft.on.isoformat(),
+        "Amount": money.to_decimal(draft.amount, draft.currency),
+        "Reference": draft.key,
+    }
+    return Sending(_PAYMENTS, body)
+
+
+def _refunded(element: Json) -> str:
+    """Return the id of the credit that a payment gives back, nothing for a payment of an invoice."""
+    return next((str(element[source.name][source.id]) for source in SOURCES if source.name in element), "")
+
+
+def _read(draft: RefundDraft, element: Json) -> LedgerEntry:
+    return LedgerEntry(
+        ref=Ref(id=element["PaymentID"]),
+        key=element.get("Reference") or "",
+        status="active" if element.get("Status") == "AUTHORISED" else "deleted",
+        currency=draft.currency,  # that of the credit, which a payment does not always show
+        amount=minor(element.get("Amount"), draft.currency),
+        on=day(element, "Date"),
+    )
