@@ -6,6 +6,7 @@ Nothing heavy is imported until a command needs it, so that ``netterms --help`` 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 OK, FAILED, WRONG_INPUT, PARTLY, BUSY = 0, 1, 2, 3, 4
 LARGEST_REQUEST = 32 << 20  # bytes; the server keeps a body on disk before anybody is asked who sends it
+SERVER_THREADS = 8  # webhooks that come in at the same time share one write to the disk
 
 EXIT_CODES = """
 \b
@@ -822,8 +824,9 @@ def _serve(config: Config, *, jobs: bool, world: LiveWorld | None = None) -> Non
     webhooks.install(pages, _inbox(config))
     api.install(pages, config.api_token)
     server = waitress.create_server(
-        pages, host=config.host, port=config.port, threads=4, max_request_body_size=LARGEST_REQUEST
+        pages, host=config.host, port=config.port, threads=SERVER_THREADS, max_request_body_size=LARGEST_REQUEST
     )
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it warns of every request that waits a moment
     click.echo(f"Netterms serves http://{config.host}:{server.effective_port}/ ; Ctrl-C ends it.")
     with _scheduled(config) if jobs else _nothing(), _until_stopped():
         server.run()
@@ -850,7 +853,9 @@ def _inbox(config: Config) -> Any:
     from web.webhooks import Inbox, Sender
 
     taking = {name: one for name, one in config.connections.items() if one.webhook_secrets}
-    senders = {name: Sender(webhook_source(one.vendor), one.webhook_secrets) for name, one in taking.items()}
+    senders = {
+        name: Sender(webhook_source(one.vendor), one.webhook_secrets, one.account) for name, one in taking.items()
+    }
     return Inbox(senders, config.public_url)
 
 

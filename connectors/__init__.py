@@ -20,6 +20,8 @@ REGISTRY = {
 WEBHOOKS = {
     "hubspot": "connectors.hubspot_webhooks:read",
     "stripe": "connectors.stripe_webhooks:read",
+    "quickbooks": "connectors.quickbooks_webhooks:read",
+    "xero": "connectors.xero_webhooks:read",
 }
 
 

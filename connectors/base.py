@@ -213,7 +213,7 @@ class PaymentPage(msgspec.Struct, frozen=True, kw_only=True):
 class Movement(msgspec.Struct, frozen=True, kw_only=True):
     """One movement of a provider's balance, in minor units of the balance's currency; what leaves it is below zero.
 
-    ``net`` = ``amount`` - ``fee``. ``payment_id`` is the id that ``ReceivedPayment`` has, empty where none belongs to it.
+    ``net`` = ``amount`` - ``fee``. ``payment_id`` is the id of the ``ReceivedPayment`` that it belongs to, or empty.
     """
 
     id: str
@@ -239,7 +239,7 @@ class Payout(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PaymentPageDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """An invoice for which the provider is to make a page to pay it. ``key`` is at most 36 characters, for ever the same."""
+    """An invoice for which the provider is to make a page to pay it. ``key``, at most 36 characters, never changes."""
 
     key: str
     number: str
@@ -270,11 +270,20 @@ class Payments(Protocol):
     def customers(self, since: datetime | None) -> Iterator[tuple[PayingCustomer, ...]]:
         """Yield pages of customers created since ``since``, all when None."""
 
-    def payouts(self, since: datetime | None) -> Iterator[Payout]:
-        """Yield payouts created since ``since`` (all when None), and those whose status changed since, oldest first."""
+    def payouts(self, since: datetime | None) -> Iterator[Payout | Unreadable]:
+        """Yield payouts created since ``since`` (all when None), and those whose status changed since, oldest first.
+
+        One that is not exactly the sum of its movements is ``Unreadable``.
+        """
 
     def payment_page(self, wanted: PaymentPageDraft) -> str:
-        """Return the address at which an invoice can be paid; the same page for the same draft, however often asked."""
+        """Return the address at which an invoice can be paid; the same page for the same draft, however often asked.
+
+        Raises ``Refused`` where the page of this key is for another amount, ``Unsupported`` for one it cannot take.
+        """
+
+    def undelivered(self, since: datetime | None) -> Iterator[WebhookEvent]:
+        """Yield what the provider could not deliver to our webhooks since ``since``, as far back as it keeps it."""
 
 
 # ---------------------------------------------------------------------------------------------------- accounting role
@@ -681,6 +690,7 @@ class WebhookEvent(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     topic: str  # what happened, in the vendor's word
     object: str  # the vendor's id of what changed
+    account: str = ""  # whose it is, where one delivery may hold events of several accounts: realm, tenant
     unreadable: bytes | None = None
 
 

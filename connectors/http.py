@@ -49,6 +49,19 @@ class RealClock:
 class Session(requests.Session):
     """A requests session that always has a timeout and stays at its address; SDKs that take a session get this one."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._environment: dict[str, Any] = {}
+
+    def merge_environment_settings(self, url: Any, *given: Any) -> Any:
+        """Return the proxies and certificates that the environment names, read once for each host: that is slow."""
+        if any(given):
+            return super().merge_environment_settings(url, *given)
+        host = "/".join(str(url).split("/", 3)[:3])
+        if host not in self._environment:
+            self._environment[host] = super().merge_environment_settings(url, *given)
+        return self._environment[host]
+
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         """Send, with ``TIMEOUT`` where the caller named none; a redirect is never followed, wherever it leads."""
         if kwargs.get("timeout") is None:

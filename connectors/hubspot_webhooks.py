@@ -8,7 +8,6 @@ the app's client secret. A delivery holds up to 100 events, in no order; HubSpot
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -17,7 +16,7 @@ from typing import Any
 import msgspec
 
 from connectors.base import Delivery, WebhookEvent
-from connectors.webhooks import check_signature, check_time, decode, digests, header, unreadable
+from connectors.webhooks import check_signature, check_time, decode, digest, digests, header, unreadable
 
 # HubSpot signs the URI with these decoded and everything else as it is sent.
 _DECODED = {
@@ -33,7 +32,7 @@ def read(delivery: Delivery, secrets: Sequence[str], now: datetime) -> list[Webh
     time = header(delivery, "X-HubSpot-Request-Timestamp")
     check_time(time, timedelta(milliseconds=1), now)
     content = f"{delivery.method}{_plain(delivery.uri)}".encode() + delivery.body + time.encode()
-    check_signature([base64.b64encode(digest) for digest in digests(secrets, content)], [given.encode()])
+    check_signature([base64.b64encode(one) for one in digests(secrets, content)], [given.encode()])
     found = decode(delivery.body, list[msgspec.Raw])
     return [unreadable(delivery.body)] if found is None else [_event(bytes(raw)) for raw in found]
 
@@ -48,8 +47,4 @@ def _event(raw: bytes) -> WebhookEvent:
     if event is None or not isinstance(topic, str) or not isinstance(about, int | str):
         return unreadable(raw)
     event.pop("attemptNumber", None)
-    return WebhookEvent(id=_digest(event), topic=topic, object=str(about))
-
-
-def _digest(event: dict[str, Any]) -> str:
-    return hashlib.sha256(msgspec.json.encode(event, order="deterministic")).hexdigest()
+    return WebhookEvent(id=digest(event), topic=topic, object=str(about))

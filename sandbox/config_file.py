@@ -56,6 +56,7 @@ entity = "us"
 base_url = "{url}/quickbooks"
 account = "9130350000000001"
 token = "sandbox-quickbooks-1"
+webhook_secret = "quickbooks-verifier-token"
 minute_seconds = {minute}
 
 [connections.xero_uk]
@@ -64,6 +65,7 @@ entity = "uk"
 base_url = "{url}/xero"
 account = "5d4f1c1e-0000-4000-8000-00000000c0de"
 token = "sandbox-xero-1"
+webhook_secret = "xero-webhook-key"
 minute_seconds = {minute}
 
 [connections.stripe_us]

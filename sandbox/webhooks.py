@@ -18,14 +18,14 @@ from dataclasses import asdict, dataclass
 from http.client import HTTPConnection, HTTPException
 from queue import Empty, Queue
 from random import Random
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from sandbox.core import Vendor
 
 Event = Mapping[str, Any]
 HOST = "127.0.0.1"
-DELIVERIES = ("once", "twice", "late", "lost", "shuffled")
+DELIVERIES = ("once", "twice", "late", "lost", "shuffled", "forged")
 SECONDS = 5.0  # how long an answer is waited for
 
 
@@ -53,12 +53,16 @@ class Target:
 
 @dataclass(frozen=True)
 class Sender:
-    """A vendor's way: how many events one delivery holds, how the body looks, how it is signed, how it is repeated."""
+    """A vendor's way: how many events one delivery holds, how the body looks, how it is signed, how it is repeated.
+
+    ``probes``: before anything is told, empty deliveries that must be answered 200, or 401 where they are forged.
+    """
 
     batch: int
     body: Callable[[Sequence[Event]], bytes]
     sign: Callable[[str, str, bytes, float], dict[str, str]]  # (url, secret, body, Unix time) -> headers
     again: Callable[[Event], Event] = lambda event: event
+    probes: Sequence[Literal["right", "forged"]] = ()
 
 
 def _stripe_headers(url: str, secret: str, body: bytes, now: float) -> dict[str, str]:
@@ -82,6 +86,23 @@ def _hubspot_headers(url: str, secret: str, body: bytes, now: float) -> dict[str
     }
 
 
+def _signs_body(header: str) -> Callable[[str, str, bytes, float], dict[str, str]]:
+    """Return what signs the body alone, in base64, as Xero and Intuit do."""
+
+    def sign(url: str, secret: str, body: bytes, now: float) -> dict[str, str]:
+        signature = b64encode(hmac.new(secret.encode(), body, hashlib.sha256).digest()).decode()
+        return {header: signature, "Content-Type": "application/json"}
+
+    return sign
+
+
+def _xero_body(events: Sequence[Event]) -> bytes:
+    numbers = [event["number"] for event in events] or [0]
+    told = [{name: value for name, value in event.items() if name != "number"} for event in events]
+    message = {"events": told, "firstEventSequence": numbers[0], "lastEventSequence": numbers[-1], "entropy": "SANDBOX"}
+    return json.dumps(message).encode()
+
+
 SENDERS = {
     "stripe": Sender(1, lambda events: json.dumps(events[0], indent=2).encode(), _stripe_headers),
     "hubspot": Sender(
@@ -90,15 +111,19 @@ SENDERS = {
         _hubspot_headers,
         lambda event: {**event, "attemptNumber": event["attemptNumber"] + 1},
     ),
+    "quickbooks": Sender(100, lambda events: json.dumps(list(events)).encode(), _signs_body("intuit-signature")),
+    "xero": Sender(100, _xero_body, _signs_body("x-xero-signature"), probes=("right", "forged", "forged", "right")),
 }
 
 
 @dataclass(frozen=True)
 class Message:
-    """One delivery: some events for one target."""
+    """One delivery: some events for one target. ``wanted`` is the answer that a probe must get."""
 
     target: Target
     events: Sequence[Event]
+    forged: bool = False
+    wanted: int = 0
 
 
 class Webhooks:
@@ -106,10 +131,11 @@ class Webhooks:
 
     def __init__(self, vendors: Mapping[str, Vendor]) -> None:
         self.targets: list[Target] = []
-        self.answers: Counter[str] = Counter()  # by status, or "none"
+        self.answers: Counter[str] = Counter()  # by status, or "none", or "not sent" to one that failed its probes
         self._vendors = vendors
         self._told: dict[tuple[int, str], int] = {}  # place of the target and account -> events collected so far
         self._held: list[Message] = []
+        self._deaf: set[Target] = set()  # they answered a probe wrongly
         self._queue: Queue[Message | None] = Queue()
         self._thread: threading.Thread | None = None
 
@@ -123,10 +149,13 @@ class Webhooks:
         if targets and self._thread is None:
             self._thread = threading.Thread(target=self._work, daemon=True)
             self._thread.start()
+        for target in self.targets:
+            forged = [probe == "forged" for probe in SENDERS[target.vendor].probes]
+            self._send([Message(target, [], one, wanted=401 if one else 200) for one in forged])
 
     def forget(self) -> None:
         """Tell nobody any more, not even what waits."""
-        for kept in (self.targets, self._told, self._held, self.answers):
+        for kept in (self.targets, self._told, self._held, self._deaf, self.answers):
             kept.clear()
         try:
             while True:
@@ -178,18 +207,19 @@ class Webhooks:
 
     def _work(self) -> None:
         while (message := self._queue.get()) is not None:
-            try:
-                self.answers[str(_post(message))] += 1
-            except (OSError, HTTPException):
-                self.answers["none"] += 1
-            finally:
-                self._queue.task_done()
+            answer = "not sent" if message.target in self._deaf else _post(message)
+            self.answers[answer] += 1
+            _mark(message.events, delivered=answer.startswith("2"))
+            if message.wanted and answer != str(message.wanted):
+                self._deaf.add(message.target)
+            self._queue.task_done()
         self._queue.task_done()
 
 
 def _messages(target: Target, events: list[Event]) -> list[Message]:
     """Return the deliveries of ``events`` as the target gets them."""
     sender = SENDERS[target.vendor]
+    _mark(events, delivered=False)
     if target.delivery == "lost":
         return []
     if target.delivery == "shuffled":
@@ -197,16 +227,31 @@ def _messages(target: Target, events: list[Event]) -> list[Message]:
     parts = [events[start : start + sender.batch] for start in range(0, len(events), sender.batch)]
     if target.delivery == "twice":
         parts += [[sender.again(event) for event in part] for part in parts]
-    return [Message(target, part) for part in parts]
+    return [Message(target, part, target.delivery == "forged") for part in parts]
 
 
-def _post(message: Message) -> int:
-    """Deliver and return the status; signed now, as a vendor signs each try."""
+def _mark(events: Sequence[Event], *, delivered: bool) -> None:
+    """Let Stripe's events say whether they reached everybody; it lists those that did not."""
+    for event in events:
+        if isinstance(event, dict) and "pending_webhooks" in event:
+            event["pending_webhooks"] = 0 if delivered else 1
+
+
+def _post(message: Message) -> str:
+    """Deliver and return the status, "none" without an answer; signed now, as a vendor signs each try."""
+    try:
+        return str(_answer(message))
+    except (OSError, HTTPException):
+        return "none"
+
+
+def _answer(message: Message) -> int:
     sender, target, parts = SENDERS[message.target.vendor], message.target, urlsplit(message.target.url)
     body = sender.body(message.events)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     with closing(HTTPConnection(HOST, parts.port, timeout=SECONDS)) as connection:
-        connection.request("POST", path, body, sender.sign(target.url, target.secret, body, time.time()))
+        secret = f"not {target.secret}" if message.forged else target.secret
+        connection.request("POST", path, body, sender.sign(target.url, secret, body, time.time()))
         answer = connection.getresponse()
         answer.read()
         return answer.status

@@ -229,6 +229,26 @@ def take_over(store: Store, actor: Actor, typed: PaymentRow, payment: PaymentRow
     )  # fmt: skip
 
 
+def take_back(store: Store, actor: Actor, payment: PaymentRow, reason: str) -> int:
+    """Take a payment back from what it pays, where that is not on its way to any books; return what it still pays.
+
+    Call inside a transaction.
+    """
+    left = 0
+    for part in applications_of(store, payment.id):
+        if store.one("SELECT 1 FROM outbox WHERE kind='payment' AND our_id=?", part.id):
+            left += part.amount
+            continue
+        store.execute("DELETE FROM applications WHERE id=?", part.id)
+        kind, target = part.target
+        (invoices if kind == "document" else foreign).recompute_open(store, target)
+        audit.write(
+            store, actor, "taken back", f"{kind}:{target}",
+            before={"payment": payment.vendor_id, "amount": part.amount}, reason=reason,
+        )  # fmt: skip
+    return left
+
+
 def applications_of(store: Store, payment_id: int) -> list[ApplicationRow]:
     """Return what a payment pays."""
     return store.rows(ApplicationRow, "SELECT * FROM applications WHERE payment_id=? ORDER BY id", payment_id)

@@ -19,14 +19,13 @@ def save_page(
 
     When a deal was modified is no part of what it says: our own writes to the CRM change nothing here.
     """
+    known = _digests(store, connection, [deal_id for deal_id, _ in deals])
     changed = []
-    known = "SELECT digest FROM deals WHERE connection=? AND id=? AND fate='won'"
     for deal_id, deal in deals:
-        content = msgspec.to_builtins(deal)
-        data = to_json(content)
-        digest = hashlib.sha256(to_json({**content, "modified_at": None}).encode()).hexdigest()
-        if store.one(known, connection, deal_id) != digest:
-            changed.append((connection, deal_id, digest, data))
+        content = msgspec.json.encode(deal, order="sorted")
+        digest = hashlib.sha256(msgspec.json.encode(_undated(deal), order="sorted")).hexdigest()
+        if known.get(deal_id) != digest:
+            changed.append((connection, deal_id, digest, content.decode()))
     with store.transaction():
         store.many(
             "INSERT INTO deals (connection, id, digest, data) VALUES (?, ?, ?, ?) ON CONFLICT (connection, id)"
@@ -35,6 +34,22 @@ def save_page(
         )
         set_cursor(store, connection, stream, cursor)
     return len(changed)
+
+
+def _digests(store: Store, connection: str, ids: Sequence[str]) -> dict[str, str]:
+    """Return the digests of those of these deals that count as won, by id."""
+    wanted = to_json(list(ids))
+    return dict(
+        store.tuples(
+            "SELECT id, digest FROM deals WHERE connection=? AND fate='won' AND id IN (SELECT value FROM json_each(?))",
+            connection,
+            wanted,
+        )
+    )
+
+
+def _undated(deal: Any) -> Any:
+    return {**deal, "modified_at": None} if isinstance(deal, dict) else msgspec.structs.replace(deal, modified_at=None)
 
 
 def save_fates(store: Store, connection: str, fates: Sequence[tuple[str, str, str]]) -> int:
@@ -79,6 +94,11 @@ def survivor(found: Mapping[str, tuple[str, str]], deal_id: str) -> str:
 def won_ids(store: Store, connection: str) -> list[str]:
     """Return the ids of the deals that count as won."""
     return [one for (one,) in store.tuples("SELECT id FROM deals WHERE connection=? AND fate='won'", connection)]
+
+
+def count_won(store: Store, connection: str) -> int:
+    """Return how many deals count as won."""
+    return int(store.one("SELECT count(*) FROM deals WHERE connection=? AND fate='won'", connection))
 
 
 def count(store: Store) -> int:

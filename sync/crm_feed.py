@@ -97,5 +97,5 @@ def _take_census(context: Context, connection: str, crm: Any, scope: DealScope) 
 
 
 def _difference(context: Context, connection: str, there: int) -> str:
-    here = len(deals.won_ids(context.store, connection))
+    here = deals.count_won(context.store, connection)
     return "" if here == there else f"{here} here, {there} there"

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from store import inbox, runs
+from store import deals, inbox, runs
 from store.database import Store
-from store.inbox import Unreadable
+from store.inbox import Event, Unreadable
 from store.review import Finding
 from sync.context import Context, Source
 from sync.jobs import select
@@ -21,11 +21,17 @@ from sync.jobs import select
 HASTENED = {
     "crm": ("pull_deals", "map_terms", "plan_invoices"),
     "payments": ("pull_payments", "match_payments", "post_payments"),
+    "accounting": ("pull_ledger",),
 }
 # How long after an event its source is asked. A CRM's search may find a change only a minute later (HubSpot's does),
 # so it is asked at once and once more.
-LOOKS = {"crm": (timedelta(0), timedelta(minutes=1)), "payments": (timedelta(0),)}
-REST = timedelta(seconds=15)  # between two runs of a job, so that a stream of events does not use up a vendor's limits
+LOOKS = {"crm": (timedelta(0), timedelta(minutes=1)), "payments": (timedelta(0),), "accounting": (timedelta(0),)}
+# Between two runs of a job, so that a stream of events does not use up a vendor's limits. A ledger tells of what we
+# booked ourselves, too, and reading it is metered.
+REST = {"crm": timedelta(seconds=15), "payments": timedelta(seconds=15), "accounting": timedelta(minutes=1)}
+
+LOST = "undelivered"  # the cursor of what a provider could not deliver
+OVERLAP = timedelta(hours=1)  # a vendor may still be trying to deliver what is younger
 
 
 def due(store: Store, sources: Sequence[Source], now: datetime) -> list[str]:
@@ -34,8 +40,10 @@ def due(store: Store, sources: Sequence[Source], now: datetime) -> list[str]:
     for source in sources:
         asked = _asked(store, source, now)
         if asked is not None:
-            wanted.update(job for job in HASTENED[source.role] if _is_due(runs.last_start(store, job), asked, now))
-    if any(_is_due(runs.last_start(store, "handle_webhooks"), found.newest, now) for found in inbox.unreadable(store)):
+            jobs, rest = HASTENED[source.role], REST[source.role]
+            wanted.update(job for job in jobs if _is_due(runs.last_start(store, job), asked, now, rest))
+    seen = runs.last_start(store, "handle_webhooks")
+    if any(_is_due(seen, found.newest, now, REST["crm"]) for found in inbox.unreadable(store)):
         wanted.add("handle_webhooks")
     return [job.name for job in select(tuple(wanted))] if wanted else []
 
@@ -46,18 +54,38 @@ def _asked(store: Store, source: Source, now: datetime) -> datetime | None:
     return max((at + wait for at, wait in heard if at is not None), default=None)
 
 
-def _is_due(began: datetime | None, asked: datetime, now: datetime) -> bool:
+def _is_due(began: datetime | None, asked: datetime, now: datetime, rest: timedelta) -> bool:
     """Say whether a job that last began at ``began`` must run now; a time in the future says nothing."""
     if began is None or began > now:
         return True
-    return began < asked and now - began >= REST
+    return began < asked and now - began >= rest
 
 
 def run(context: Context) -> None:
-    """Report what nobody could read, and forget what no sender sends again."""
+    """Look for lost webhooks, report what nobody could read, and forget what no sender sends again."""
+    _find_lost(context)
     context.count("old webhooks forgotten", inbox.forget(context.store, context.world.now()))
     for found in inbox.unreadable(context.store):
         context.find(_unreadable(found))
+
+
+def _find_lost(context: Context) -> None:
+    """Put what a payment provider could not deliver to our webhooks into the inbox, as if it had been.
+
+    Only where webhooks have come before: whoever uses none pays no call for it. What was delivered after all is known.
+    """
+    now = context.world.now()
+    for source in context.sources("payments"):
+        if inbox.latest(context.store, source.name, now) is None:
+            continue
+        with context.using(source.name) as provider:
+            since = deals.cursor(context.store, source.name, LOST) or now - inbox.KEPT
+            lost = [
+                Event(id=one.id, topic=one.topic, object=one.object) for one in provider.undelivered(since - OVERLAP)
+            ]
+            context.count("lost webhooks found", inbox.save(context.store, source.name, lost, now))
+            with context.store.transaction():
+                deals.set_cursor(context.store, source.name, LOST, now)
 
 
 def _unreadable(found: Unreadable) -> Finding:

@@ -66,6 +66,8 @@ def _match(
 ) -> None:
     if row.available < 0:
         _over_refunded(context, row)
+    if row.status == "failed" and row.applied:
+        _came_back(context, row)
     if row.available <= 0:
         return
     payment = row.payment(ReceivedPayment) if row.is_received else None
@@ -166,6 +168,26 @@ def _unapplied(context: Context, row: PaymentRow, payment: ReceivedPayment | Non
             actions=("apply", "dismiss"),
         )
     )
+
+
+def _came_back(context: Context, row: PaymentRow) -> None:
+    """A debit that had succeeded failed after all: what it paid is open again, but for what the books hold as paid."""
+    with context.store.transaction():
+        booked = cash.take_back(context.store, context.actor, row, "the payment failed after it had succeeded")
+    context.count("failed payments taken back", booked < row.applied)
+    if booked:
+        context.find(
+            Finding(
+                code="failed_after_applied",
+                subject=f"payment:{row.id}",
+                detail=str(booked),
+                message=(
+                    f"Payment {row.vendor_id} failed after it had succeeded;"
+                    f" {display(booked, row.currency)} of it is booked as paid"
+                ),
+                fix="reverse the payment in the books: the customer owes it again",
+            )
+        )
 
 
 def _over_refunded(context: Context, row: PaymentRow) -> None:

@@ -15,7 +15,13 @@ from tests.worlds import Live
 from web import create_app, webhooks
 from web.access import Access
 
-SECRETS = {"hubspot": "hubspot-client-secret", "stripe_us": "whsec_sandbox_us", "stripe_uk": "whsec_sandbox_uk"}
+SECRETS = {
+    "hubspot": "hubspot-client-secret",
+    "stripe_us": "whsec_sandbox_us",
+    "stripe_uk": "whsec_sandbox_uk",
+    "quickbooks_us": "quickbooks-verifier-token",
+    "xero_uk": "xero-webhook-key",
+}
 
 
 def serving(live: Live, **access: Any) -> Flask:
@@ -29,7 +35,7 @@ def serving(live: Live, **access: Any) -> Flask:
 @contextmanager
 def listening(live: Live) -> Iterator[int]:
     """Serve on a free port of 127.0.0.1 until the block ends; yields the port."""
-    server = waitress.create_server(serving(live), host="127.0.0.1", port=0, threads=4)
+    server = waitress.create_server(serving(live), host="127.0.0.1", port=0, threads=app.SERVER_THREADS)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     yield server.effective_port
@@ -43,7 +49,7 @@ def targets(port: int, delivery: str = "once") -> list[dict[str, str]]:
     return [
         {
             "vendor": name.partition("_")[0],
-            "account": name.partition("_")[2],
+            "account": name.partition("_")[2] if name.startswith("stripe") else "",
             "url": f"http://127.0.0.1:{port}/webhooks/{name}",
             "secret": secret,
             "delivery": delivery,

@@ -160,6 +160,14 @@ def test_by_default_the_pages_answer_to_this_machines_own_names_only(load: Load)
     assert (load().web_hosts, load().password) == (("127.0.0.1", "localhost", "[::1]"), "")
 
 
+def test_a_secret_for_webhooks_that_nobody_reads_is_of_no_use(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(GOOD.replace('"env:XERO"\n', '"env:XERO"\nwebhook_secret = "env:XERO"\n'), encoding="utf-8")
+    with pytest.raises(ConfigError) as refused:
+        config.load(file, ROLES, CADENCE, SECRETS, ("stripe",))
+    assert "webhooks of xero are not read" in str(refused.value)
+
+
 def test_what_signs_webhooks_is_one_secret_or_two_while_it_is_changed(load: Load) -> None:
     def secrets(written: str) -> tuple[str, ...]:
         found = load(GOOD, ('token = "env:HUBSPOT"', f'token = "env:HUBSPOT"\n{written}'))
@@ -320,7 +328,6 @@ BAD_VALUES = [
     ('"env:HUBSPOT"', '"env:HUBSPOT"\nwebhook_secret = ["env:NONE"]', "connections.crm.webhook_secret", "NONE, which"),
     ('"env:HUBSPOT"', '"env:HUBSPOT"\nwebhook_secret = [""]', "connections.crm.webhook_secret", "else than a text"),
     ('"env:HUBSPOT"', '"env:HUBSPOT"\nwebhook_secret = 5', "connections.crm.webhook_secret", "a list of two"),
-    ('"env:XERO"\n', '"env:XERO"\nwebhook_secret = "env:XERO"\n', "connections.books.webhook_secret", "are not read"),
     ("[jobs]", '[web]\npassword = "correct horse battery"\n[jobs]', "web.password", "in plain text"),
     ("[jobs]", '[web]\npassword = "env:XERO"\n[jobs]', "web.password", "shorter than 12 characters"),
     ("[jobs]", '[web]\nsecret_key = "env:XERO"\n[jobs]', "web.secret_key", "shorter than 32 characters"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, render_template
 from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.wrappers import Response as Answer
 
@@ -38,7 +38,7 @@ def _say(error: HTTPException) -> Answer | tuple[str, int, list[tuple[str, str]]
     """Say in words what was wrong with a request; under a foreign name say only that."""
     if isinstance(error, SecurityError):
         return Answer(f"{error.description}\n", 400, content_type="text/plain")
-    if error.code is None or request.blueprint == "webhooks":
+    if error.code is None:
         return error.get_response()
     headers = [(name, value) for name, value in error.get_headers() if name in ("Allow", "Retry-After")]
     return render_template("error.html", title=error.name, text=error.description), error.code, headers

@@ -34,7 +34,7 @@ _OPEN = (
     "pages.health",
 )  # seen without login; everything else is closed by default
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::\d+)?")  # a name or address, and a port
-_PROVEN = ("webhooks", "api")  # blueprints whose callers prove themselves: by a signature, by a token
+_PROVEN = ("api",)  # blueprints whose callers prove themselves, by a token
 
 blueprint = Blueprint("access", __name__)
 
@@ -146,13 +146,19 @@ def may_see() -> bool:
     return not _door().closed or _door().knows(session.get("id"), now())
 
 
+def answers_to(app: Flask, name: str) -> bool:
+    """Say whether ``app`` answers to the name, perhaps with a port, that a request calls it by."""
+    door: _Door = app.extensions["netterms_door"]
+    host = _HOST.fullmatch(name.lower())
+    return host is not None and host[1] in door.hosts
+
+
 def _known_name() -> None:
     """Refuse a foreign name: under one, a page elsewhere could read ours through its visitors' browsers (rebinding).
 
     Ours rather than Werkzeug's TRUSTED_HOSTS, which knows no IPv6 addresses.
     """
-    host = _HOST.fullmatch(request.headers.get("Host", "").lower())
-    if host is None or host[1] not in _door().hosts:
+    if not answers_to(current_app, request.headers.get("Host", "")):
         raise SecurityError("Netterms does not answer to this name. If it should, add the name to hosts in [web].")
 
 

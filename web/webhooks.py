@@ -1,35 +1,40 @@
 """Webhooks of every source, at one route: verified, stored once, answered at once, worked on later.
 
-Whoever calls needs no login and no form token, but the source's signature. A caller learns nothing but the status.
+Whoever calls needs no login and no form token, but the source's signature. A caller learns nothing but the status. The
+route stands before the pages, as they spend more on sessions and forms than receiving takes altogether.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
 
 import msgspec
-from flask import Blueprint, Flask, Response, current_app, request
-from werkzeug.exceptions import RequestEntityTooLarge
+from flask import Flask
 
-from connectors.base import Delivery, WebhookSource
+from connectors.base import Delivery, WebhookEvent, WebhookSource
 from connectors.errors import Forged, Malformed
-from store import inbox
 from store.database import Store
-from store.inbox import Event
-from web.site import now, open_store
+from store.inbox import Event, Letterbox
+from web.access import answers_to
+from web.site import Site
 
 LARGEST = 1 << 20  # bytes; the largest of the vendors send about 1 MB
-
-blueprint = Blueprint("webhooks", __name__)
+ROUTE = "/webhooks/"
+_HEADERS = (("Content-Type", "text/plain"), ("Content-Length", "0"), ("Cache-Control", "no-store"))
 
 
 class Sender(msgspec.Struct, frozen=True):
-    """How a connection's webhooks are read; any of ``secrets`` is good, as there are two while one is changed."""
+    """How a connection's webhooks are read; any of ``secrets`` is good, as there are two while one is changed.
+
+    ``account`` is the connection's account at the vendor, where one delivery may hold events of several.
+    """
 
     read: WebhookSource
     secrets: Sequence[str]
+    account: str = ""
 
 
 class Inbox(msgspec.Struct, frozen=True):
@@ -41,61 +46,97 @@ class Inbox(msgspec.Struct, frozen=True):
     senders: Mapping[str, Sender]
     public_url: str = ""
 
+    def owner(self, connection: str, event: WebhookEvent) -> str | None:
+        """Return whose an event is that came to ``connection``; None for an account that nobody has configured.
 
-class _Door:
-    """The inbox and each server thread's own open store: opening one anew costs several times what storing does."""
-
-    def __init__(self, received: Inbox) -> None:
-        self.received = received
-        self._own = threading.local()
-
-    def store(self) -> Store:
-        """Return this thread's store."""
-        if not hasattr(self._own, "store"):
-            self._own.store = open_store()
-        return cast(Store, self._own.store)
+        An app at QuickBooks or Xero has one address for all its accounts: the event goes to the connection that has
+        the account and the same app's secret.
+        """
+        heard = self.senders[connection]
+        if event.account in ("", heard.account) or not heard.account:
+            return connection
+        same_app = (
+            name
+            for name, one in self.senders.items()
+            if (one.read, one.account) == (heard.read, event.account) and set(one.secrets) & set(heard.secrets)
+        )
+        return next(same_app, None)
 
 
 def install(app: Flask, received: Inbox) -> None:
-    """Open the route in ``app`` and take it out of the check of forms."""
-    app.extensions["netterms_inbox"] = _Door(received)
-    app.extensions["csrf"].exempt(blueprint)
-    app.register_blueprint(blueprint)
+    """Open the route before the pages of ``app``."""
+    site: Site = app.config["SITE"]
+    door = _Door(received, Letterbox(lambda: Store(site.store)), site.world.now)
+    pages = app.wsgi_app
+
+    def route(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if not environ["PATH_INFO"].startswith(ROUTE):
+            return pages(environ, start_response)
+        try:
+            status = door.answer(environ) if answers_to(app, environ.get("HTTP_HOST", "")) else 400
+        except Exception:
+            app.logger.exception("a webhook could not be stored")
+            status = 500
+        allow = [("Allow", "POST")] if status == 405 else []
+        start_response(f"{status} {HTTPStatus(status).phrase}", [*_HEADERS, *allow])
+        return [b""]
+
+    app.wsgi_app = route  # type: ignore[method-assign]
 
 
-@blueprint.post("/webhooks/<connection>")
-def receive(connection: str) -> Response:
-    """Store what a source says has changed: 200 once that is durable, else nothing is kept.
+class _Door(msgspec.Struct, frozen=True):
+    """Where deliveries come in, and the letterbox into which they all go."""
 
-    400 without a signature, 401 with a wrong one, 404 for a connection that has no secret, 413 for too much.
-    """
-    door: _Door = current_app.extensions["netterms_inbox"]
-    sender = door.received.senders.get(connection)
-    if sender is None:
-        return _answer(404)
-    request.max_content_length = LARGEST
-    at = now()
-    try:
-        events = sender.read(_delivery(door.received.public_url), sender.secrets, at)
-    except RequestEntityTooLarge:
-        return _answer(413)
-    except Malformed:
-        return _answer(400)
-    except Forged:
-        return _answer(401)
-    inbox.save(door.store(), connection, [msgspec.convert(one, Event, from_attributes=True) for one in events], at)
-    return _answer(200)
+    received: Inbox
+    letterbox: Letterbox
+    now: Callable[[], datetime]
+
+    def answer(self, environ: Mapping[str, Any]) -> int:
+        """Return the status of the answer to a request: 200 once what it tells is durable, else nothing is kept.
+
+        400 without a signature, 401 with a wrong one, 404 for a connection that has no secret, 413 for too much.
+        """
+        connection = environ["PATH_INFO"].removeprefix(ROUTE)
+        if connection not in self.received.senders:
+            return 404
+        if environ["REQUEST_METHOD"] != "POST":
+            return 405
+        body = _body(environ)
+        if body is None:
+            return 413
+        try:
+            self._take(connection, _delivery(environ, body, self.received.public_url))
+        except Malformed:
+            return 400
+        except Forged:
+            return 401
+        return 200
+
+    def _take(self, connection: str, delivery: Delivery) -> None:
+        sender, at = self.received.senders[connection], self.now()
+        kept = []
+        for one in sender.read(delivery, sender.secrets, at):
+            owner = self.received.owner(connection, one)
+            if owner is not None:
+                kept.append((owner, Event(id=one.id, topic=one.topic, object=one.object, unreadable=one.unreadable)))
+        if kept:
+            self.letterbox.put(kept, at)
 
 
-def _delivery(public_url: str) -> Delivery:
-    query = request.query_string.decode("latin-1")
+def _body(environ: Mapping[str, Any]) -> bytes | None:
+    """Return the body as it came, None when it is too long. The server has taken it apart from its chunks."""
+    length = environ.get("CONTENT_LENGTH") or "0"
+    if not length.isdigit() or int(length) > LARGEST:
+        return None
+    found: bytes = environ["wsgi.input"].read(int(length))
+    return found
+
+
+def _delivery(environ: Mapping[str, Any], body: bytes, public_url: str) -> Delivery:
+    query, own_url = environ.get("QUERY_STRING", ""), f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}"
     return Delivery(
-        method=request.method,
-        uri=f"{public_url or request.host_url.rstrip('/')}{request.path}{'?' * bool(query)}{query}",
-        headers={name.lower(): value for name, value in request.headers.items()},
-        body=request.get_data(cache=False),
+        method=environ["REQUEST_METHOD"],
+        uri=f"{public_url or own_url}{environ['PATH_INFO']}{'?' * bool(query)}{query}",
+        headers={name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name[:5] == "HTTP_"},
+        body=body,
     )
-
-
-def _answer(status: int) -> Response:
-    return Response(status=status, content_type="text/plain")

@@ -33,7 +33,8 @@ class Record(msgspec.Struct):
 
     def merged_ids(self) -> list[str]:
         """Return the ids it had before it was merged."""
-        return [one for one in (self.properties.get(MERGED) or "").split(";") if one and one != self.id]
+        merged = self.properties.get(MERGED)
+        return [one for one in merged.split(";") if one and one != self.id] if merged else []
 
 
 class Failure(msgspec.Struct):

@@ -16,7 +16,7 @@ from connectors.hubspot.api import VERSION, Api, NotFound
 SEARCH_PAGE = 200  # results of one search
 READ_BATCH = 100  # records of one batch read
 ASSOCIATION_BATCH = 1000  # records whose associations one call reads
-BLOCK = 1000  # deals completed together, so that the batches are full
+BLOCK = 2000  # deals completed together, so that the batches are full and a shared company is read once
 OVERLAP = timedelta(minutes=5)  # the search finds a change only moments later
 
 PRIMARY_COMPANY = 5  # HubSpot's association type "deal to primary company"

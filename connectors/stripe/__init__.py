@@ -2,7 +2,9 @@
 
 What was received is read from balance transactions: each says what came in, when, and what Stripe kept. Bank debits
 that are still under way, or that failed, have none and come from events, which Stripe keeps for 30 days; so a pull
-whose ``since`` is older does not see a debit that failed before that. A refund or dispute makes its charge come again.
+whose ``since`` is older does not see a debit that failed before that. A refund, also one that fails, a dispute and its
+end, and a debit that comes back after it was paid make their charge come again. Which invoice of Stripe's own a charge
+paid stands on neither since 2025-03-31: the first pull lists the payments of invoices, later ones read their events.
 
 Stripe's amounts are integers of its own minor units, which differ from ISO 4217 for a few currencies. A payment whose
 amount has no exact ISO minor unit (a fraction of a króna) is given as ``Unreadable``, and the others go on.
@@ -16,24 +18,55 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+import msgspec
 import stripe
 
-from connectors.base import PayingCustomer, PaymentPage, Ports, Probe, ReceivedPayment, Settings, Unreadable
+from connectors.base import (
+    PayingCustomer,
+    PaymentPage,
+    PaymentPageDraft,
+    Payout,
+    Ports,
+    Probe,
+    ReceivedPayment,
+    Settings,
+    Unreadable,
+    WebhookEvent,
+)
 from connectors.errors import ConnectorError, OutcomeUnknown, Refused, Retryable
 from connectors.http import TIMEOUT, Caller, Limit, Limiter, Session, redact, status_error
-from connectors.stripe.objects import Account, Charge, Customers, Events, Move, Moves
+from connectors.stripe import objects, pages
+from connectors.stripe.objects import (
+    Account,
+    Changed,
+    Charge,
+    Customers,
+    Disputes,
+    Events,
+    Invoice,
+    InvoicePayment,
+    InvoicePayments,
+    Move,
+    Moves,
+    Payouts,
+    Product,
+)
 from connectors.stripe.payments import (
+    Beside,
     charge_id,
     decode,
+    id_of,
     is_declined_card,
     is_expanded,
     paying_customer,
     payment,
     time,
 )
+from connectors.stripe.payouts import read_payout
 
 API_VERSION = "2026-10-28.endive"
 PAGE = 100  # Stripe's largest page
+NO_FILTER: Mapping[str, str] = {}
 
 # https://docs.stripe.com/rate-limits, in seconds of the vendor's time
 ACCOUNT_LIMIT = Limit(100, 1.0)
@@ -49,14 +82,32 @@ EVENTS = (
     "charge.refunded",
     "charge.dispute.created",
     "charge.dispute.closed",
+    "refund.failed",
 )
+INVOICE_EVENTS = ("invoice_payment.paid", "invoice.paid")
+PAYOUT_EVENTS = (
+    "payout.paid",
+    "payout.failed",
+    "payout.canceled",
+    "payout.updated",
+    "payout.reconciliation_completed",
+)
+TOLD = (
+    *EVENTS,
+    "charge.succeeded",
+    "charge.updated",
+    "customer.created",
+    "payout.paid",
+    "payout.failed",
+)  # in webhooks
 RECEIVED = ("charge", "payment")  # the types of balance transaction that bring money
 EXPAND_MOVE = ["data.source", "data.source.payment_intent", "data.source.customer"]
 EXPAND_CHARGE = ["payment_intent", "customer", "balance_transaction"]
-INSTEAD = {"expand": ["data.source"]}  # for a server that refuses to expand further, or one of the filters: nothing
+# For a server that refuses to expand so far; in place of anything else that it refuses stands nothing.
+INSTEAD = {("/v1/balance_transactions", "expand"): ["data.source"]}
 
 T = TypeVar("T")
-P = TypeVar("P", Moves, Events, Customers)
+P = TypeVar("P", Moves, Events, Customers, Payouts, InvoicePayments)
 
 
 def connect(settings: Settings, ports: Ports) -> Stripe:
@@ -138,57 +189,130 @@ class Stripe:
         there was none; it stands on the last page alone, because Stripe lists the newest first.
         """
         start = since - OVERLAP if since else None
-        waiting = self._eventful(start)
+        told = self._eventful(start)
         latest = since
         for moves in self._pages("/v1/balance_transactions", Moves, start, expand=EXPAND_MOVE):
             for move in moves.data:
                 latest = max(latest or time(move.created), time(move.created))
-            page = _page(self._received(moves.data, waiting), None)
+            page = _page(self._received(moves.data, told), None)
             if page.payments or page.unreadable:
                 yield page
-        yield _page(self._changed(waiting), latest)
+        yield _page(self._changed(told), latest)
 
-    def _received(
-        self, moves: Iterable[Move], waiting: dict[str, Charge | None]
-    ) -> Iterator[ReceivedPayment | Unreadable]:
-        """Yield the payments among ``moves``; note in ``waiting`` the charges that other kinds of moves touch."""
+    def payouts(self, since: datetime | None) -> Iterator[Payout | Unreadable]:
+        """Yield payouts created since ``since``, and older ones that events tell of, the oldest first.
+
+        One whose movements Stripe is still putting together comes when it has done so.
+        """
+        start = since - OVERLAP if since else None
+        found = {one.id: one for page in self._pages("/v1/payouts", Payouts, start) for one in page.data}
+        if start is not None:
+            for page in self._pages("/v1/events", Events, start, PAYOUT_EVENTS):
+                for id_ in {decode(event.data.object, Changed).id for event in page.data} - set(found):
+                    found[id_] = self._get(f"/v1/payouts/{id_}", objects.Payout)
+        for one in sorted(found.values(), key=lambda payout: (payout.created, payout.id)):
+            if one.reconciliation_status != "in_progress":
+                yield read_payout(one, self._moves_of(one) if one.automatic else ())
+
+    def _moves_of(self, payout: objects.Payout) -> Iterator[Move]:
+        only, expand = {"payout": payout.id}, ["data.source"]
+        for page in self._pages("/v1/balance_transactions", Moves, None, only=only, expand=expand):
+            yield from page.data
+
+    def payment_page(self, wanted: PaymentPageDraft) -> str:
+        """Return the address of an invoice's payment link; see ``connectors.stripe.pages``."""
+        known: Product | None = None
+        try:
+            known = self._get(f"/v1/products/{pages.product_id(wanted)}", Product)
+        except _Refusal as refusal:
+            if refusal.status != 404:
+                raise
+        return pages.payment_page(self, wanted, known)
+
+    def undelivered(self, since: datetime | None) -> Iterator[WebhookEvent]:
+        """Yield the events since ``since`` (of at most 30 days) that Stripe could not deliver to every webhook."""
+        for page in self._pages("/v1/events", Events, since, TOLD, only={"delivery_success": "false"}):
+            for event in page.data:
+                yield WebhookEvent(id=event.id, topic=event.type, object=decode(event.data.object, Changed).id)
+
+    def _received(self, moves: Iterable[Move], told: _Told) -> Iterator[ReceivedPayment | Unreadable]:
+        """Yield the payments among ``moves``; note in ``told`` the charges that other kinds of moves touch."""
         for move in moves:
             if move.type in RECEIVED and is_expanded(move.source):
                 charge = decode(move.source, Charge)
                 if isinstance(charge.payment_intent, str) or isinstance(charge.customer, str):  # not expanded
-                    waiting[charge.id] = None
+                    told.charges[charge.id] = None
                     continue
-                waiting.pop(charge.id, None)
-                yield payment(charge, move)
+                told.charges.pop(charge.id, None)
+                yield payment(charge, move, self._beside(charge, told))
             elif touched := charge_id(move.source):
-                waiting[touched] = None
+                told.charges[touched] = None
 
-    def _eventful(self, start: datetime | None) -> dict[str, Charge | None]:
-        """Return by id the charges that events since ``start`` are about: as they are under way, else None.
+    def _eventful(self, start: datetime | None) -> _Told:
+        """Return what events since ``start`` are about.
 
-        A server that keeps no events at all (some emulators) has none under way either.
+        A server that keeps no events at all (some emulators) has nothing under way either.
         """
-        found: dict[str, Charge | None] = {}
+        told = _Told(charges={}, invoices={} if start else self._invoices_paid())
+        paid: dict[str, Invoice] = {}
+        links: list[InvoicePayment] = []
         try:
-            for page in self._pages("/v1/events", Events, start, EVENTS):
+            for page in self._pages("/v1/events", Events, start, (*EVENTS, *(INVOICE_EVENTS if start else ()))):
                 for event in page.data:  # newest first: the first one of a charge says how it stands
-                    if event.type in ("charge.pending", "charge.failed"):
+                    if event.type == "invoice.paid":
+                        invoice = decode(event.data.object, Invoice)
+                        paid.setdefault(invoice.id, invoice)
+                    elif event.type == "invoice_payment.paid":
+                        links.append(decode(event.data.object, InvoicePayment))
+                    elif event.type in ("charge.pending", "charge.failed"):
                         charge = decode(event.data.object, Charge)
                         if not is_declined_card(charge):
-                            found.setdefault(charge.id, charge)
+                            told.charges.setdefault(charge.id, charge)
                     elif touched := charge_id(event.data.object):
-                        found[touched] = None
+                        told.charges[touched] = None
+        except _Refusal as refusal:
+            if refusal.status != 404:
+                raise
+        for link in links:
+            id_ = id_of(link.invoice)
+            invoice = paid.get(id_) or self._get(f"/v1/invoices/{id_}", Invoice)  # the latter where it is paid in part
+            told.invoices[id_of(link.payment.payment_intent) or id_of(link.payment.charge)] = invoice
+        return told
+
+    def _invoices_paid(self) -> dict[str, Invoice]:
+        """Return the invoices of Stripe's own that are paid, by what paid them; a server may know of none."""
+        found: dict[str, Invoice] = {}
+        only, expand = {"status": "paid"}, ["data.invoice"]
+        try:
+            for page in self._pages("/v1/invoice_payments", InvoicePayments, None, only=only, expand=expand):
+                for one in page.data:
+                    if isinstance(one.invoice, Invoice):
+                        found[id_of(one.payment.payment_intent) or id_of(one.payment.charge)] = one.invoice
         except _Refusal as refusal:
             if refusal.status != 404:
                 raise
         return found
 
-    def _changed(self, waiting: Mapping[str, Charge | None]) -> Iterator[ReceivedPayment | Unreadable]:
+    def _beside(self, charge: Charge, told: _Told) -> Beside:
+        """Return what is to be known of a charge from elsewhere; its dispute, where it has one, costs a call."""
+        invoice = told.invoices.get(id_of(charge.payment_intent)) or told.invoices.get(charge.id)
+        dispute = ""
+        if charge.disputed:
+            try:
+                latest = self._get("/v1/disputes", Disputes, charge=charge.id, limit=1).data
+            except _Refusal as refusal:
+                if refusal.status != 404:
+                    raise
+                latest = []
+            dispute = latest[0].status if latest else ""
+        return Beside(invoice=invoice, dispute=dispute)
+
+    def _changed(self, told: _Told) -> Iterator[ReceivedPayment | Unreadable]:
         """Yield the charges that were not delivered with their own balance transaction, as they are now."""
-        for id_, charge in waiting.items():
+        for id_, charge in told.charges.items():
             current = charge or self._get(f"/v1/charges/{id_}", Charge, expand=EXPAND_CHARGE)
             move = current.balance_transaction
-            yield payment(current, move if isinstance(move, Move) else None)
+            yield payment(current, move if isinstance(move, Move) else None, self._beside(current, told))
 
     # ------------------------------------------------------------------------------------------------- calling
 
@@ -204,13 +328,22 @@ class Stripe:
         return self._callers[resource]
 
     def _pages(
-        self, path: str, kind: type[P], start: datetime | None, types: tuple[str, ...] = (), **wishes: Any
+        self,
+        path: str,
+        kind: type[P],
+        start: datetime | None,
+        types: tuple[str, ...] = (),
+        only: Mapping[str, str] = NO_FILTER,
+        **wishes: Any,
     ) -> Iterator[P]:
-        """Yield the pages of what was created since ``start`` and, if any are named, is of one of ``types``."""
+        """Yield the pages of what was created since ``start`` and, if any are named, is of one of ``types``.
+
+        ``wishes`` a server may refuse; without a filter of ``only`` the answer would be wrong.
+        """
         earliest = int(start.timestamp()) if start else 0
         wishes |= {"created": {"gte": earliest}} if start else {}
         wishes |= {"types": list(types)} if types else {}
-        place: dict[str, Any] = {"limit": PAGE}
+        place: dict[str, Any] = {"limit": PAGE, **only}
         while True:
             page = self._list(path, kind, place, wishes)
             more = page.data[-1].id if page.has_more and page.data else ""
@@ -228,7 +361,9 @@ class Stripe:
         It sends more than was asked for, or the same in less detail; neither can lose a payment.
         """
         while True:
-            sent = {name: INSTEAD.get(name) if (path, name) in self._refused else wishes[name] for name in wishes}
+            sent = {
+                name: INSTEAD.get((path, name)) if (path, name) in self._refused else wishes[name] for name in wishes
+            }
             try:
                 return self._get(path, kind, **place, **{name: value for name, value in sent.items() if value})
             except _Refusal as refusal:
@@ -237,17 +372,35 @@ class Stripe:
                     raise
                 self._refused |= refused
 
+    def get(self, path: str, kind: type[T], **params: Any) -> T:
+        """Return the answer to a GET."""
+        return self._get(path, kind, **params)
+
+    def post(self, path: str, kind: type[T], key: str, **params: Any) -> T:
+        """Return the answer to a POST under the idempotency ``key``: Stripe does it once, so it may be sent again."""
+        return self._call("post", path, kind, {"idempotency_key": key}, params)
+
     def _get(self, path: str, kind: type[T], **params: Any) -> T:
-        options = {"stripe_account": self._settings.account} if self._settings.account else {}
+        return self._call("get", path, kind, {}, params)
+
+    def _call(self, method: str, path: str, kind: type[T], options: Mapping[str, str], params: Mapping[str, Any]) -> T:
+        account = {"stripe_account": self._settings.account} if self._settings.account else {}
 
         def send(token: str) -> T:
             try:
-                self._client.raw_request("get", path, api_key=token, **options, **params)
+                self._client.raw_request(method, path, api_key=token, **account, **options, **params)
             except stripe.StripeError as error:
                 raise _typed(error) from None
             return decode(self._transport.body(), kind)
 
         return self._caller(path).read(send)
+
+
+class _Told(msgspec.Struct):
+    """What events tell: charges, as they are under way or None to be asked for; invoices of Stripe's own by payment."""
+
+    charges: dict[str, Charge | None]
+    invoices: dict[str, Invoice]
 
 
 def _page(found: Iterable[ReceivedPayment | Unreadable], cursor: datetime | None) -> PaymentPage:

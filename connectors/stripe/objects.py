@@ -69,6 +69,8 @@ class Move(msgspec.Struct):
     net: int
     source: msgspec.Raw = msgspec.Raw(b"null")
     description: str | None = None
+    amount: int = 0
+    reporting_category: str = ""
 
 
 class Charge(msgspec.Struct):
@@ -122,6 +124,68 @@ class Event(msgspec.Struct):
     created: int = 0
 
 
+class Payout(msgspec.Struct):
+    """Money sent to the bank."""
+
+    id: str
+    amount: int
+    currency: str
+    created: int
+    arrival_date: int
+    status: str
+    automatic: bool = True
+    balance_transaction: Named | str | None = None
+    reconciliation_status: str = "completed"
+
+
+class Dispute(msgspec.Struct):
+    """Money that the payer's bank takes back, at least for now."""
+
+    id: str
+    status: str = ""
+
+
+class Invoice(msgspec.Struct):
+    """An invoice that Stripe itself has issued."""
+
+    id: str
+    number: str | None = None
+    description: str | None = None
+    metadata: dict[str, str] | None = None
+
+
+class Paid(msgspec.Struct):
+    """What paid such an invoice."""
+
+    payment_intent: Named | str | None = None
+    charge: Named | str | None = None
+
+
+class InvoicePayment(msgspec.Struct):
+    """A payment of such an invoice."""
+
+    id: str
+    payment: Paid
+    invoice: Invoice | str | None = None
+    created: int = 0
+
+
+class Product(msgspec.Struct):
+    """A thing that can be sold; ours stand for one invoice each."""
+
+    id: str
+    metadata: dict[str, str] | None = None
+    default_price: str | None = None
+
+
+class Link(msgspec.Struct):
+    """A page on which something can be paid."""
+
+    id: str
+    url: str = ""
+    metadata: dict[str, str] = {}
+
+
 class Profile(msgspec.Struct):
     """How an account shows itself."""
 
@@ -154,4 +218,31 @@ class Customers(msgspec.Struct):
     """A page of customers."""
 
     data: list[Customer]
+    has_more: bool = False
+
+
+class Payouts(msgspec.Struct):
+    """A page of payouts."""
+
+    data: list[Payout]
+    has_more: bool = False
+
+
+class Disputes(msgspec.Struct):
+    """The disputes of a charge, the newest first."""
+
+    data: list[Dispute]
+
+
+class InvoicePayments(msgspec.Struct):
+    """A page of payments of Stripe's own invoices."""
+
+    data: list[InvoicePayment]
+    has_more: bool = False
+
+
+class Links(msgspec.Struct):
+    """A page of payment links."""
+
+    data: list[Link]
     has_more: bool = False

@@ -12,7 +12,7 @@ from billing.money import exponent
 from connectors.base import PayingCustomer, ReceivedPayment, Unreadable
 from connectors.errors import OutcomeUnknown, Unsupported
 from connectors.http import redact
-from connectors.stripe.objects import Changed, Charge, Customer, Details, Intent, Move, Named, References
+from connectors.stripe.objects import Changed, Charge, Customer, Details, Intent, Invoice, Move, Named, References
 
 # https://docs.stripe.com/currencies: decimals of Stripe's amounts where they are not two
 _DECIMALS = {
@@ -21,6 +21,8 @@ _DECIMALS = {
     ),
     **dict.fromkeys(("BHD", "JOD", "KWD", "OMR", "TND"), 3),
 }
+
+NO_LOSS = ("won", "warning_closed", "prevented")  # https://docs.stripe.com/api/disputes/object: nothing was lost
 
 T = TypeVar("T")
 
@@ -53,7 +55,7 @@ def charge_id(source: msgspec.Raw) -> str:
     changed = decode(source, Changed)
     if changed.object == "charge":
         return changed.id
-    return _id(changed.charge) if changed.object in ("refund", "dispute") else ""
+    return id_of(changed.charge) if changed.object in ("refund", "dispute") else ""
 
 
 def is_declined_card(charge: Charge) -> bool:
@@ -62,9 +64,17 @@ def is_declined_card(charge: Charge) -> bool:
     return charge.status == "failed" and method is not None and method.type == "card"
 
 
-def payment(charge: Charge, move: Move | None) -> ReceivedPayment | Unreadable:
+class Beside(msgspec.Struct, frozen=True):
+    """What stands elsewhere than on the charge: the invoice of Stripe's own that it paid, how its dispute stands."""
+
+    invoice: Invoice | None = None
+    dispute: str = ""
+
+
+def payment(charge: Charge, move: Move | None, beside: Beside) -> ReceivedPayment | Unreadable:
     """Return a charge as a payment; ``move`` is its own balance transaction, None while there is none.
 
+    ``disputed`` it is until the dispute is won: Stripe's own mark on the charge stays for ever.
     Of a charge that was captured in part only that part was received; Stripe counts the rest as refunded
     (https://docs.stripe.com/api/charges/capture). A fee that has no exact ISO minor unit is left unknown.
     """
@@ -76,7 +86,7 @@ def payment(charge: Charge, move: Move | None) -> ReceivedPayment | Unreadable:
     details = charge.billing_details or Details()
     fee, net, settled = _settled(move)
     try:
-        exact_amount, exact_refund = _iso(amount, currency), _iso(refunded, currency)
+        exact_amount, exact_refund = iso(amount, currency), iso(refunded, currency)
     except Unsupported as error:
         return Unreadable(charge.id, str(error))
     return ReceivedPayment(
@@ -86,13 +96,13 @@ def payment(charge: Charge, move: Move | None) -> ReceivedPayment | Unreadable:
         received_at=time(move.created if move else charge.created),
         status=_status(charge.status),
         refunded=exact_refund,
-        disputed=charge.disputed,
-        customer_id=_id(charge.customer),
+        disputed=charge.disputed and beside.dispute not in NO_LOSS,
+        customer_id=id_of(charge.customer),
         customer_name=(customer and customer.name) or details.name or "",
         customer_email=(customer and customer.email) or details.email or "",
-        texts=_texts(charge, move),
-        marks=dict(_marks(charge, customer)),
-        also_known_as=tuple(filter(None, (_id(charge.payment_intent), _id(charge.balance_transaction)))),
+        texts=_texts(charge, move, beside.invoice),
+        marks=dict(_marks(charge, customer, beside)),
+        also_known_as=tuple(filter(None, (id_of(charge.payment_intent), id_of(charge.balance_transaction)))),
         fee=fee,
         net=net,
         settlement_currency=settled,
@@ -110,7 +120,8 @@ def _starts(raw: msgspec.Raw, byte: bytes) -> bool:
     return bytes(memoryview(raw)[:1]) == byte
 
 
-def _id(thing: Customer | Intent | Move | Named | str | None) -> str:
+def id_of(thing: Customer | Intent | Invoice | Move | Named | str | None) -> str:
+    """Return the id of what may be expanded; empty for nothing."""
     return thing if isinstance(thing, str) else thing.id if thing else ""
 
 
@@ -120,12 +131,12 @@ def _settled(move: Move | None) -> tuple[int | None, int | None, str]:
         return None, None, ""
     currency = move.currency.upper()
     try:
-        return _iso(move.fee, currency), _iso(move.net, currency), currency
+        return iso(move.fee, currency), iso(move.net, currency), currency
     except Unsupported:
         return None, None, currency
 
 
-def _iso(amount: int, currency: str) -> int:
+def iso(amount: int, currency: str) -> int:
     """Return Stripe's minor units of ``currency`` (upper case) as ISO minor units.
 
     They differ for a few currencies; raises ``Unsupported`` when there is no exact amount (a fraction of a króna).
@@ -140,13 +151,25 @@ def _iso(amount: int, currency: str) -> int:
     return exact
 
 
+def stripe_units(amount: int, currency: str) -> int:
+    """Return ISO minor units of ``currency`` (upper case) as Stripe takes them.
+
+    Raises ``Unsupported`` for an amount that Stripe cannot charge: of three decimals the last must be 0.
+    """
+    decimals = _DECIMALS.get(currency, 2)
+    factor: int = 10 ** max(0, decimals - exponent(currency))
+    if decimals < exponent(currency) or (decimals == 3 and amount % 10):
+        raise Unsupported(f"Stripe cannot charge {amount} {currency} exactly")
+    return amount * factor
+
+
 def _status(status: str) -> Literal["succeeded", "processing", "failed"]:
     if status == "succeeded":
         return "succeeded"
     return "processing" if status == "pending" else "failed"
 
 
-def _texts(charge: Charge, move: Move | None) -> dict[str, str]:
+def _texts(charge: Charge, move: Move | None, invoice: Invoice | None) -> dict[str, str]:
     """Return every text in which an invoice number may stand, by its path."""
     texts = _described("charge", charge)
     texts["charge.calculated_statement_descriptor"] = charge.calculated_statement_descriptor
@@ -158,6 +181,9 @@ def _texts(charge: Charge, move: Move | None) -> dict[str, str]:
         references = intent.payment_details or References()
         texts["payment_intent.payment_details.order_reference"] = references.order_reference
         texts["payment_intent.payment_details.customer_reference"] = references.customer_reference
+    if invoice is not None:
+        texts |= {"invoice.number": invoice.number, "invoice.description": invoice.description}
+        texts |= {f"invoice.metadata.{key}": value for key, value in (invoice.metadata or {}).items()}
     if move and move.description != charge.description:
         texts["balance_transaction.description"] = move.description
     return {path: text for path, text in texts.items() if text}
@@ -172,20 +198,28 @@ def _described(path: str, item: Charge | Intent) -> dict[str, str | None]:
     }
 
 
-def _marks(charge: Charge, customer: Customer | None) -> Iterator[tuple[str, str]]:
+def _marks(charge: Charge, customer: Customer | None, beside: Beside) -> Iterator[tuple[str, str]]:
     """Yield what else tells whose money a charge is.
 
     ``kind`` is ``connect`` when a platform takes or passes on the money for another ``account``, ``application`` when
-    another application made the charge in this account, else ``direct``.
+    another application made the charge in this account, else ``direct``. ``method`` is how it was paid,
+    ``stripe_invoice`` the invoice that Stripe itself issued for it, ``dispute`` how its dispute stands.
     """
     passed_to = charge.transfer_data.destination if charge.transfer_data else None
-    account = _id(charge.on_behalf_of) or _id(passed_to)
-    application = _id(charge.application)
+    account = id_of(charge.on_behalf_of) or id_of(passed_to)
+    application = id_of(charge.application)
     if account or charge.source_transfer:
         yield "kind", "connect"
     else:
         yield "kind", "application" if application else "direct"
-    for name, value in (("account", account), ("application", application)):
+    more = {
+        "account": account,
+        "application": application,
+        "method": charge.payment_method_details.type if charge.payment_method_details else "",
+        "stripe_invoice": beside.invoice.id if beside.invoice else "",
+        "dispute": beside.dispute,
+    }
+    for name, value in more.items():
         if value:
             yield name, value
     for key, value in ((customer and customer.metadata) or {}).items():

@@ -29,6 +29,7 @@ from sandbox.world import World, stamp
 
 TOKEN_PREFIX = "pat-sandbox"  # any bearer token that starts so is accepted
 BATCH, ASSOCIATION_BATCH = 100, 1000
+LONGEST_ADDRESS = 15_000  # characters; a list of properties in the address must stay below
 _DEFAULTS = {
     "deals": ("amount", "closedate", "dealname", "dealstage", "pipeline"),
     "line_items": ("name", "quantity", "price"),
@@ -145,6 +146,8 @@ class HubSpot(Vendor):
             if not public and not token.startswith(TOKEN_PREFIX):
                 return self.unauthorized()
             try:
+                if len(request.full_path) > LONGEST_ADDRESS:
+                    raise Problem(414, "URI Too Long")
                 if version not in VERSIONS:
                     raise Problem(404, f"unknown version {version!r}", "OBJECT_NOT_FOUND")
                 for part in ("object_type", "to_type"):

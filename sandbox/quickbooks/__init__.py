@@ -16,6 +16,7 @@ from typing import Any
 from flask import Response, request
 
 from sandbox.core import Clock, Ledger, OpenDocument, RateLimit, json_response
+from sandbox.ledger_events import Watch
 from sandbox.pdf import one_page
 from sandbox.quickbooks import files, old_books, query
 from sandbox.quickbooks.books import PACIFIC, WRITABLE, Books
@@ -25,6 +26,7 @@ from sandbox.world.history import OldBooks
 
 TOKEN = "sandbox-quickbooks"  # the beginning of every accepted access token
 LARGEST_BATCH = 30
+TOLD = ("Customer", "Invoice", "CreditMemo", "Payment")  # what webhooks tell of
 _PATHS = {entity.lower(): entity for entity in WRITABLE}
 _STATE = {
     "customers": "Customer",
@@ -75,12 +77,18 @@ class QuickBooks(Ledger):
         self._answers: dict[str, tuple[dict[str, Any], int]] = {}
         self._refreshes = 0
         self.files: dict[str, bytes] = {}  # by the id of the attachable
+        self._watch = Watch()
         self.metered = {"reads": 0, "writes": 0}  # each item of a batch counts like a call
 
     def state(self) -> dict[str, list[dict[str, Any]]]:
         """Return every object by type, and under ``meter`` what Intuit would have metered."""
         rows = {name: [_plain(row) for row in self.books.all(entity)] for name, entity in _STATE.items()}
         return {**rows, "meter": [dict(self.metered)]}
+
+    def happened(self) -> dict[str, Sequence[dict[str, Any]]]:
+        """Return what changed in the company as the CloudEvents that Intuit sends."""
+        rows = ((entity, row["Id"], row["SyncToken"]) for entity in TOLD for row in self.books.all(entity))
+        return {REALM: [change.for_intuit(REALM) for change in self._watch.look(rows, self.clock.now())]}
 
     def load(self, old: OldBooks) -> None:
         """Type old books into the company."""

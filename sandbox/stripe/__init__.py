@@ -17,7 +17,7 @@ from typing import Any
 from flask import Response, request
 
 from sandbox.core import Clock, Ledger, RateLimit, Vendor, json_response
-from sandbox.stripe import wire
+from sandbox.stripe import links, wire
 from sandbox.stripe.account import Account, Answer
 from sandbox.stripe.api import ENDPOINTS, Call, Endpoint
 from sandbox.stripe.objects import Object
@@ -49,6 +49,7 @@ class Stripe(Vendor):
         self.accounts: dict[str, Account] = {}
         for endpoint in ENDPOINTS:
             self._route(endpoint.method, endpoint.path, partial(self._answer, endpoint))
+        self.routes.add_url_rule("/buy/<entity>/<id>", "buy", self._buy, methods=["POST"])
         for method in ("GET", "POST", "DELETE"):
             self._route(method, "/v1/<path:rest>", _unrecognized)
         self.reset()
@@ -112,6 +113,14 @@ class Stripe(Vendor):
             response = refusal.response()
         response.headers["Request-Id"] = f"req_sandbox{self._requests:08d}"
         return response
+
+    def _buy(self, entity: str, id: str) -> Response:
+        """Pay on the page of a payment link, as a customer does who has no key."""
+        try:
+            charge = links.buy(self.accounts[entity], int(self.clock.tick().timestamp()), id)
+        except Refusal as refusal:
+            return refusal.response()
+        return json_response({"paid": charge["id"]})
 
     def _account(self) -> Account:
         key = _sent_key()

@@ -21,6 +21,11 @@ KINDS = (
     "refund",
     "dispute",
     "payout",
+    "invoice",
+    "invoice_payment",
+    "product",
+    "price",
+    "payment_link",
     "event",
 )
 DISPUTE_FEE = 15_00
@@ -50,6 +55,7 @@ class Account:
         self.objects: dict[str, dict[str, Object]] = {kind: {} for kind in KINDS}
         self.answers: dict[str, Answer] = {}
         self.paid_out: dict[str, str] = {}  # balance transaction -> payout
+        self.priced: dict[str, str] = {}  # payment link -> the price of what is bought there
         self._debits: dict[str, tuple[date, str]] = {}  # pending charge -> when it is decided, and how
         self._made = 0
 
@@ -75,7 +81,7 @@ class Account:
                 found["metadata"] = {key: text for key, text in merged.items() if text != ""}
             else:
                 found[name] = value or None
-        self._event("customer.updated", found, at)
+        self.tell("customer.updated", found, at)
         return found
 
     def open_intent(self, key: str, at: int, order: Order) -> Object:
@@ -101,19 +107,19 @@ class Account:
         else:
             day = datetime.fromtimestamp(at, UTC).date()
             self._debits[made["id"]] = (day + timedelta(3 + dice(self.seed, made["id"]) % 2), order.outcome)
-            self._event("payment_intent.processing", intent, at)
-            self._event("charge.pending", made, at)
+            self.tell("payment_intent.processing", intent, at)
+            self.tell("charge.pending", made, at)
         return made
 
     def refund(self, key: str, at: int, source: Object, amount: int, fields: Mapping[str, Any]) -> Object:
         """Give ``amount`` of the charge ``source`` back."""
         made = objects.refund(self._id("re_3", key), at, source, amount, fields)
         type_ = "refund" if source["id"].startswith("ch_") else "payment_refund"
-        made["balance_transaction"] = self._move(f"refund {key}", at, type_, made, -amount)["id"]
+        made["balance_transaction"] = self.move(f"refund {key}", at, type_, made, -amount)["id"]
         source["amount_refunded"] += amount
         source["refunded"] = source["amount_refunded"] == source["amount"]
         self._add(made, "refund.created", at)
-        self._event("charge.refunded", source, at)
+        self.tell("charge.refunded", source, at)
         return made
 
     def begin_day(self, day: date) -> None:
@@ -122,8 +128,9 @@ class Account:
             if move["available_on"] <= moment(day, 86_399):
                 move["status"] = "available"
         for sent in self.objects["payout"].values():
-            if sent["arrival_date"] <= moment(day, 86_399):
+            if sent["arrival_date"] <= moment(day, 86_399) and sent["status"] == "in_transit":
                 sent["status"] = "paid"
+                self.tell("payout.paid", sent, moment(day, 4 * 3600))
         if day.weekday() < 5:
             self._pay_out(day)
         decided = [(id_, outcome) for id_, (on, outcome) in self._debits.items() if on <= day]
@@ -141,7 +148,7 @@ class Account:
         method = made["payment_method_details"]["type"]
         type_ = "charge" if method == CARD else "payment"
         fee = fee_of(made["amount"], method, made["currency"])
-        move = self._move(made["id"], at, type_, made, made["amount"], fee)
+        move = self.move(made["id"], at, type_, made, made["amount"], fee)
         made.update(status="succeeded", paid=True, captured=True, amount_captured=made["amount"])
         made["balance_transaction"] = move["id"]
         made["outcome"] = {"network_status": "approved_by_network", "type": "authorized"}
@@ -152,20 +159,20 @@ class Account:
             ("payment_intent.succeeded", intent),
             ("charge.updated", made),
         ):
-            self._event(type_, changed, at)
+            self.tell(type_, changed, at)
 
     def _fail(self, made: Object, at: int, code: str, message: str) -> None:
         made.update(status="failed", failure_code=code, failure_message=message)
         intent = self.objects["payment_intent"][made["payment_intent"]]
         intent.update(status="requires_payment_method", payment_method=None)
         intent["last_payment_error"] = {"code": code, "message": message, "type": "card_error", "charge": made["id"]}
-        self._event("charge.failed", made, at)
-        self._event("payment_intent.payment_failed", intent, at)
+        self.tell("charge.failed", made, at)
+        self.tell("payment_intent.payment_failed", intent, at)
 
     def _dispute(self, key: str, made: Object, at: int) -> None:
         opened = objects.dispute(self._id("du_1", key), at, made)
         made["disputed"] = True
-        move = self._move(opened["id"], at, "adjustment", opened, -made["amount"], DISPUTE_FEE)
+        move = self.move(opened["id"], at, "adjustment", opened, -made["amount"], DISPUTE_FEE)
         opened["balance_transactions"].append(move)
         self._add(opened, "charge.dispute.created", at)
 
@@ -181,13 +188,14 @@ class Account:
 
     def _send_to_bank(self, at: int, currency: str, total: int, moves: list[Object]) -> None:
         made = objects.payout(self._id("po_1", at, currency), at, currency, total)
-        own = self._move(made["id"], at, "payout", made, -total)
+        own = self.move(made["id"], at, "payout", made, -total)
         made["balance_transaction"] = own["id"]
         for move in (*moves, own):
             self.paid_out[move["id"]] = made["id"]
         self._add(made, "payout.created", at)
 
-    def _move(self, key: str, at: int, type_: str, source: Object, amount: int, fee: int = 0) -> Object:
+    def move(self, key: str, at: int, type_: str, source: Object, amount: int, fee: int = 0) -> Object:
+        """Move money of the balance because of ``source``."""
         id_ = self._id("txn_3", key, type_)
         made = objects.balance_transaction(id_, at, type_=type_, source=source, amount=amount, fee=fee)
         self.objects["balance_transaction"][id_] = made
@@ -195,10 +203,11 @@ class Account:
 
     def _add(self, made: Object, event: str, at: int) -> Object:
         self.objects[made["object"]][made["id"]] = made
-        self._event(event, made, at)
+        self.tell(event, made, at)
         return made
 
-    def _event(self, type_: str, changed: Object, at: int) -> None:
+    def tell(self, type_: str, changed: Object, at: int) -> None:
+        """Note an event with the object as it is now."""
         id_ = self._id("evt_3", type_, changed["id"], at, len(self.objects["event"]))
         self.objects["event"][id_] = objects.event(id_, at, type_, deepcopy(changed))
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sandbox.stripe import wire
+from flask import request
+
+from sandbox.stripe import links, wire
 from sandbox.stripe.account import Account
 from sandbox.stripe.objects import CARD, Object, Order, step
 from sandbox.stripe.wire import PAGE, Refusal, as_int, as_list, listing
@@ -95,21 +97,28 @@ def list_moves(call: Call) -> Object:
 
 
 def list_events(call: Call) -> Object:
-    """List the events of the last 30 days, by type or by up to 20 types."""
+    """List the events of the last 30 days, by type or by up to 20 types, and by whether all webhooks took them."""
     types = as_list(call.params.get("types")) or as_list(call.params.get("type"))
     if len(types) > 20:
         raise Refusal(400, "You may specify at most 20 types.", param="types")
-    oldest = call.now().timestamp() - EVENTS_KEPT
+    oldest, delivered = call.now().timestamp() - EVENTS_KEPT, call.params.get("delivery_success")
 
     def keep(item: Object) -> bool:
-        return item["created"] >= oldest and (not types or item["type"] in types)
+        wanted = delivered in (None, str(item["pending_webhooks"] == 0).lower())
+        return wanted and item["created"] >= oldest and (not types or item["type"] in types)
 
     return listing(call.account, "event", "/v1/events", call.params, keep)
 
 
 def list_invoice_payments(call: Call) -> Object:
-    """List payments of Stripe's own invoices: there are none."""
-    return {"object": "list", "url": "/v1/invoice_payments", "has_more": False, "data": []}
+    """List payments of Stripe's own invoices, by status, invoice or what paid."""
+    paid_by = call.params.get("payment") or {}
+
+    def keep(item: Object) -> bool:
+        equal = all(item[name] == call.params[name] for name in ("status", "invoice") if name in call.params)
+        return equal and all(item["payment"].get(name) == value for name, value in paid_by.items())
+
+    return listing(call.account, "invoice_payment", "/v1/invoice_payments", call.params, keep)
 
 
 def get_account(call: Call) -> Object:
@@ -231,6 +240,21 @@ def _charge_of(call: Call) -> Object:
     return call.account.objects["charge"][id_]
 
 
+def list_links(call: Call) -> Object:
+    """List payment links; those that are not ``active`` where that is asked for."""
+    wanted = call.params.get("active")
+
+    def keep(item: Object) -> bool:
+        return wanted is None or str(item["active"]).lower() == wanted
+
+    return listing(call.account, "payment_link", "/v1/payment_links", call.params, keep)
+
+
+def create_link(call: Call) -> Object:
+    """Create a payment link, whose page is served here, too."""
+    return links.create_link(call.account, call.write(), call.params, f"{request.host_url.rstrip('/')}/stripe")
+
+
 _CREATED = PAGE | {"created"}
 _CONFIRM = {"payment_method", "off_session", "return_url", "receipt_email", "statement_descriptor_suffix", "expand"}
 _INTENT = _CONFIRM | {
@@ -243,6 +267,8 @@ _INTENT = _CONFIRM | {
     "metadata",
     "payment_method_types",
 }
+
+_LINK = {"line_items", "metadata", "payment_intent_data", "restrictions", "expand"}
 
 ENDPOINTS = (
     Endpoint("GET", "/v1/account", "account", get_account, {"expand"}),
@@ -294,6 +320,33 @@ ENDPOINTS = (
         list_invoice_payments,
         _CREATED | {"invoice", "payment", "status"},
     ),
+    Endpoint("GET", "/v1/invoices/<id>", "invoice", _get("invoice"), {"expand"}),
+    Endpoint(
+        "GET",
+        "/v1/disputes",
+        "dispute",
+        _list("dispute", "charge", "payment_intent"),
+        _CREATED | {"charge", "payment_intent"},
+    ),
+    Endpoint("GET", "/v1/disputes/<id>", "dispute", _get("dispute"), {"expand"}),
+    Endpoint("GET", "/v1/products/<id>", "product", _get("product"), {"expand"}),
+    Endpoint(
+        "POST",
+        "/v1/products",
+        "product",
+        lambda call: links.create_product(call.account, call.write(), call.params),
+        {"id", "name", "description", "metadata", "default_price_data", "expand"},
+    ),
+    Endpoint(
+        "POST",
+        "/v1/products/<id>",
+        "product",
+        lambda call: links.update_product(_get("product")(call), call.write(), call.params),
+        {"metadata", "expand"},
+    ),
+    Endpoint("GET", "/v1/payment_links", "payment_link", list_links, PAGE | {"active"}),
+    Endpoint("GET", "/v1/payment_links/<id>", "payment_link", _get("payment_link"), {"expand"}),
+    Endpoint("POST", "/v1/payment_links", "payment_link", create_link, _LINK),
     Endpoint("GET", "/v1/events", "event", list_events, _CREATED | {"type", "types", "delivery_success"}),
     Endpoint("GET", "/v1/events/<id>", "event", _get("event"), {"expand"}),
     Endpoint("GET", "/v1/payouts", "payout", _list("payout", "status"), _CREATED | {"status"}),

@@ -20,6 +20,7 @@ THREE_DECIMAL = frozenset(("BHD", "JOD", "KWD", "OMR", "TND"))  # the last digit
 WHOLE_UNITS = frozenset(("ISK", "UGX"))  # two decimals for old times' sake, both must be 0
 
 CARD = "card"
+BANK_TRANSFER = "customer_balance"
 DEBITS = {"usd": "us_bank_account", "eur": "sepa_debit", "gbp": "bacs_debit"}
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -244,13 +245,19 @@ def balance_transaction(id_: str, at: int, *, type_: str, source: Object, amount
         "fee": fee,
         "fee_details": _fee_details(fee, source["currency"]),
         "net": amount - fee,
-        "reporting_category": {"payment": "charge", "payment_refund": "refund", "adjustment": "dispute"}.get(
-            type_, type_
-        ),
+        "reporting_category": _CATEGORIES.get(type_, type_),
         "source": source["id"],
         "status": "available" if payout else "pending",
         "type": type_,
     }
+
+
+_CATEGORIES = {
+    "payment": "charge",
+    "payment_refund": "refund",
+    "adjustment": "dispute",
+    "payout_failure": "payout_reversal",
+}
 
 
 def _fee_details(fee: int, currency: str) -> list[Object]:

@@ -31,6 +31,9 @@ EXPANDABLE: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "dispute": {"charge": ("charge",), "payment_intent": ("payment_intent",)},
     "payout": {"balance_transaction": ("balance_transaction",)},
+    "invoice_payment": {"invoice": ("invoice",)},
+    "payment_link": {},
+    "product": {"default_price": ("price",)},
 }
 
 

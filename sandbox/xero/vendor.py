@@ -7,7 +7,7 @@ import json
 import math
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from flask import Response, request
 
 from sandbox.core import Clock, Ledger, OpenDocument, RateLimit, json_response
+from sandbox.ledger_events import Watch
 from sandbox.pdf import one_page
 from sandbox.world.history import OldBooks
 from sandbox.xero import documents, old_books, payments, seed
@@ -27,6 +28,7 @@ from sandbox.xero.wire import BadRequest, Invalid, Wire, encode, failed, problem
 API = "/api.xro/2.0"
 _KEY_MINUTES = 6
 _GRACE_MINUTES = 30  # how long a used refresh token may be used again
+TOLD = {"Contacts": "CONTACT", "Invoices": "INVOICE", "CreditNotes": "CREDITNOTE"}  # what webhooks tell of
 _SETTINGS: dict[str, Callable[[Books], list[Wire]]] = {
     "Items": lambda books: books.items,
     "Accounts": lambda books: books.accounts,
@@ -74,6 +76,7 @@ class Xero(Ledger):
         self._keys: dict[str, _Remembered] = {}
         self._used_refresh_tokens: dict[str, float] = {}
         self._tokens = 0
+        self._watch = Watch()
 
     def state(self) -> dict[str, list[dict[str, Any]]]:
         """Return every object by type, as it goes over the wire."""
@@ -94,6 +97,18 @@ class Xero(Ledger):
         }
         plain: dict[str, list[dict[str, Any]]] = json.loads(encode(everything))
         return plain
+
+    def happened(self) -> dict[str, Sequence[dict[str, Any]]]:
+        """Return what was made or changed in the organisation as the events that Xero sends; deletions it tells not."""
+        held = {
+            "Contacts": self.books.contacts,
+            "Invoices": self.books.invoices,
+            "CreditNotes": self.books.credit_notes,
+        }
+        objects = ((TOLD[path], id_, str(one["UpdatedDateUTC"])) for path in held for id_, one in held[path].items())
+        changes = self._watch.look(objects, self.clock.now())
+        paths = {category: path for path, category in TOLD.items()}
+        return {seed.TENANT: [one.for_xero(seed.TENANT, paths[one.kind]) for one in changes if one.what != "deleted"]}
 
     def load(self, old: OldBooks) -> None:
         """Type old books into the organisation."""

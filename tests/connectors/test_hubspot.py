@@ -218,6 +218,27 @@ def test_a_merged_company_is_kept_under_its_new_id(running: Running, crm: Crm) -
     assert (company.id, company.merged_ids) == (merged.id, (first, other))
 
 
+def test_a_merged_contact_is_kept_under_its_new_id(running: Running, crm: Crm) -> None:
+    records = standin(running).records
+    deal = next(one for one in pulled(crm) if one.contacts)
+    first = deal.contacts[0].id
+    other = next(one for one in records.by_type["contacts"] if one != first)
+    with LOCK:
+        merged = records.merge("contacts", first, other)
+    again = next(one for one in pulled(crm) if one.id == deal.id)
+    assert merged.id in [one.id for one in again.contacts]
+    assert {first, other} <= {id_ for one in again.contacts for id_ in one.merged_ids}
+
+
+def test_a_part_of_a_batch_that_fails_is_not_taken_for_the_whole(running: Running, crm: Crm) -> None:
+    body = json.dumps({"results": [], "errors": [{"category": "INTERNAL", "message": "try again"}]})
+    running.sandbox.faults.ordered.append(
+        Fault("hubspot", "error_after", path="batch/update", status=207, times=-1, body=body)
+    )
+    with pytest.raises(Retryable, match="in part"):
+        crm.update("deals", {won_deal(running).id: {"netterms_open": "1"}})
+
+
 def test_a_merged_deal_is_found_even_where_no_property_lists_the_old_ids(running: Running, crm: Crm) -> None:
     first, second = (deal.id for deal in pulled(crm)[:2])
     merged = merge(running, "deals", first, second)

@@ -126,14 +126,14 @@ class TestStripeKeepsTheContract(PaymentsContract):
 # ------------------------------------------------------------------------------------------------ against the stand-in
 
 
-def test_ten_thousand_payments_would_need_a_call_per_hundred_and_one_for_events(shop, payments):
+def test_ten_thousand_payments_would_need_a_call_per_hundred_and_two_more(shop, payments):
     for number in range(200):
         shop.receive(1000 + number, "USD")
     shop.server.sandbox.stripe.calls.clear()
 
     list(payments.payments(None))
 
-    assert shop.calls() == {"GET /v1/balance_transactions": 2, "GET /v1/events": 1}
+    assert shop.calls() == {"GET /v1/balance_transactions": 2, "GET /v1/events": 1, "GET /v1/invoice_payments": 1}
 
 
 def test_every_place_of_an_invoice_number_is_delivered_under_its_path(shop, payments):
@@ -335,6 +335,7 @@ def move(source: Any, **fields: Any) -> dict[str, Any]:
 @pytest.fixture
 def answers() -> Iterator[responses.RequestsMock]:
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        mock.get(f"{API}/v1/invoice_payments", json=page())
         yield mock
 
 
@@ -371,7 +372,7 @@ def test_stripes_own_published_objects_are_read_without_loss(answers, specs: Pat
             "charge.description": "My First Test Charge (created for API docs)",
             "charge.billing_details.name": "Jenny Rosen",
         },
-        marks={"kind": "connect", "account": "obj_123"},
+        marks={"kind": "connect", "account": "obj_123", "method": "card"},
         also_known_as=("pi_1PgafyB7WZ01zgkWSjxsAJo3", "txn_1PgaxNB7WZ01zgkWEV3TLf40"),
         fee=0,
         net=100,
@@ -397,10 +398,19 @@ def test_stripes_own_published_dispute_makes_its_charge_come_again(answers, spec
     dispute = {**fixtures["balance_transaction"], "type": "adjustment", "source": fixtures["dispute"]}
     id_ = fixtures["dispute"]["charge"]
     answers.get(f"{API}/v1/charges/{id_}", json={**fixtures["charge"], "id": id_, "disputed": True})
+    answers.get(f"{API}/v1/disputes", json=page({**fixtures["dispute"], "status": "under_review"}))
 
     [got] = one_pull(answers, dispute)
 
-    assert (got.id, got.disputed) == (id_, True)
+    assert (got.id, got.disputed, got.marks["dispute"]) == (id_, True, "under_review")
+
+
+def test_a_server_that_knows_no_disputes_still_says_which_payment_is_disputed(answers):
+    answers.get(f"{API}/v1/disputes", status=404, body="404: Not Found")
+
+    [got] = one_pull(answers, move(charge(disputed=True)))
+
+    assert got.disputed
 
 
 def test_each_of_stripes_own_published_objects_may_be_the_source_of_a_move(answers, specs: Path):
@@ -592,6 +602,7 @@ def test_the_first_pull_asks_for_everything_and_a_later_one_for_a_window(answers
 
     start = int((since - OVERLAP).timestamp())
     assert [f"created[gte]={start}" in url.replace("%5B", "[").replace("%5D", "]") for url in asked] == [
+        False,
         False,
         False,
         True,

@@ -74,6 +74,11 @@ def test_an_unknown_token_is_refused(client: Client, token: str) -> None:
     assert answer.json()["category"] == "INVALID_AUTHENTICATION"
 
 
+def test_an_address_that_is_too_long_is_refused(client: Client) -> None:
+    names = ",".join(f"property_number_{number}" for number in range(1000))
+    assert client.send("GET", f"{OBJECTS}/deals?properties={names}").status_code == 414
+
+
 def test_later_versions_and_ids_of_object_types_work_too(client: Client) -> None:
     by_name = client.ok("GET", f"{OBJECTS}/deals?limit=3")
     assert client.ok("GET", "/crm/objects/2026-09/0-3?limit=3") == by_name

@@ -14,9 +14,9 @@ import requests
 
 from sandbox.core import Clock, Ledger, OpenDocument, json_response
 from sandbox.server import Options, Running
-from sandbox.stripe import Stripe
+from sandbox.stripe import Stripe, aftermath
 from sandbox.stripe.api import ENDPOINTS
-from sandbox.stripe.objects import fee_of, minor_units, new_id
+from sandbox.stripe.objects import Order, fee_of, minor_units, new_id
 from sandbox.stripe.wire import parse
 from sandbox.world import Buyer, World
 
@@ -343,6 +343,13 @@ def test_no_object_has_a_field_that_stripes_own_does_not_have(api: Api, specs: P
     id_ = api.pay(500_00, customer=api.post("/v1/customers", name="A")["id"])
     api.pay(method="pm_card_createDispute")
     api.post("/v1/refunds", charge=id_, amount=100)
+    account = api.running.sandbox.stripe.accounts["us"]
+    aftermath.pay_invoice(
+        account, "paid", int(api.running.sandbox.clock.tick().timestamp()), Order(1, "usd"), "US-00001"
+    )
+    price = {"default_price_data[currency]": "usd", "default_price_data[unit_amount]": 5}
+    price_id = api.post("/v1/products", name="Invoice 1", **price)["default_price"]
+    api.post("/v1/payment_links", **{"line_items[0][price]": price_id, "line_items[0][quantity]": 1})
     api.pass_days(5)
 
     for kind, held in api.running.sandbox.stripe.accounts["us"].objects.items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import json
 import threading
 import time
@@ -16,9 +18,12 @@ import pytest
 import requests
 import stripe
 from hubspot.utils.signature import Signature
+from quickbooks.client import QuickBooks as QuickBooksClient
 
+from sandbox.quickbooks.seed import REALM
 from sandbox.server import Options, Running
 from sandbox.webhooks import DELIVERIES, Target
+from sandbox.xero.seed import TENANT
 
 START = date(2026, 11, 2)
 SECRET = "whsec_of_tests"
@@ -32,6 +37,12 @@ class Ear:
     url: str = ""
     heard: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     status: int = STATUS
+    good: str = ""  # the key with which Xero signs: any other signature is answered 401, that one 200
+
+    def judge(self, signature: str, body: bytes) -> int:
+        """Return the status of the answer."""
+        right = base64.b64encode(hmac.digest(self.good.encode(), body, "sha256")).decode()
+        return self.status if not self.good else 200 if signature == right else 401
 
     def events(self) -> list[dict[str, Any]]:
         """Return every event heard, those of a batch one by one."""
@@ -47,7 +58,7 @@ def ear() -> Iterator[Ear]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             found.heard.append(({name.lower(): value for name, value in self.headers.items()}, body))
-            self.send_response(found.status)
+            self.send_response(found.judge(self.headers.get("x-xero-signature", ""), body))
             self.end_headers()
 
         def log_message(self, *_: object) -> None: ...
@@ -137,6 +148,64 @@ def test_what_goes_wrong_with_a_charge_is_told_too(running: Running, ear: Ear) -
     assert {"charge.failed", "charge.dispute.created", "charge.refunded"} <= set(types(ear))
 
 
+def book(running: Running, vendor: str, path: str, body: Any, method: str = "POST") -> dict[str, Any]:
+    token = {"Authorization": f"Bearer sandbox-{vendor}-1", "xero-tenant-id": TENANT, "Accept": "application/json"}
+    answer = requests.request(method, f"{running.url}/{vendor}{path}", json=body, headers=token, timeout=5)
+    assert answer.status_code < 300, answer.text
+    running.sandbox.webhooks.wait()
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_quickbooks_tells_of_what_was_made_and_changed_as_signed_cloud_events(running: Running, ear: Ear) -> None:
+    order(running, target(ear, "quickbooks"))
+    made = book(running, "quickbooks", f"/v3/company/{REALM}/customer", {"DisplayName": "Acme"})["Customer"]
+    changed = {"Id": made["Id"], "SyncToken": made["SyncToken"], "sparse": True, "CompanyName": "Acme Inc"}
+    book(running, "quickbooks", f"/v3/company/{REALM}/customer", changed)
+    assert types(ear) == ["qbo.customer.created.v1", "qbo.customer.updated.v1"]
+    first, second = ear.events()
+    assert (first["intuitentityid"], first["intuitaccountid"]) == (made["Id"], REALM)
+    assert first["id"] != second["id"]
+    client = QuickBooksClient(company_id="1", verifier_token=SECRET)
+    assert all(
+        client.validate_webhook_signature(body.decode(), headers["intuit-signature"]) for headers, body in ear.heard
+    )
+
+
+def test_xero_probes_whether_wrong_signatures_are_refused_before_it_tells_anything(running: Running, ear: Ear) -> None:
+    ear.good = SECRET
+    order(running, target(ear, "xero"))
+    running.sandbox.webhooks.wait()
+    assert status(running)["answers"] == {"200": 2, "401": 2}
+    assert {json.loads(body)["entropy"] for _, body in ear.heard if not json.loads(body)["events"]} == {"SANDBOX"}
+    ear.heard.clear()
+    contact = book(running, "xero", "/api.xro/2.0/Contacts", {"Contacts": [{"Name": "Acme"}]}, "PUT")["Contacts"][0]
+    (message,) = [json.loads(body) for _, body in ear.heard]
+    (event,) = message["events"]
+    assert (event["eventCategory"], event["eventType"], event["tenantId"]) == ("CONTACT", "CREATE", TENANT)
+    assert event["resourceId"] == contact["ContactID"]
+    assert message["firstEventSequence"] == message["lastEventSequence"] > 0
+
+
+def test_xero_tells_nothing_to_who_takes_any_signature(running: Running, ear: Ear) -> None:
+    ear.status = 200
+    order(running, target(ear, "xero"))
+    running.sandbox.webhooks.wait()
+    ear.heard.clear()
+    book(running, "xero", "/api.xro/2.0/Contacts", {"Contacts": [{"Name": "Acme"}]}, "PUT")
+    assert ear.heard == []
+    assert status(running)["answers"]["not sent"] >= 1
+
+
+def test_forged_signs_everything_with_another_secret(running: Running, ear: Ear) -> None:
+    order(running, target(ear, delivery="forged"))
+    pay(running)
+    assert types(ear) == ["charge.succeeded", "charge.updated"]
+    for headers, body in ear.heard:
+        with pytest.raises(stripe.SignatureVerificationError):
+            stripe.Webhook.construct_event(body, headers["stripe-signature"], SECRET)
+
+
 def test_only_the_account_that_was_asked_for_is_told_of(running: Running, ear: Ear) -> None:
     order(running, target(ear, account="uk"))
     pay(running, entity="us")
@@ -219,6 +288,25 @@ def test_lost_sends_nothing(running: Running, ear: Ear) -> None:
     assert ear.heard == []
 
 
+def test_stripe_lists_the_events_that_reached_nobody(running: Running, ear: Ear) -> None:
+    def undelivered() -> list[str]:
+        asked = {"delivery_success": "false"}
+        token = {"Authorization": "Bearer sk_test_sandbox_us"}
+        answer = requests.get(f"{running.url}/stripe/v1/events", params=asked, headers=token, timeout=5).json()
+        return [event["id"] for event in answer["data"]]
+
+    order(running, target(ear))
+    pay(running)
+    assert undelivered() == []
+    order(running, target(ear, delivery="lost"))
+    pay(running)
+    assert len(undelivered()) == 2
+    order(running, target(ear))
+    ear.status = 500
+    pay(running)
+    assert len(undelivered()) == 4
+
+
 def test_shuffled_sends_everything_in_another_order(running: Running, ear: Ear) -> None:
     order(running, target(ear, "hubspot", delivery="shuffled"))
     deal(running, "POST", "/batch/create", {"inputs": [{"properties": {"dealname": str(n)}} for n in range(20)]})
@@ -249,7 +337,7 @@ def test_any_other_address_is_refused(running: Running, ear: Ear, url: str) -> N
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"vendor": "xero"}, {"delivery": "never"}, {"secret": ""}, {"colour": "red"}, {"url": 5}, {"secret": None}],
+    [{"vendor": "sap"}, {"delivery": "never"}, {"secret": ""}, {"colour": "red"}, {"url": 5}, {"secret": None}],
 )
 def test_a_target_that_makes_no_sense_is_refused(running: Running, ear: Ear, wrong: dict[str, Any]) -> None:
     answer = order(running, {**target(ear), **wrong})

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from store import inbox
 from store.database import Store
-from store.inbox import Event
+from store.inbox import Event, Letterbox
 
 NOW = datetime(2026, 9, 1, 12, tzinfo=UTC)
 
@@ -92,3 +95,69 @@ def test_an_event_is_known_for_thirty_days_and_then_forgotten(store: Store) -> N
     assert inbox.save(store, "a", [event("1")], NOW + timedelta(days=30)) == 0
     assert inbox.forget(store, NOW + timedelta(days=30, seconds=1)) == 1
     assert stored(store) == []
+
+
+# ------------------------------------------------------------------------------------------------------ the letterbox
+
+
+def test_what_threads_put_in_at_the_same_time_is_all_there_once_each_has_its_answer(tmp_path: Path) -> None:
+    box = Letterbox(lambda: Store(tmp_path / "store.db"))
+
+    def put(number: int) -> bool:
+        box.put([("a", event(str(number))), ("b", event("shared"))], NOW)
+        with Store(tmp_path / "store.db") as other:  # durable for everybody, not only in the box's own connection
+            return bool(other.one("SELECT count(*) FROM inbox WHERE event_id=?", str(number)))
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(put, range(64)))
+    box.close()
+    with Store(tmp_path / "store.db") as store:
+        assert store.one("SELECT count(*) FROM inbox") == 65
+
+
+def test_threads_that_wait_for_the_disk_share_one_transaction(tmp_path: Path) -> None:
+    begun: list[int] = []
+
+    class Counting(Store):
+        def many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+            begun.append(len(rows))
+            gathered.wait(5)
+            super().many(sql, rows)
+
+    gathered = threading.Event()
+    box = Letterbox(lambda: Counting(tmp_path / "store.db"))
+    with ThreadPoolExecutor(8) as threads:
+        done = [threads.submit(box.put, [("a", event(str(number)))], NOW) for number in range(8)]
+        while len(box._waiting) + sum(begun) < 8 or not begun:
+            threading.Event().wait(0.001)
+        gathered.set()
+        for one in done:
+            one.result()
+    box.close()
+    assert sum(begun) == 8
+    assert len(begun) <= 2
+
+
+def test_a_write_that_fails_is_told_to_everybody_who_shared_it_and_the_next_one_works(tmp_path: Path) -> None:
+    broken = [True]
+
+    class Failing(Store):
+        def many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+            if broken[0]:
+                raise OSError("no space left")
+            super().many(sql, rows)
+
+    box = Letterbox(lambda: Failing(tmp_path / "store.db"))
+
+    def fails(number: int) -> bool:
+        with pytest.raises(OSError, match="no space"):
+            box.put([("a", event(str(number)))], NOW)
+        return True
+
+    with ThreadPoolExecutor(4) as threads:
+        assert all(threads.map(fails, range(8)))
+    broken[0] = False
+    box.put([("a", event("x"))], NOW)
+    box.close()
+    with Store(tmp_path / "store.db") as store:
+        assert store.tuples("SELECT event_id FROM inbox") == [("x",)]

@@ -12,6 +12,7 @@ import pytest
 import requests
 
 import app
+from connectors.base import WebhookEvent
 from store import inbox, runs
 from store.database import Store
 from store.inbox import Event
@@ -92,7 +93,7 @@ def test_an_event_that_came_after_its_jobs_began_makes_them_due_again_after_a_re
     days.event(0)
     days.began(1, *PAYMENTS)
     days.event(2)
-    rest = REST.total_seconds()
+    rest = REST["payments"].total_seconds()
     assert days.due(rest) == []
     assert days.due(1 + rest) == PAYMENTS
 
@@ -126,8 +127,17 @@ def test_a_crm_is_asked_at_once_and_again_when_its_search_must_have_caught_up(da
     assert days.due(later + 1) == days.due(10**6) == []
 
 
-def test_a_source_whose_webhooks_hasten_nothing_does_no_harm(days: Days) -> None:
+def test_a_ledger_is_read_soon_but_not_again_and_again_while_we_book_ourselves(days: Days) -> None:
     days.event(0, "books")
+    assert days.due(0) == ["pull_ledger"]
+    days.began(1, "pull_ledger")
+    days.event(2, "books")
+    rest = REST["accounting"].total_seconds()
+    assert days.due(rest) == []
+    assert days.due(1 + rest) == ["pull_ledger"]
+
+
+def test_an_event_of_a_connection_that_is_gone_does_no_harm(days: Days) -> None:
     days.event(0, "gone")
     assert days.due(1) == []
 
@@ -181,6 +191,44 @@ def test_a_dismissed_item_comes_back_only_when_more_comes(bench: Bench) -> None:
     assert bench.run("handle_webhooks")["handle_webhooks"].opened == 1
 
 
+class Provider:
+    """A payment provider that could not deliver some events."""
+
+    def __init__(self) -> None:
+        self.lost: list[WebhookEvent] = []
+        self.asked: list[datetime] = []
+
+    def undelivered(self, since: datetime) -> list[WebhookEvent]:
+        self.asked.append(since)
+        return self.lost
+
+
+@pytest.fixture
+def provider(bench: Bench) -> Provider:
+    made = Provider()
+    bench.sources = (*bench.sources, *SOURCES[1:3])
+    bench.books |= {"stripe_us": made, "stripe_uk": made}  # type: ignore[dict-item]
+    return made
+
+
+def test_a_lost_webhook_is_found_and_asked_after_as_if_it_had_come(bench: Bench, provider: Provider) -> None:
+    with bench.store() as store:
+        inbox.save(store, "stripe_us", [Event(id="evt_1", topic="x", object="ch_1")], bench.now() - timedelta(days=1))
+    provider.lost = [WebhookEvent(id=id_, topic="charge.failed", object="ch_2") for id_ in ("evt_1", "evt_2")]
+    assert bench.run("handle_webhooks")["handle_webhooks"].tally == {"lost webhooks found": 1}
+    with bench.store() as store:
+        assert due(store, bench.sources, bench.now() + timedelta(seconds=1)) == PAYMENTS
+    assert not bench.run("handle_webhooks")["handle_webhooks"].changed
+    first, second = provider.asked
+    assert (bench.now() - first).days == 30
+    assert second == bench.now() - handle_webhooks.OVERLAP
+
+
+def test_who_uses_no_webhooks_pays_no_call_for_lost_ones(bench: Bench, provider: Provider) -> None:
+    bench.run("handle_webhooks")
+    assert provider.asked == []
+
+
 # -------------------------------------------------------------------------------------------------------- the whole way
 
 
@@ -192,7 +240,9 @@ def tell(live: Live, port: int, delivery: str) -> None:
 def test_a_payment_is_in_the_books_soon_after_stripe_told_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handle_webhooks, "REST", timedelta(0))  # every job has just run in the first pass
+    monkeypatch.setattr(
+        handle_webhooks, "REST", dict.fromkeys(REST, timedelta(0))
+    )  # every job has just run in the first pass
     monkeypatch.setattr(scheduler, "LOOK", timedelta(milliseconds=100))
     live = Live(tmp_path)
     live.sell()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.stripe import aftermath
 from tests.worlds import DAILY, Live
 
 CASH = ("pull_payments", "match_payments", "post_payments")
@@ -161,6 +162,34 @@ def test_a_bank_debit_under_way_is_not_applied_until_it_has_arrived(billed: Live
     billed.move_to(billed.today.replace(day=8))
     billed.done(*CASH)
     assert applied(billed) == [("UK-00001", 100_00)]
+
+
+def test_a_debit_that_comes_back_after_it_was_paid_opens_its_invoice_again(billed: Live) -> None:
+    billed.pay(100_00, "UK-00001")
+    billed.done("pull_payments", "match_payments")
+    assert billed.issued()["UK-00001"].open == 0
+    bounce(billed)
+    billed.done(*CASH)
+    assert applied(billed) == []
+    assert billed.issued()["UK-00001"].open == 100_00
+    assert billed.items() == []
+    assert billed.rows("SELECT count(*) FROM audit WHERE action='taken back'") == [(1,)]
+
+
+def test_one_that_is_booked_already_is_shown_to_a_person(billed: Live) -> None:
+    billed.pay(100_00, "UK-00001")
+    billed.done(*CASH)
+    bounce(billed)
+    billed.done(*CASH)
+    assert "100.00 GBP of it is booked as paid" in billed.item("failed_after_applied").message
+    assert applied(billed) == [("UK-00001", 100_00)]
+    assert not billed.done(*CASH)["match_payments"].changed
+
+
+def bounce(billed: Live) -> None:
+    """Let the bank take the latest payment back."""
+    account = billed.sandbox.stripe.accounts["uk"]
+    aftermath.return_debit(account, list(account.objects["charge"])[-1], int(billed.sandbox.clock.tick().timestamp()))
 
 
 def test_a_refund_before_anything_was_applied_takes_the_cash_away(billed: Live) -> None:

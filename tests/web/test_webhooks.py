@@ -116,7 +116,10 @@ FORGED = {
     "signed for another host": ("hubspot", hubspot(DEAL, uri="http://127.0.0.1/webhooks/hubspot"), 401),
     "Stripe's sent to HubSpot's": ("hubspot", stripe(), 400),
     "ten megabytes": ("stripe_us", stripe(b" " * 10_000_000), 413),
-    "to a connection without a secret": ("xero_uk", stripe(), 404),
+    "Stripe's sent to Xero's": ("xero_uk", stripe(), 401),
+    "Stripe's sent to QuickBooks'": ("quickbooks_us", stripe(), 401),
+    "to a connection without a secret": ("mail", stripe(), 404),
+    "under a foreign name": ("stripe_us", {**stripe(), "base_url": "http://evil.example"}, 400),
     "to no connection": ("nobody", stripe(), 404),
 }
 
@@ -158,6 +161,54 @@ def test_the_query_is_part_of_what_is_signed(live: Live, client: FlaskClient) ->
     signed = hubspot(DEAL, uri="http://localhost/webhooks/hubspot?to=a/b&c=%20")
     assert client.post("/webhooks/hubspot?to=a%2Fb&c=%20", **signed).status_code == 200
     assert client.post("/webhooks/hubspot?to=a%2Fb&c=+", **signed).status_code == 401
+
+
+def intuit(*realms: str, secret: str = "quickbooks-verifier-token") -> dict[str, Any]:
+    """Return what Intuit would send about an invoice in each of these companies."""
+    event = {"specversion": "1.0", "type": "qbo.invoice.updated.v1", "intuitentityid": "7"}
+    body = json.dumps([{**event, "id": realm, "intuitaccountid": realm} for realm in realms]).encode()
+    signature = base64.b64encode(hmac.new(secret.encode(), body, hashlib.sha256).digest()).decode()
+    return {"data": body, "headers": {"intuit-signature": signature}}
+
+
+REALM, OTHER_REALM = "9130350000000001", "9130350000000002"
+SECOND_COMPANY = f"""
+[connections.quickbooks_eu]
+vendor = "quickbooks"
+entity = "us"
+base_url = "http://127.0.0.1:9"
+account = "{OTHER_REALM}"
+token = "sandbox-quickbooks-2"
+webhook_secret = "SECRET"
+"""
+
+
+def test_each_event_of_one_app_goes_to_the_connection_that_has_its_company(live: Live) -> None:
+    live.configure(
+        "[connections.xero_uk]",
+        SECOND_COMPANY.replace("SECRET", "quickbooks-verifier-token") + "\n[connections.xero_uk]",
+    )
+    client = serving(live).test_client()
+    assert send(client, "quickbooks_us", intuit(REALM, OTHER_REALM, "a company nobody configured")).status_code == 200
+    assert [(name, id_) for name, id_, *_ in rows(live)] == [("quickbooks_us", REALM), ("quickbooks_eu", OTHER_REALM)]
+
+
+def test_an_event_goes_to_no_connection_of_another_app(live: Live) -> None:
+    live.configure(
+        "[connections.xero_uk]", SECOND_COMPANY.replace("SECRET", "another-token") + "\n[connections.xero_uk]"
+    )
+    client = serving(live).test_client()
+    assert send(client, "quickbooks_us", intuit(OTHER_REALM)).status_code == 200
+    assert rows(live) == []
+
+
+def test_xeros_intent_to_receive_is_answered_200_or_401_with_nothing(live: Live, client: FlaskClient) -> None:
+    probe = b'{"events": [], "firstEventSequence": 0, "lastEventSequence": 0, "entropy": "X"}'
+    right = base64.b64encode(hmac.new(b"xero-webhook-key", probe, hashlib.sha256).digest()).decode()
+    for signature, status in ((right, 200), (right[::-1], 401), ("", 401)):
+        answer = client.post("/webhooks/xero_uk", data=probe, headers={"x-xero-signature": signature})
+        assert (answer.status_code, answer.data, answer.headers.get("Set-Cookie")) == (status, b"", None)
+    assert rows(live) == []
 
 
 def test_two_secrets_are_good_while_one_is_changed(live: Live) -> None:
@@ -232,7 +283,8 @@ from pathlib import Path
 config = app.load_config(Path(sys.argv[1]))
 made = create_app(config.store, app.LiveWorld(config), config.cadence, Access(secret="x"))
 webhooks.install(made, app._inbox(config))
-made.after_request(lambda answer: os._exit(9) if answer.status_code == 200 else answer)
+inner = made.wsgi_app
+made.wsgi_app = lambda environ, start: inner(environ, lambda status, headers: status[:3] == "200" and os._exit(9))
 headers = {"Stripe-Signature": sys.argv[2]}
 made.test_client().post("/webhooks/stripe_us", data=sys.argv[3], headers=headers)
 """
@@ -252,8 +304,7 @@ def test_what_cannot_be_stored_is_not_answered_as_if_it_were(
     def full(*_: object) -> int:
         raise OSError("no space left")
 
-    client.application.config["PROPAGATE_EXCEPTIONS"] = False
-    monkeypatch.setattr("store.inbox.save", full)
+    monkeypatch.setattr("store.database.Store.many", full)
     assert send(client, "stripe_us", stripe()).status_code == 500
     monkeypatch.undo()
     assert send(client, "stripe_us", stripe()).status_code == 200

@@ -1,0 +1,95 @@
+"""Payouts: what Stripe sent to the bank, with every movement of the balance that it is made of.
+
+https://docs.stripe.com/reports/payout-reconciliation. Stripe knows the movements of automatic payouts only. The nets of
+the movements add up to the payout exactly, or it is given as ``Unreadable``: half a payout is never booked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Literal
+
+from connectors.base import Movement, Payout, Unreadable
+from connectors.errors import Unsupported
+from connectors.stripe import objects
+from connectors.stripe.objects import Move
+from connectors.stripe.payments import charge_id, id_of, iso, time
+
+Kind = Literal["payment", "refund", "dispute", "fee", "adjustment", "payout", "other"]
+
+# https://docs.stripe.com/reports/reporting-categories; what is not named here is "other"
+KINDS: dict[str, Kind] = {
+    "charge": "payment",
+    "charge_failure": "refund",  # a bank debit that came back after it had been paid
+    "refund": "refund",
+    "refund_failure": "refund",
+    "partial_capture_reversal": "refund",
+    "dispute": "dispute",
+    "dispute_reversal": "dispute",
+    "fee": "fee",
+    "network_cost": "fee",
+    "tax": "fee",
+    "other_adjustment": "adjustment",
+    "payout": "payout",
+    "payout_reversal": "payout",
+}
+
+
+def read_payout(found: objects.Payout, moves: Iterable[Move]) -> Payout | Unreadable:
+    """Return a payout with ``moves``, all that Stripe lists for it, its own among them."""
+    if not found.automatic:
+        return Unreadable(found.id, "it was sent by hand: Stripe does not say which movements it is made of")
+    try:
+        amount = iso(found.amount, found.currency.upper())
+        movements = tuple(_movement(move) for move in moves if not _is_own(move, found))
+    except Unsupported as error:
+        return Unreadable(found.id, str(error))
+    foreign = {movement.currency for movement in movements} - {found.currency.upper()}
+    total = sum(movement.net for movement in movements)
+    if foreign or total != amount:
+        return Unreadable(
+            found.id, f"its {len(movements)} movements add up to {total}, not to {amount} {found.currency}"
+        )
+    return Payout(
+        id=found.id,
+        currency=found.currency.upper(),
+        amount=amount,
+        arrives_on=arrival(found),
+        status=status(found),
+        movements=movements,
+    )
+
+
+def status(found: objects.Payout) -> Literal["paid", "pending", "failed"]:
+    """Return how a payout stands; Stripe may still call one failed that it called paid."""
+    if found.status == "paid":
+        return "paid"
+    return "failed" if found.status in ("failed", "canceled") else "pending"
+
+
+def arrival(found: objects.Payout) -> date:
+    """Return the day on which the money reaches the bank: Stripe gives midnight UTC of that day."""
+    return time(found.arrival_date).date()
+
+
+def _is_own(move: Move, found: objects.Payout) -> bool:
+    return move.id == id_of(found.balance_transaction) or (move.type == "payout" and move.amount == -found.amount)
+
+
+def _movement(move: Move) -> Movement:
+    currency = move.currency.upper()
+    amount, fee, net = (iso(value, currency) for value in (move.amount, move.fee, move.net))
+    if net != amount - fee:
+        raise Unsupported(f"of {move.id} the net {net} is not {amount} less {fee}")
+    return Movement(
+        id=move.id,
+        kind=KINDS.get(move.reporting_category, "other"),
+        amount=amount,
+        fee=fee,
+        net=net,
+        currency=currency,
+        at=time(move.created),
+        payment_id=charge_id(move.source),
+        description=move.description or "",
+    )
