@@ -81,6 +81,12 @@ def known(store: Store, connection: str, kind: str) -> set[int]:
     return {our_id for (our_id,) in rows}
 
 
+def of(store: Store, connection: str, kind: str, our_id: int) -> Intent | None:
+    """Return what the outbox knows of one of our objects, whatever became of it."""
+    sql = "SELECT * FROM outbox WHERE connection=? AND kind=? AND our_id=?"
+    return store.first(Intent, sql, connection, kind, our_id)
+
+
 def waiting(store: Store, connection: str, kind: str, state: State) -> list[Intent]:
     """Return the intents in ``state``, oldest first; those sent together before stand together."""
     return store.rows(

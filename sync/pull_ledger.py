@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from billing.money import display
 from connectors.base import LedgerDocument, LedgerPayment
-from store import cash, contracts, foreign, invoices, ledger, links
+from store import cash, contracts, credit_uses, foreign, invoices, ledger, links
 from store.foreign import ForeignRow
 from store.invoices import DocumentRow
 from store.review import Finding
@@ -24,7 +26,7 @@ def run(context: Context) -> None:
 
 def _take_payments(context: Context, entity: Entity, connection: str) -> None:
     """Payments typed into the books for our invoices count like any other, and are not posted again."""
-    ours = links.by_vendor(context.store, connection, "payment")
+    ours = books.own_payments(context, connection)
     documents = links.by_vendor(context.store, connection, "document")
     for payment in ledger.objects(context.store, connection, "payment", LedgerPayment):
         parts = [(documents[key], amount) for key, amount in payment.applied.items() if key in documents]
@@ -66,7 +68,8 @@ def _take_payment(
 def _compare(context: Context, connection: str) -> None:
     ours = links.by_vendor(context.store, connection, "document")
     documents = {row.id: row for row in invoices.issued(context.store)}
-    unposted = cash.unposted_amounts(context.store, connection)
+    unposted = Counter(cash.unposted_amounts(context.store, connection))
+    unposted.update(credit_uses.unposted_amounts(context.store, connection))
     for found in ledger.objects(context.store, connection, "document", LedgerDocument):
         row = documents.get(ours.get(found.ref.id, 0))
         if row is None or row.status == "voided":
@@ -74,7 +77,7 @@ def _compare(context: Context, connection: str) -> None:
         if found.status in ("voided", "deleted"):
             _void(context, row, f"{found.status} at {connection}")
         else:
-            _compare_amounts(context, connection, row, found, unposted.get(row.id, 0))
+            _compare_amounts(context, connection, row, found, unposted[row.id])
             _compare_numbers(context, connection, row, found)
     _compare_foreign(context, connection)
 
@@ -145,6 +148,8 @@ def _void(context: Context, row: DocumentRow, reason: str) -> None:
     with context.store.transaction():
         for contract, slices in invoices.void(context.store, context.actor, row, reason).items():
             contracts.hold(context.store, context.actor, contract, slices, reason)
+        for paid in credit_uses.used_on(context.store, row.id):
+            invoices.recompute_open(context.store, paid)
     context.count("documents voided in the books")
 
 

@@ -8,14 +8,18 @@ from typing import Any
 
 from connectors.base import (
     Accounting,
+    AllocationDraft,
     Created,
     Crm,
     CustomerDraft,
     DocumentDraft,
     DocumentType,
+    JournalDraft,
+    LedgerAllocation,
     LedgerChanges,
     LedgerCustomer,
     LedgerDocument,
+    LedgerEntry,
     LedgerPayment,
     LedgerSetup,
     Mail,
@@ -50,7 +54,7 @@ class _Collection:
 
 
 def _made_up(item: Any) -> bool:
-    parts = (getattr(item, "customer", None), getattr(item, "document", None))
+    parts = (getattr(item, name, None) for name in ("customer", "document", "source"))
     return any(_is_made_up(ref) for ref in parts if isinstance(ref, Ref))
 
 
@@ -58,13 +62,21 @@ def _is_made_up(ref: Ref) -> bool:
     return ref.id.startswith("dry-")
 
 
-def _answer(item: Any, ref: Ref) -> LedgerCustomer | LedgerDocument | LedgerPayment:
+def _answer(item: Any, ref: Ref) -> Any:
+    """Return what the vendor would answer to a create."""
     if isinstance(item, CustomerDraft):
         return LedgerCustomer(ref=ref, name=item.customer.name, key=item.key)
     if isinstance(item, DocumentDraft):
         return LedgerDocument(ref=ref, number=item.number, type=item.type, status="open", total=item.total)
-    assert isinstance(item, PaymentDraft)
-    return LedgerPayment(ref=ref, key=item.key, applied={item.document.id: item.amount})
+    if isinstance(item, PaymentDraft):
+        applied = {} if item.document is None else {item.document.id: item.amount}
+        left = item.amount if item.document is None else 0
+        return LedgerPayment(ref=ref, key=item.key, amount=item.amount, applied=applied, unapplied=left)
+    if isinstance(item, AllocationDraft):
+        return LedgerAllocation(ref=ref, source_id=item.source.id, document_id=item.document.id, amount=item.amount)
+    if isinstance(item, JournalDraft):
+        return LedgerEntry(ref=ref, key=item.key, amount=sum(max(0, line.amount) for line in item.lines))
+    return LedgerEntry(ref=ref, key=item.key, amount=item.amount)  # a refund, transfer or expense
 
 
 class Rehearsal:
@@ -76,10 +88,34 @@ class Rehearsal:
         self.customers = _Collection(real.customers, self.noted)
         self.documents = _Collection(real.documents, self.noted)
         self.payments = _Collection(real.payments, self.noted)
+        self.allocations = _Collection(real.allocations, self.noted)
+        self.refunds = _Collection(real.refunds, self.noted)
+        self.transfers = _Collection(real.transfers, self.noted)
+        self.expenses = _Collection(real.expenses, self.noted)
+        self.journals = _Collection(real.journals, self.noted)
 
     def probe(self) -> Probe:
         """Ask the vendor."""
         return self._real.probe()
+
+    def update_customer(self, ref: Ref, draft: CustomerDraft, key: str) -> LedgerCustomer:
+        """Note that a customer would be changed."""
+        self.noted.append("customer update")
+        return LedgerCustomer(ref=ref, name=draft.customer.name, key=draft.key, email=draft.customer.email)
+
+    def void_document(self, document: Ref, kind: DocumentType, key: str) -> LedgerDocument:
+        """Note that a document would be voided."""
+        self.noted.append("document void")
+        return LedgerDocument(ref=document, number="", type=kind, status="voided")
+
+    def void_payment(self, payment: Ref, key: str) -> LedgerPayment:
+        """Note that a payment would be voided."""
+        self.noted.append("payment void")
+        return LedgerPayment(ref=payment, status="voided")
+
+    def attach(self, document: Ref, kind: DocumentType, name: str, content: bytes, key: str) -> None:
+        """Note that a file would be attached."""
+        self.noted.append("attachment")
 
     def setup(self) -> LedgerSetup:
         """Ask the vendor."""

@@ -113,6 +113,8 @@ class OldCompany(Live):
             add("uk", row["CurrencyCode"], row["AmountDue"])
         for row in self.state("xero", "credit_notes"):
             add("uk", row["CurrencyCode"], row["RemainingCredit"], -1)
+        for row in self.state("xero", "overpayments"):
+            add("uk", row["CurrencyCode"], row["RemainingCredit"], -1)
         return {key: amount for key, amount in sums.items() if amount}
 
     def payments_booked(self) -> Counter[tuple[str, str, str]]:
