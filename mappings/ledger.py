@@ -58,8 +58,8 @@ class CashAccounts(msgspec.Struct, frozen=True):
 class LedgerMapping(msgspec.Struct, frozen=True, kw_only=True):
     """A mapping file of role ``ledger``. ``needs``: what no line may lack. ``clearing``: currency -> account.
 
-    ``bank``: where payouts arrive, by currency; ``fees``: the account of the expense. ``providers``: accounts of one
-    payment connection that are its own, by the connection's name.
+    ``bank``: where payouts arrive, by currency; ``fees``: the account of the expense; ``not_ours``: the account of what
+    others sell through the same provider. ``providers``: accounts that are one payment connection's own, by its name.
     """
 
     source: str
@@ -68,6 +68,7 @@ class LedgerMapping(msgspec.Struct, frozen=True, kw_only=True):
     clearing: Mapping[str, str]
     bank: Mapping[str, str] = {}
     fees: str = ""
+    not_ours: str = ""
     providers: Mapping[str, CashAccounts] = {}
 
 
@@ -91,6 +92,7 @@ class _FileTable(msgspec.Struct):
     needs: list[str] = []
     bank: dict[str, str] = {}
     fees: str = ""
+    not_ours: str = ""
     providers: dict[str, dict[str, Any]] = {}
 
 
@@ -118,6 +120,7 @@ def load_ledger_mapping(text: str, source: str) -> LedgerMapping:
         clearing=table.clearing,
         bank=table.bank,
         fees=table.fees,
+        not_ours=table.not_ours,
         providers=providers,
     )
 
@@ -227,7 +230,7 @@ def check_ledger(mapping: LedgerMapping, setup: Mapping[str, Any], lines: Iterab
         if not _PLACEHOLDER.search(value)
     ]
     accounts = _accounts(mapping.clearing, mapping.bank, mapping.providers)
-    accounts += [("fees", mapping.fees)] if mapping.fees else []
+    accounts += [(key, account) for key, account in (("fees", mapping.fees), ("not_ours", mapping.not_ours)) if account]
     written += [(key, "account", account) for key, account in accounts]
     for facts in lines:
         coded = code_line(mapping, facts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
 from typing import Any, Literal
 
@@ -23,16 +22,17 @@ class PayoutRow(msgspec.Struct, frozen=True, kw_only=True):
     status: Literal["paid", "pending", "failed"]
 
 
-class MovementRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A movement of a payout; what left the balance is below zero, ``net`` = ``amount`` - ``fee``."""
+class Contents(PayoutRow, frozen=True, kw_only=True):
+    """A payout and what its movements add up to.
 
-    vendor_id: str
-    kind: str
-    amount: int
-    fee: int
-    net: int
-    payment: str
-    description: str
+    ``fees``: what the provider kept. ``not_ours``: payments, with their refunds and disputes, that are not ours.
+    ``converted``: payments that were made in another currency. ``others``: what belongs to no payment known here.
+    """
+
+    fees: int
+    not_ours: int
+    converted: int
+    others: int
 
 
 def save(store: Store, connection: str, payout: Any) -> bool:
@@ -88,27 +88,31 @@ def unreadable(store: Store, connection: str) -> list[tuple[str, str]]:
     return store.tuples(sql, connection)
 
 
-def unposted(store: Store, connection: str, ledger: str, kind: str, statuses: Sequence[str]) -> list[PayoutRow]:
-    """Return the payouts in one of ``statuses`` of which ``kind`` is not on its way to a ledger, oldest first."""
-    marks = ", ".join("?" * len(statuses))
+def contents(store: Store, connection: str, since: date) -> list[Contents]:
+    """Return a provider's payouts that arrive on ``since`` or later, oldest first.
+
+    A payment of before that day was booked by whoever kept the books then, so it is none of what is not ours.
+    """
+    of_payment = "m.kind IN ('payment', 'refund', 'dispute')"
+    day = since.isoformat()
     return store.rows(
-        PayoutRow,
-        f"SELECT p.* FROM payouts p WHERE p.connection=? AND p.status IN ({marks}) AND NOT EXISTS (SELECT 1 FROM"
-        " outbox o WHERE o.connection=? AND o.kind=? AND o.our_id=p.id) ORDER BY p.arrives_on, p.id",
+        Contents,
+        "SELECT p.*, coalesce(sum(m.fee - CASE WHEN m.kind='fee' THEN m.amount ELSE 0 END), 0) AS fees,"
+        f" coalesce(sum(CASE WHEN {of_payment} AND y.scope='out' AND y.received_on>=? THEN m.amount END), 0)"
+        " AS not_ours,"
+        f" coalesce(sum(CASE WHEN {of_payment} AND y.scope='in' AND y.currency<>p.currency THEN m.amount END), 0)"
+        " AS converted, coalesce(sum(CASE WHEN m.kind IN ('adjustment', 'other')"
+        f" OR ({of_payment} AND y.id IS NULL) THEN m.amount END), 0) AS others"
+        " FROM payouts p LEFT JOIN movements m ON m.payout_id=p.id"
+        " LEFT JOIN payments y ON y.connection=p.connection AND y.vendor_id=m.payment"
+        " WHERE p.connection=? AND p.arrives_on>=? GROUP BY p.id ORDER BY p.arrives_on, p.id",
+        day,
         connection,
-        *statuses,
-        ledger,
-        kind,
+        day,
     )
 
 
-def movements(store: Store, payout_id: int) -> list[MovementRow]:
-    """Return what a payout is made of."""
-    sql = "SELECT vendor_id, kind, amount, fee, net, payment, description FROM movements WHERE payout_id=?"
-    return store.rows(MovementRow, f"{sql} ORDER BY at, vendor_id", payout_id)
-
-
-def payouts(store: Store, connection: str) -> list[PayoutRow]:
-    """Return every payout of a provider, oldest first."""
-    sql = "SELECT id, connection, vendor_id, currency, amount, arrives_on, status FROM payouts WHERE connection=?"
-    return store.rows(PayoutRow, f"{sql} ORDER BY arrives_on, id", connection)
+def descriptions(store: Store, payout_id: int) -> list[str]:
+    """Return the texts of a payout's movements that are no payment's, each once."""
+    sql = "SELECT DISTINCT description FROM movements WHERE payout_id=? AND kind IN ('adjustment', 'other')"
+    return [text for (text,) in store.tuples(f"{sql} ORDER BY description", payout_id) if text]

@@ -1,8 +1,8 @@
 """Matched payments -> books: each cent in one place, in the clearing account of its provider.
 
 What pays an invoice becomes a payment of it. What pays none yet is posted on account, once its customer is known; when
-it is applied later, that becomes an allocation. Refunds are taken from where the money is (``sync.refunding``); what the
-provider takes back altogether is voided (``sync.reversing``).
+it is applied later, that becomes an allocation. Refunds are taken from where the money is (``sync.refunding``); what
+the provider takes back altogether is voided (``sync.reversing``).
 
 Where another app books the provider's payments (``post_payments = "ledger"``) nothing is posted: ``sync.booked`` finds
 what that app booked, and what it has not booked after a while is a review item.

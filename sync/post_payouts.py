@@ -1,8 +1,8 @@
 """Payouts of payment providers -> books: what the provider kept, and what went from the clearing account to the bank.
 
 Per payout one expense for all its fees, and one transfer once it has arrived. Its payments and refunds are booked by
-``post_payments``, and a disputed payment is voided there, so only the fee of a dispute is left for this. Then the
-clearing account holds in the books what the provider holds for us.
+``post_payments``, and a disputed payment is voided there, so only the fee of a dispute is left for this. Payments that
+are not ours go to an account of their own. Then the clearing account holds in the books what the provider holds.
 
 Only where the ledger's mapping names the bank account; what a payout holds beyond all that waits for a person.
 """
@@ -10,25 +10,26 @@ Only where the ledger's mapping names the bank account; what a payout holds beyo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
 from billing.money import display
 from connectors.base import ExpenseDraft, Payments, Payout, TransferDraft, Unreadable
 from mappings.faults import Fault
 from mappings.ledger import LedgerMapping, bank_account, books_payouts, clearing_account
-from store import cash, deals, outbox, payouts
-from store.payouts import MovementRow, PayoutRow
+from store import deals, outbox, payouts
+from store.payouts import Contents, PayoutRow
 from store.review import Finding
 from sync.context import Context, Entity, Source
 from sync.days import Days
-from sync.outbox import push
-from sync.postings import FEES, TRANSFER, TRANSFER_BACK, key_of
+from sync.outbox import Kind, push
+from sync.postings import FEES, NOT_OURS, TRANSFER, TRANSFER_BACK, key_of
 
 STREAM = "payouts"  # the cursor of what was read of a provider's payouts
 BLOCK = 50  # payouts stored in one transaction
 AGE = timedelta(hours=1)  # with nothing new, the cursor is moved so seldom
-EXPLAINED = ("payment", "refund", "dispute", "fee", "payout")  # movements that are booked here or by other jobs
+EARLIER = timedelta(days=14)  # a payout that arrives on the day of go-live was made so long before it at most
+KINDS: tuple[Kind[Any, Any], ...] = (FEES, NOT_OURS, TRANSFER, TRANSFER_BACK)
 
 
 def run(context: Context) -> None:
@@ -52,8 +53,9 @@ def run(context: Context) -> None:
 def _pull(context: Context, source: Source, provider: Payments) -> None:
     """Store what is new of a provider's payouts. The cursor is the moment before it was asked."""
     asked, since = context.world.now(), deals.cursor(context.store, source.name, STREAM)
+    go_live = datetime.combine(context.world.entities[source.entity].go_live, time(), UTC)
     news, block = 0, list[Payout | Unreadable]()
-    for payout in provider.payouts(since):
+    for payout in provider.payouts(since or go_live - EARLIER):
         block.append(payout)
         if len(block) == BLOCK:
             with context.store.transaction():
@@ -80,25 +82,13 @@ def _store(context: Context, connection: str, block: Sequence[Payout | Unreadabl
 
 
 class _Books(NamedTuple):
-    """The ledger that a provider's payouts go to."""
+    """The ledger that one provider's payouts go to, and which of them it knows by kind of posting."""
 
     entity: Entity
-    name: str
+    ledger: str
     mapping: LedgerMapping
     days: Days
-
-
-def _post(context: Context, entity: Entity, ledger: str, connector: Any, providers: Sequence[Source]) -> None:
-    mapping = context.world.ledger_mapping(ledger)
-    books = _Books(entity, ledger, mapping, Days(context, entity, ledger, connector))
-    for provider in providers:
-        _want_fees(context, books, provider.name)
-        _want_transfers(context, books, provider.name)
-        _want_back(context, books, provider.name)
-        _report_unreadable(context, provider.name)
-        _report_others(context, books, provider.name)
-    for kind in (FEES, TRANSFER, TRANSFER_BACK):
-        push(context, ledger, connector, kind)
+    known: dict[str, set[int]]
 
 
 class _Accounts(NamedTuple):
@@ -106,83 +96,91 @@ class _Accounts(NamedTuple):
     bank: str
 
 
-def _accounts(context: Context, books: _Books, row: PayoutRow) -> _Accounts | None:
-    """Return where a payout leaves and arrives; None, with a review item, where the mapping does not say."""
-    found = [of(books.mapping, row.currency, row.connection) for of in (clearing_account, bank_account)]
-    for fault in found:
-        if isinstance(fault, Fault):
-            context.find(
-                Finding(
-                    code="no_payout_account",
-                    subject=f"connection:{books.name}",
-                    detail=f"{row.connection} {row.currency}",
-                    message=f"Payouts of {row.connection} in {row.currency} are not booked: {fault.problem}",
-                    fix=f"{fault.remedy} ({fault.file})",
-                )
-            )
-            return None
-    return _Accounts(*map(str, found))
+def _post(context: Context, entity: Entity, ledger: str, connector: Any, providers: Sequence[Source]) -> None:
+    known = {kind.name: outbox.known(context.store, ledger, kind.name) for kind in KINDS}
+    mapping = context.world.ledger_mapping(ledger)
+    books = _Books(entity, ledger, mapping, Days(context, entity, ledger, connector), known)
+    for provider in providers:
+        for row in payouts.contents(context.store, provider.name, entity.go_live):
+            if row.status != "pending":
+                _want(context, books, row)
+                _report(context, books, row)
+        _report_unreadable(context, provider.name)
+    for kind in KINDS:
+        push(context, ledger, connector, kind)
 
 
-def _want_fees(context: Context, books: _Books, provider: str) -> None:
-    """One expense per payout: what was kept of its payments, and the provider's own fees; below zero: given back.
-
-    What a payout that failed is made of was earned and kept all the same.
-    """
-    for row in payouts.unposted(context.store, provider, books.name, FEES.name, ("paid", "failed")):
-        fees = fees_of(payouts.movements(context.store, row.id))
-        accounts = _accounts(context, books, row) if fees else None
-        day = books.days.payout(row.id, row.vendor_id, row.arrives_on) if accounts else None
-        if accounts is None or day is None:
-            continue
-        draft = ExpenseDraft(
-            key=key_of(row.vendor_id, "F-"),
-            currency=row.currency,
-            amount=fees,
-            paid_from=accounts.clearing,
-            account=books.mapping.fees,
-            on=day,
-            memo=f"Fees of {provider} payout {row.vendor_id}",
-        )
-        with context.store.transaction():
-            outbox.add(context.store, books.name, FEES.name, row.id, draft)
-
-
-def fees_of(movements: Sequence[MovementRow]) -> int:
-    """Return what a provider kept: of each movement, and as movements of their own. Minor units."""
-    return sum(one.fee - (one.amount if one.kind == "fee" else 0) for one in movements)
-
-
-def _want_transfers(context: Context, books: _Books, provider: str) -> None:
-    """A payout that has arrived went from the clearing account to the bank; one below zero the other way."""
-    for row in payouts.unposted(context.store, provider, books.name, TRANSFER.name, ("paid",)):
-        _want_transfer(context, books, row, TRANSFER.name, row.amount, "")
-
-
-def _want_back(context: Context, books: _Books, provider: str) -> None:
-    """A payout that failed after it had been booked as arrived is in the clearing account again."""
-    for row in payouts.unposted(context.store, provider, books.name, TRANSFER_BACK.name, ("failed",)):
-        if outbox.has(context.store, books.name, TRANSFER.name, row.id):
-            _want_transfer(context, books, row, TRANSFER_BACK.name, -row.amount, "B-")
-
-
-def _want_transfer(context: Context, books: _Books, row: PayoutRow, kind: str, amount: int, prefix: str) -> None:
-    accounts = _accounts(context, books, row) if amount else None
+def _want(context: Context, books: _Books, row: Contents) -> None:
+    """Note what the ledger must hold of a payout and does not yet."""
+    amounts = _amounts(books, row)
+    missing = {kind: amount for kind, amount in amounts.items() if amount and row.id not in books.known[kind]}
+    accounts = _accounts(context, books, row) if missing else None
     day = books.days.payout(row.id, row.vendor_id, row.arrives_on) if accounts else None
     if accounts is None or day is None:
         return
+    with context.store.transaction():
+        for kind, amount in missing.items():
+            outbox.add(context.store, books.ledger, kind, row.id, _draft(books, row, accounts, day, kind, amount))
+
+
+def _amounts(books: _Books, row: Contents) -> dict[str, int]:
+    """Return by kind of posting what a payout comes to.
+
+    What a payout that failed is made of was earned and kept all the same; if it had arrived before, it came back.
+    """
+    arrived = row.status == "paid" or row.id in books.known[TRANSFER.name]
+    return {
+        FEES.name: row.fees,
+        NOT_OURS.name: -row.not_ours if books.mapping.not_ours else 0,
+        TRANSFER.name: row.amount if arrived else 0,
+        TRANSFER_BACK.name: -row.amount if arrived and row.status == "failed" else 0,
+    }
+
+
+def _draft(
+    books: _Books, row: Contents, accounts: _Accounts, day: date, kind: str, amount: int
+) -> ExpenseDraft | TransferDraft:
+    name = f"{row.connection} payout {row.vendor_id}"
+    if kind in (FEES.name, NOT_OURS.name):
+        return ExpenseDraft(
+            key=key_of(row.vendor_id, "F-" if kind == FEES.name else "N-"),
+            currency=row.currency,
+            amount=amount,
+            paid_from=accounts.clearing,
+            account=books.mapping.fees if kind == FEES.name else books.mapping.not_ours,
+            on=day,
+            memo=f"Fees of {name}" if kind == FEES.name else f"Payments of others in {name}",
+        )
     source, target = (accounts.clearing, accounts.bank) if amount > 0 else (accounts.bank, accounts.clearing)
-    draft = TransferDraft(
-        key=key_of(row.vendor_id, prefix),
+    return TransferDraft(
+        key=key_of(row.vendor_id, "" if kind == TRANSFER.name else "B-"),
         currency=row.currency,
         amount=abs(amount),
         source=source,
         target=target,
         on=day,
-        memo=f"{row.connection} payout {row.vendor_id}{' came back' if prefix else ''}",
+        memo=name if kind == TRANSFER.name else f"{name} came back",
     )
-    with context.store.transaction():
-        outbox.add(context.store, books.name, kind, row.id, draft)
+
+
+def _accounts(context: Context, books: _Books, row: PayoutRow) -> _Accounts | None:
+    """Return where a payout leaves and arrives; None, with a review item, where the mapping does not say."""
+    clearing = clearing_account(books.mapping, row.currency, row.connection)
+    bank = bank_account(books.mapping, row.currency, row.connection)
+    if isinstance(clearing, str) and isinstance(bank, str):
+        return _Accounts(clearing, bank)
+    fault = clearing if isinstance(clearing, Fault) else bank
+    assert isinstance(fault, Fault)
+    context.find(
+        Finding(
+            code="no_payout_account",
+            subject=f"connection:{books.ledger}",
+            detail=f"{row.connection} {row.currency}",
+            message=f"Payouts of {row.connection} in {row.currency} are not booked: {fault.problem}",
+            fix=f"{fault.remedy} ({fault.file})",
+        )
+    )
+    return None
 
 
 # ------------------------------------------------------------------------------------------- what a person must look at
@@ -200,32 +198,40 @@ def _report_unreadable(context: Context, provider: str) -> None:
         )
 
 
-def _report_others(context: Context, books: _Books, provider: str) -> None:
-    """Show what payouts hold that no posting of ours explains: a person has to book it."""
-    for row in payouts.payouts(context.store, provider):
-        parts = payouts.movements(context.store, row.id)
-        others = [one for one in parts if one.kind not in EXPLAINED]
-        converted = [one for one in parts if one.kind == "payment" and _is_converted(context, row, one)]
-        for word, found in (("adjustments", others), ("payments in other currencies", converted)):
-            if found:
-                context.find(_unexplained(books, row, word, found))
+def _report(context: Context, books: _Books, row: Contents) -> None:
+    """Show what no posting of ours explains: it stays in the clearing account until a person books it."""
+    if row.others:
+        said = "; ".join(payouts.descriptions(context.store, row.id))
+        _unexplained(context, books, row, f"{display(row.others, row.currency)} beside payments", said)
+    if row.converted:
+        amount = display(row.converted, row.currency)
+        _unexplained(context, books, row, f"{amount} of payments that were made in other currencies", "")
+    if row.not_ours and not books.mapping.not_ours:
+        context.find(
+            Finding(
+                code="payouts_of_others",
+                subject=f"connection:{row.connection}",
+                detail=row.currency,
+                message=(
+                    f"Payouts of {row.connection} in {row.currency} hold payments that are not ours; at {books.ledger}"
+                    " the clearing account lacks that money"
+                ),
+                fix=f'name the account it belongs to: not_ours = "..." ({books.mapping.source}); or dismiss this where'
+                " somebody else books it into the clearing account",
+            )
+        )
 
 
-def _is_converted(context: Context, row: PayoutRow, movement: MovementRow) -> bool:
-    payment = cash.by_vendor(context.store, row.connection, movement.payment)
-    return payment is not None and payment.currency != row.currency
-
-
-def _unexplained(books: _Books, row: PayoutRow, word: str, found: Sequence[MovementRow]) -> Finding:
-    amount = sum(one.amount for one in found)
-    said = "; ".join(dict.fromkeys(one.description for one in found if one.description))
-    return Finding(
-        code="payout_unexplained",
-        subject=f"payout:{row.id}",
-        detail=word,
-        message=(
-            f"Payout {row.vendor_id} of {row.connection} holds {word} of {display(amount, row.currency)}"
-            f"{f' ({said})' if said else ''} that are not booked at {books.name}"
-        ),
-        fix="book it against the clearing account by hand, then dismiss this",
+def _unexplained(context: Context, books: _Books, row: Contents, what: str, said: str) -> None:
+    context.find(
+        Finding(
+            code="payout_unexplained",
+            subject=f"payout:{row.id}",
+            detail=what,
+            message=(
+                f"Payout {row.vendor_id} of {row.connection} holds {what}{f' ({said})' if said else ''},"
+                f" which is not booked at {books.ledger}"
+            ),
+            fix="book it against the clearing account by hand, then dismiss this",
+        )
     )

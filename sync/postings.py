@@ -159,10 +159,17 @@ VOID_ON_ACCOUNT: Kind[VoidDraft, LedgerPayment] = Kind(
     differs=lambda draft, found, adopted: "",
 )
 FEES: Kind[ExpenseDraft, LedgerEntry] = Kind(
-    name="payout_fees",
+    name="payout_fee",
     draft=ExpenseDraft,
     collection=lambda ledger: ledger.expenses,
     title=lambda draft: f"Fees {draft.key} of {_amount(draft)}",
+    differs=_entry_differs,
+)
+NOT_OURS: Kind[ExpenseDraft, LedgerEntry] = Kind(
+    name="payout_other",
+    draft=ExpenseDraft,
+    collection=lambda ledger: ledger.expenses,
+    title=lambda draft: f"Payments of others {draft.key} of {display(-draft.amount, draft.currency)}",
     differs=_entry_differs,
 )
 TRANSFER: Kind[TransferDraft, LedgerEntry] = Kind(
