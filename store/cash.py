@@ -155,6 +155,18 @@ def gone(store: Store, entity: str) -> list[PaymentRow]:
     return [row for row in store.rows(PaymentRow, sql, entity) if row.is_gone]
 
 
+def by_hand(store: Store, entity: str) -> list[PaymentRow]:
+    """Return the payments of an entity with something left that only a person applies."""
+    rows = store.rows(PaymentRow, f"{_WITH_APPLIED} WHERE p.entity=? AND p.by_hand=1 ORDER BY p.id", entity)
+    return [row for row in rows if row.available > 0]
+
+
+def payment_of(store: Store, application_id: int) -> PaymentRow | None:
+    """Return the payment that an application is a part of."""
+    sql = f"{_WITH_APPLIED} WHERE p.id=(SELECT payment_id FROM applications WHERE id=?)"
+    return store.first(PaymentRow, sql, application_id)
+
+
 def get(store: Store, payment_id: int) -> PaymentRow:
     """Return one payment; raises ``KeyError`` when there is none."""
     row = store.first(PaymentRow, f"{_WITH_APPLIED} WHERE p.id=?", payment_id)
@@ -279,13 +291,16 @@ def take_over(store: Store, actor: Actor, typed: PaymentRow, payment: PaymentRow
     )  # fmt: skip
 
 
-def take_back(store: Store, actor: Actor, payment: PaymentRow, reason: str) -> int:
+def take_back(store: Store, actor: Actor, payment: PaymentRow, reason: str, only: Sequence[int] | None = None) -> int:
     """Take a payment back from what it pays, where that is not on its way to any books; return what it still pays.
 
-    Call inside a transaction.
+    ``only``: the applications to take back, all when None. Call inside a transaction.
     """
     left = 0
     for part in applications_of(store, payment.id):
+        if only is not None and part.id not in only:
+            left += part.amount
+            continue
         if store.one(f"SELECT 1 FROM outbox WHERE {_POSTING} AND our_id=?", part.id):
             left += part.amount
             continue

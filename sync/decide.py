@@ -13,7 +13,7 @@ from store.audit import Actor
 from store.cash import PaymentRow
 from store.database import Store
 from store.review import Item
-from sync import decide_deals, identity
+from sync import decide_deals, identity, removed
 from sync.outbox import ACCEPT
 
 
@@ -146,6 +146,7 @@ _ACTIONS: dict[str, Callable[[Store, Actor, str, str, str], None]] = {
 _ON_ITEMS: dict[tuple[str, str], Callable[[Store, Actor, Item, str, str], None]] = {
     ("customer_match", "link"): _link_customer,
     ("customer_match", "separate"): _separate_customer,
+    ("posting_removed", "put_back"): removed.put_back,
     **decide_deals.DECISIONS,
 }
 

@@ -92,7 +92,7 @@ def _allocation_differs(draft: AllocationDraft, found: LedgerAllocation, adopted
 
 
 def _entry_differs(draft: RefundDraft | TransferDraft | ExpenseDraft, found: LedgerEntry, adopted: bool) -> str:
-    if found.amount != draft.amount:
+    if abs(found.amount) != abs(draft.amount):  # what was given back is a journal entry in some books: its debits' sum
         return f"it is {display(found.amount, draft.currency)} there and {_amount(draft)} here"
     return f"it is {found.status} there" if found.status != "active" else ""
 

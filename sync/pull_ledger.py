@@ -10,7 +10,7 @@ from store import cash, contracts, credit_uses, foreign, invoices, ledger, links
 from store.foreign import ForeignRow
 from store.invoices import DocumentRow
 from store.review import Finding
-from sync import books
+from sync import books, removed
 from sync.context import Context, Entity
 
 
@@ -20,6 +20,8 @@ def run(context: Context) -> None:
         with context.using(source.name) as connector:
             books.read(context, entity, source.name, connector)
             _take_payments(context, entity, source.name)
+            if entity.post_payments == "netterms":
+                removed.follow(context, entity, source.name)
             _compare(context, source.name)
     _report_voided(context)
 

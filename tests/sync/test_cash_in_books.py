@@ -386,10 +386,11 @@ def assert_clear(live: Live, side: Side) -> None:
     kept = sum(move["fee"] for move in waiting)
     others = sum(move["amount"] for move in waiting if _is_a_ticket(account, move))
     assert balances(live, side)[side.clearing] == held_at_stripe(live, side) + kept - others
+    assert [item.message for item in live.items() if item.job == "post_payouts"] == []
 
 
 def _is_a_ticket(account: Any, move: dict[str, Any]) -> bool:
-    return account.find(move["source"])["metadata"].get("source") == "tickets"
+    return bool(account.find(move["source"])["metadata"].get("source") == "tickets")
 
 
 def _is_out(account: Any, move: str) -> bool:
