@@ -464,6 +464,19 @@ def credit(
 
 
 @main.command()
+@click.argument("number")
+@click.option("--reason", required=True, help="Why; kept in the audit trail.")
+@click.pass_context
+def void(ctx: click.Context, number: str, reason: str) -> None:
+    """Void an invoice that was never sent, is unpaid and lies in an open period; what it billed goes on hold."""
+    from sync import credits, voiding
+
+    with _desk(ctx.obj) as (store, world), _as_wrong():
+        voiding.void(store, world, _person(), credits.find(store, number), reason)
+    click.echo(f"{number} is void. The next sync voids it in the books and asks whether its lines are billed again.")
+
+
+@main.command()
 @click.argument("name", metavar="CONTRACT|DRAFT")
 @JSON
 @click.pass_context

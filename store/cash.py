@@ -322,6 +322,11 @@ def applications_of(store: Store, payment_id: int) -> list[ApplicationRow]:
     return store.rows(ApplicationRow, "SELECT * FROM applications WHERE payment_id=? ORDER BY id", payment_id)
 
 
+def pays(store: Store, document_id: int) -> bool:
+    """Say whether any payment pays something of a document of ours."""
+    return store.one("SELECT 1 FROM applications WHERE document_id=?", document_id) is not None
+
+
 def applications(store: Store) -> list[ApplicationRow]:
     """Return every application, oldest first."""
     return store.rows(ApplicationRow, "SELECT * FROM applications ORDER BY id")

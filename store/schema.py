@@ -394,6 +394,11 @@ CREATE TABLE movements ( -- what a payout is made of
     description TEXT NOT NULL,
     PRIMARY KEY (payout_id, vendor_id)
 ) STRICT;
+CREATE TABLE written_customers ( -- customers that we made in the books and wrote again since
+    connection TEXT NOT NULL, our_id INTEGER NOT NULL REFERENCES customers (id), currency TEXT NOT NULL,
+    sent TEXT NOT NULL, overwrite INTEGER NOT NULL DEFAULT 0, -- 1: a person wants it as the CRM has it
+    PRIMARY KEY (connection, our_id, currency)
+) STRICT;
 CREATE TABLE unreadable_payouts (
     connection TEXT NOT NULL, vendor_id TEXT NOT NULL, problem TEXT NOT NULL,
     PRIMARY KEY (connection, vendor_id)

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from billing.terms import Terms
-from store import cash, contracts, foreign, invoices, links, mail, outbox, review
+from store import cash, contracts, customers_booked, foreign, invoices, links, mail, outbox, review
 from store.audit import Actor
 from store.cash import PaymentRow
 from store.database import Store
@@ -74,6 +74,13 @@ def _link_customer(store: Store, actor: Actor, item: Item, value: str, reason: s
 def _separate_customer(store: Store, actor: Actor, item: Item, value: str, reason: str) -> None:
     connection, _, ids = identity.shown(item)
     links.separate(store, actor, connection, int(item.subject.partition(":")[2]), ids, reason)
+
+
+def _put_ours(store: Store, actor: Actor, item: Item, value: str, reason: str) -> None:
+    """Let the next sync overwrite a customer in the books with our fields."""
+    connection, currency = item.detail.split(" ")
+    customer_id = int(item.subject.partition(":")[2])
+    customers_booked.overwrite(store, actor, connection, customer_id, currency, reason)
 
 
 def _apply_terms(store: Store, actor: Actor, subject: str, value: str, reason: str) -> None:
@@ -147,6 +154,7 @@ _ON_ITEMS: dict[tuple[str, str], Callable[[Store, Actor, Item, str, str], None]]
     ("customer_match", "link"): _link_customer,
     ("customer_match", "separate"): _separate_customer,
     ("posting_removed", "put_back"): removed.put_back,
+    ("customer_edited_in_books", "put_ours"): _put_ours,
     **decide_deals.DECISIONS,
 }
 

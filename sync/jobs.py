@@ -33,6 +33,7 @@ JOBS = (
     Job("plan_invoices", _HOUR, "work out what is owed and not billed yet"),
     Job("issue_invoices", 15 * _MINUTE, "give approved drafts their number"),
     Job("match_customers", 15 * _MINUTE, "find each customer in the books"),
+    Job("update_customers", _HOUR, "bring customers in the books in step with the CRM"),
     Job("push_documents", 15 * _MINUTE, "put customers and documents into the books"),
     Job("use_credits", 15 * _MINUTE, "set credit notes against their invoices"),
     Job("send_invoices", 15 * _MINUTE, "mail what is issued to the customers"),

@@ -20,6 +20,7 @@ from sync import books, identity, mailing
 from sync.context import Context, Entity
 from sync.days import Days
 from sync.outbox import Kind, push
+from sync.voiding import VOID_DOCUMENT
 
 
 def run(context: Context) -> None:
@@ -38,6 +39,7 @@ def run(context: Context) -> None:
                 context, entity, source.name, waiting, customers, Days(context, entity, source.name, ledger)
             )
             push(context, source.name, ledger, DOCUMENT)
+            push(context, source.name, ledger, VOID_DOCUMENT)
 
 
 # ---------------------------------------------------------------------------------------------------------- customers

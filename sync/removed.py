@@ -74,8 +74,9 @@ def _report(context: Context, connection: str, row: PaymentRow) -> None:
             code="posting_removed",
             subject=f"payment:{row.id}",
             message=(
-                f"Here: {display(row.available, row.currency)} of {row.received_on} ({row.connection} {row.vendor_id})"
-                f" came. At {connection}: people took its posting back. It pays nothing until you decide"
+                f"Here: {display(row.available, row.currency)} of {row.received_on} ({row.connection}"
+                f" {row.vendor_id}) came. At {connection}: people took its posting back. It pays nothing until a"
+                " person decides"
             ),
             fix="put_back: match and post it again; apply it to another invoice (see unapplied_cash); dismiss: the books"
             " stay as they are",
