@@ -78,8 +78,8 @@ def _report(context: Context, connection: str, row: PaymentRow) -> None:
                 f" {row.vendor_id}) came. At {connection}: people took its posting back. It pays nothing until a"
                 " person decides"
             ),
-            fix="put_back: match and post it again; apply it to another invoice (see unapplied_cash); dismiss: the books"
-            " stay as they are",
+            fix="put_back: match and post it again; apply it to another invoice (see unapplied_cash); dismiss: the"
+            " books stay as they are",
             actions=("put_back", "dismiss"),
         )
     )
