@@ -656,12 +656,15 @@ def check(ctx: click.Context, as_json: bool) -> None:
     world.load_mappings()
     found = check_all(world, _begun_series(config))
     if as_json:
-        _print_json({"ok": not found.faults, "connections": found.connections, "faults": found.faults})
+        told = {"connections": found.connections, "faults": found.faults, "notes": found.notes}
+        _print_json({"ok": not found.faults, **told})
     else:
         for name, account in found.connections.items():
             click.echo(f"{name}: {account}")
         for fault in found.faults:
             click.echo(f"- {fault}")
+        for note in found.notes:
+            click.echo(f"Note: {note}")
         click.echo(f"{len(found.faults)} fault(s)." if found.faults else "Everything fits.")
     ctx.exit(PARTLY if found.faults else OK)
 

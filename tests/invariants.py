@@ -9,7 +9,7 @@ from typing import Any
 
 from billing.invoicing import bill
 from billing.money import to_decimal
-from store import audit, cash, contracts, invoices
+from store import audit, cash, contracts, credit_uses, invoices
 from store.database import Store
 from tests.worlds import Live
 
@@ -59,14 +59,16 @@ def _every_cent_is_in_one_place(store: Store) -> None:
         applied[part.payment_id] += part.amount
         if part.document_id is not None:
             paid[part.document_id] += part.amount
+    credited = credit_uses.totals(store)
     for payment in cash.payments(store):
         assert payment.applied == applied[payment.id]
-        if payment.status == "succeeded":
-            assert payment.applied + payment.refunded + payment.available == payment.amount
+        if payment.status == "succeeded" and not payment.is_gone:
+            kept = payment.amount - payment.refunded + payment.from_credit
+            assert payment.applied + payment.available == kept
             assert payment.available >= 0
     for row in invoices.issued(store):
         if row.type == "invoice" and row.status == "issued":
-            assert row.open + paid[row.id] == row.total
+            assert row.open + paid[row.id] + credited.get(row.id, 0) == row.total
             assert row.open >= 0
 
 
