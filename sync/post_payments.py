@@ -45,6 +45,7 @@ def _post(context: Context, entity: Entity, connection: str, ledger: Any) -> Non
     """Post what came, then what became of it: each kind stands on those before it."""
     days = Days(context, entity, connection, ledger)
     reversing.drop_unsent(context, entity, connection)
+    reversing.void_misplaced(context, entity, connection, ledger)
     _want_payments(context, Posted(context, entity, connection), days)
     _want_on_account(context, Posted(context, entity, connection), days)
     push(context, connection, ledger, PAYMENT)
@@ -143,7 +144,7 @@ def _want_allocations(context: Context, posted: Posted) -> None:
 def _of_another(
     context: Context, posted: Posted, payment: PaymentRow, application: ApplicationRow, paid: Paid, intent: Intent
 ) -> None:
-    """A ledger sets money on account against invoices of the same customer only, and says to nobody whose it is."""
+    """A ledger sets money on account against invoices of its own customer only, and some of this is used already."""
     context.find(
         Finding(
             code="on_account_of_another",

@@ -47,6 +47,43 @@ def void(context: Context, entity: Entity, connection: str, ledger: Any) -> None
         _open_again(context, posted, row)
 
 
+def void_misplaced(context: Context, entity: Entity, connection: str, ledger: Any) -> None:
+    """Void money on account that pays an invoice of another customer now, so that it is posted there anew.
+
+    A ledger sets money on account against invoices of its own customer only. What is used of in part stays as it is.
+    """
+    posted = Posted(context, entity, connection)
+    for application in cash.unposted(context.store, entity.key, connection):
+        intent, paid = posted.intent("on_account", application.payment_id), posted.paid(application)
+        if intent is None or intent.state != "done" or paid is None:
+            continue
+        row = cash.get(context.store, application.payment_id)
+        if posted_draft(intent).customer.id != paid.customer.id and not is_used(context, posted, row):
+            draft = VoidDraft(payment=posted.on_account[row.id], posted=posted_draft(intent))
+            with context.store.transaction():
+                if posted.intent("on_account_void", row.id) is None:
+                    outbox.add(context.store, connection, "on_account_void", row.id, draft)
+    push(context, connection, ledger, VOID_ON_ACCOUNT)
+    for intent in outbox.done(context.store, connection, "on_account_void"):
+        row = cash.get(context.store, intent.our_id)
+        if not row.is_gone and row.id in posted.on_account:
+            with context.store.transaction():
+                _forget_on_account(context, posted, row)
+            context.count("money on account given to another customer")
+
+
+def is_used(context: Context, posted: Posted, row: PaymentRow) -> bool:
+    """Say whether anything of a payment's money on account is set against an invoice or given back."""
+    parts = cash.applications_of(context.store, row.id)
+    return bool(refunds.of(context.store, row.id)) or any(posted.intent("allocation", part.id) for part in parts)
+
+
+def _forget_on_account(context: Context, posted: Posted, row: PaymentRow) -> None:
+    links.unlink(context.store, posted.connection, "on_account", posted.on_account[row.id].id)
+    for kind in ("on_account", "on_account_void"):
+        outbox.forget(context.store, posted.connection, kind, [row.id])
+
+
 def _want(context: Context, posted: Posted, row: PaymentRow) -> None:
     """Note which of a payment's postings have to be voided; one that was refunded in part is left to a person."""
     parts = [part.id for part in cash.applications_of(context.store, row.id)]
@@ -76,10 +113,8 @@ def _open_again(context: Context, posted: Posted, row: PaymentRow) -> None:
         outbox.forget(store, connection, "payment", voided)
         outbox.forget(store, connection, "payment_void", voided)
         if posted.is_done("on_account_void", row.id):
-            links.unlink(store, connection, "on_account", posted.on_account[row.id].id)
             outbox.forget(store, connection, "allocation", parts)
-            for kind in ("on_account", "on_account_void"):
-                outbox.forget(store, connection, kind, [row.id])
+            _forget_on_account(context, posted, row)
         reason = "the payment failed" if row.status == "failed" else "the payer disputes the payment"
         left = cash.take_back(store, context.actor, row, reason)
     context.count("payments taken back", left < row.applied)
