@@ -21,7 +21,7 @@ from connectors.base import (
     Rejected,
 )
 from connectors.errors import Refused
-from store import customers_booked, outbox
+from store import customers_booked, ledger, outbox
 from store.customers_booked import Booked
 from store.database import to_json
 from store.review import Finding
@@ -42,8 +42,8 @@ class _Updates:
 
     batch_size = 1
 
-    def __init__(self, ledger: Accounting) -> None:
-        self._ledger = ledger
+    def __init__(self, accounting: Accounting) -> None:
+        self._accounting = accounting
 
     def find(self, wanted: Sequence[CustomerUpdate]) -> list[LedgerCustomer | None]:
         """Return nothing: an update whose outcome is unknown is sent again."""
@@ -55,7 +55,7 @@ class _Updates:
         """Update one customer; a refusal is its own."""
         (update,) = batch
         try:
-            return [Created(self._ledger.update_customer(update.ref, update.draft, key))]
+            return [Created(self._accounting.update_customer(update.ref, update.draft, key))]
         except Refused as error:
             return [Rejected(str(error))]
 
@@ -80,26 +80,39 @@ class _Sides(NamedTuple):
 def run(context: Context) -> None:
     """Bring the customers of every ledger in step with the CRM."""
     for entity, source in context.ledgers():
-        with context.using(source.name) as ledger:
+        with context.using(source.name) as connector:
             _want(context, source.name)
-            push(context, source.name, ledger, UPDATE)
+            push(context, source.name, connector, UPDATE)
             if _settle(context, source.name) and not context.world.dry_run:
-                books.read(context, entity, source.name, ledger)  # so that our own write is not taken for somebody's
+                books.read(context, entity, source.name, connector)  # so that our own write is not taken for somebody's
             _report(context, source.name)
 
 
 def _want(context: Context, connection: str) -> None:
     """Note the updates of customers that are there as we last wrote them, or that a person wants overwritten."""
-    for row in customers_booked.changed(context.store, connection):
+    rows = customers_booked.changed(context.store, connection)
+    names = _names(context, connection) if rows else {}
+    for row in rows:
         sides = _sides(row)
         if sides is None or outbox.has(context.store, connection, UPDATE.name, row.our_id, row.currency):
             continue
         if not row.overwrite and _differences(sides):
             continue  # people changed it there, too: a person decides
-        draft = msgspec.structs.replace(sides.sent, customer=sides.ours)
+        ours = sides.ours
+        if names.get(ours.name.strip().casefold(), row.vendor_id) != row.vendor_id:
+            ours = msgspec.structs.replace(ours, name=sides.sent.customer.name)  # it is another customer's there
+        if ours == sides.sent.customer and not row.overwrite:
+            continue
+        draft = msgspec.structs.replace(sides.sent, customer=ours)
         update = CustomerUpdate(ref=sides.there.ref, draft=draft)
         with context.store.transaction():
             outbox.add(context.store, connection, UPDATE.name, row.our_id, update, row.currency)
+
+
+def _names(context: Context, connection: str) -> dict[str, str]:
+    """Return whose a name is at a ledger, which takes each only once. Companies that were merged have one, too."""
+    found = ledger.objects(context.store, connection, "customer", LedgerCustomer)
+    return {one.name.strip().casefold(): one.ref.id for one in found if one.active}
 
 
 def _settle(context: Context, connection: str) -> int:

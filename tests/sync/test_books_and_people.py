@@ -227,3 +227,16 @@ def test_what_people_changed_there_is_shown_and_overwritten_only_by_a_persons_wo
     billed.done()
     assert billed.items() == []
     assert not any(result.changed for result in billed.done().values())
+
+
+def test_a_name_that_another_customer_bears_in_the_books_is_not_taken_from_it(billed: Live, entity: str) -> None:
+    if entity == "uk":
+        billed.xero("PUT", "Contacts", {"Name": "Northwind Holding Ltd"})
+    else:
+        billed.quickbooks("customer", {"DisplayName": "Northwind Holding Ltd"})
+    billed.done("pull_ledger")
+    rename(billed, "Northwind Holding Ltd")
+    written = billed.writes()
+    billed.done("pull_deals", "map_terms", "update_customers")
+    assert billed.writes() == written
+    assert billed.items("customer_update_not_booked") == []
