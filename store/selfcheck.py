@@ -66,6 +66,7 @@ def _untold(job: str, code: str, kind: str, name: str) -> str:
     )
 
 
+_FROM_CREDIT = "(SELECT coalesce(sum(r.amount), 0) FROM refunds r WHERE r.payment_id=p.id AND r.credit_id IS NOT NULL)"
 _REFUNDED = _untold("match_payments", "refunded_after_applied", "payment", "p.id")
 _EDITED = _untold("pull_ledger", "books_differ", "document", "d.id")
 _POSTED_AND_EDITED = _untold("pull_ledger", "books_differ", "document", "a.document_id")
@@ -76,8 +77,8 @@ _TAKEN = _untold("push_documents", "series_taken", "connection", "?2")
 
 
 def overspent_payments(store: Store) -> list[Hit]:
-    """A payment pays more than was received and kept of it."""
-    kept = "CASE WHEN p.status='succeeded' THEN p.amount-p.refunded ELSE 0 END"
+    """A payment pays more than was received and kept of it; what was given back out of a credit note still pays."""
+    kept = f"CASE WHEN p.status='succeeded' THEN p.amount-p.refunded+{_FROM_CREDIT} ELSE 0 END"
     return _hits(
         store,
         f"SELECT 'payment:' || p.id, p.vendor_id, a.applied, {kept}, p.currency"
@@ -102,7 +103,8 @@ def counted_twice(store: Store) -> list[Hit]:
     return _hits(
         store,
         "SELECT 'payment:' || p.id, p.vendor_id, 'money of its own', 'a posting of ours', '' FROM payments p"
-        " JOIN links l ON l.connection=p.connection AND l.kind='payment' AND l.vendor_id=p.vendor_id",
+        " JOIN links l ON l.connection=p.connection AND l.kind IN ('payment', 'on_account')"
+        " AND l.vendor_id=p.vendor_id",
     )
 
 
@@ -110,8 +112,13 @@ _PAID = "SELECT {0} AS id, sum(amount) AS paid FROM applications WHERE {0} IS NO
 
 
 def open_amounts(store: Store) -> list[Hit]:
-    """What is open of an invoice is not its total less what is applied to it, or is below zero."""
-    want = "CASE WHEN d.status='issued' AND d.type='invoice' THEN d.total-coalesce(a.paid, 0) ELSE 0 END"
+    """What is open of an invoice is not its total less the payments and credits applied to it, or is below zero."""
+    credited = (
+        "(SELECT coalesce(sum(u.amount), 0) FROM credit_uses u JOIN documents c ON c.id=u.credit_id"
+        " WHERE u.document_id=d.id AND c.status='issued')"
+    )
+    left = f"d.total-coalesce(a.paid, 0)-{credited}"
+    want = f"CASE WHEN d.status='issued' AND d.type='invoice' THEN {left} ELSE 0 END"
     return _hits(
         store,
         f"SELECT 'document:' || d.id, d.number, d.open, {want}, d.currency FROM documents d"
@@ -133,7 +140,7 @@ def open_amounts_of_others(store: Store) -> list[Hit]:
 
 def customer_credit(store: Store) -> list[Hit]:
     """A customer has less than nothing as credit: more was applied and given back than came in."""
-    left = "sum(p.amount-p.refunded-coalesce(a.paid, 0))"
+    left = f"sum(p.amount-p.refunded+{_FROM_CREDIT}-coalesce(a.paid, 0))"
     return _hits(
         store,
         f"SELECT 'customer:' || p.customer_id, c.data ->> 'name', {left}, 0, p.currency FROM payments p"
