@@ -560,6 +560,19 @@ def credit(
 
 
 @main.command()
+@click.argument("number")
+@click.option("--reason", required=True, help="Why; kept in the audit trail.")
+@click.pass_context
+def void(ctx: click.Context, number: str, reason: str) -> None:
+    """Void an invoice that was never sent, is unpaid and lies in an open period; what it billed goes on hold."""
+    from sync import credits, voiding
+
+    with _desk(ctx.obj) as (store, world), _as_wrong():
+        voiding.void(store, world, _person(), credits.find(store, number), reason)
+    click.echo(f"{number} is void. The next sync voids it in the books and asks whether its lines are billed again.")
+
+
+@main.command()
 @click.argument("name", metavar="CONTRACT|DRAFT")
 @JSON
 @click.pass_context
@@ -868,12 +881,15 @@ def check(ctx: click.Context, as_json: bool) -> None:
     world.load_mappings()
     found = check_all(world, _begun_series(config))
     if as_json:
-        _print_json({"ok": not found.faults, "connections": found.connections, "faults": found.faults})
+        told = {"connections": found.connections, "faults": found.faults, "notes": found.notes}
+        _print_json({"ok": not found.faults, **told})
     else:
         for name, account in found.connections.items():
             click.echo(f"{name}: {account}")
         for fault in found.faults:
             click.echo(f"- {fault}")
+        for note in found.notes:
+            click.echo(f"Note: {note}")
         click.echo(f"{len(found.faults)} fault(s)." if found.faults else "Everything fits.")
     ctx.exit(PARTLY if found.faults else OK)
 

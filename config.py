@@ -20,6 +20,7 @@ import msgspec
 Approve = Literal["manual", "auto"]
 TaxRounding = Literal["per_document", "per_line"]
 PostPayments = Literal["netterms", "ledger"]
+ClosedPeriod = Literal["wait", "next_open"]  # what is dated in a closed period of the books
 Delivery = Literal["netterms", "ledger", "none"]
 Grant = Literal["authorization_code", "client_credentials"]
 Published = tuple[tuple[date, Decimal], ...]  # the values of a price index by the day each was published, oldest first
@@ -93,6 +94,7 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
     reminder_days: tuple[int, ...] = ()
     payment_link: str = ""
     post_payments: PostPayments = "netterms"
+    closed_period: ClosedPeriod = "wait"
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -410,6 +412,7 @@ def _entity(name: str, table: _Section, approve: str) -> Entity:
         reminder_days=_reminder_days(table),
         payment_link=table.text("payment_link", "an address with {number} in it", ""),
         post_payments=cast(PostPayments, table.choice("post_payments", ("netterms", "ledger"), "netterms")),
+        closed_period=cast(ClosedPeriod, table.choice("closed_period", ("wait", "next_open"), "wait")),
     )
     if not 0 <= entity.send_hour <= 23:
         table.fault("send_hour", f"is {entity.send_hour}: write an hour from 0 to 23")

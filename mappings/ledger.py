@@ -48,13 +48,28 @@ class LedgerRule(msgspec.Struct, frozen=True):
         )
 
 
+class CashAccounts(msgspec.Struct, frozen=True):
+    """Where money lies, as currency -> account: ``clearing`` until a provider pays it out, ``bank`` from then on."""
+
+    clearing: dict[str, str] = {}  # msgspec copies the default
+    bank: dict[str, str] = {}
+
+
 class LedgerMapping(msgspec.Struct, frozen=True, kw_only=True):
-    """A mapping file of role ``ledger``. ``needs``: what no line may lack. ``clearing``: currency -> account."""
+    """A mapping file of role ``ledger``. ``needs``: what no line may lack. ``clearing``: currency -> account.
+
+    ``bank``: where payouts arrive, by currency; ``fees``: the account of the expense; ``not_ours``: the account of what
+    others sell through the same provider. ``providers``: accounts that are one payment connection's own, by its name.
+    """
 
     source: str
     needs: tuple[str, ...]
     rules: tuple[LedgerRule, ...]
     clearing: Mapping[str, str]
+    bank: Mapping[str, str] = {}
+    fees: str = ""
+    not_ours: str = ""
+    providers: Mapping[str, CashAccounts] = {}
 
 
 _FACTS = LineFacts.__struct_fields__
@@ -75,6 +90,10 @@ class _FileTable(msgspec.Struct):
     rules: list[dict[str, Any]]
     clearing: dict[str, str]
     needs: list[str] = []
+    bank: dict[str, str] = {}
+    fees: str = ""
+    not_ours: str = ""
+    providers: dict[str, dict[str, Any]] = {}
 
 
 def load_ledger_mapping(text: str, source: str) -> LedgerMapping:
@@ -82,18 +101,51 @@ def load_ledger_mapping(text: str, source: str) -> LedgerMapping:
     document, report = read_toml(text, source, "ledger")
     table = read_table(document, _FileTable, "", report)
     rules: list[LedgerRule] = []
+    providers: dict[str, CashAccounts] = {}
     if table is not None:
         read = [_read_rule(entry, f"rules[{index}]", report) for index, entry in enumerate(table.rules)]
         rules = [rule for rule in read if rule]
         for name in table.needs:
             if name not in _OUTPUTS:
                 report.add("needs", f"{name!r} is nothing that a rule gives", did_you_mean(name, _OUTPUTS))
-        for currency in table.clearing:
-            if re.fullmatch("[A-Z]{3}", currency) is None:
-                report.add(join("clearing", currency), "is no currency", "write three capital letters, e.g. USD")
+        for name, one in table.providers.items():
+            providers[name] = read_table(one, CashAccounts, join("providers", name), report) or CashAccounts()
+        _check_accounts(table, providers, report)
     report.check()
     assert table is not None  # otherwise a fault was reported
-    return LedgerMapping(source=source, needs=tuple(table.needs), rules=tuple(rules), clearing=table.clearing)
+    return LedgerMapping(
+        source=source,
+        needs=tuple(table.needs),
+        rules=tuple(rules),
+        clearing=table.clearing,
+        bank=table.bank,
+        fees=table.fees,
+        not_ours=table.not_ours,
+        providers=providers,
+    )
+
+
+def _check_accounts(table: _FileTable, providers: Mapping[str, CashAccounts], report: Report) -> None:
+    """Find currencies that are none, and payouts that would be booked without their fees."""
+    for key, accounts in _accounts(table.clearing, table.bank, providers):
+        currency = key.rpartition(".")[2]
+        if re.fullmatch("[A-Z]{3}", currency) is None:
+            report.add(key, "is no currency", "write three capital letters, e.g. USD")
+        if accounts == "":
+            report.add(key, "is empty", "write the account, or take the line out")
+    if (table.bank or any(one.bank for one in providers.values())) and not table.fees:
+        remedy = 'write the account of the expense above the first table: fees = "..."'
+        report.add("fees", "is missing: payouts arrive in a bank account, and what was kept of them has none", remedy)
+
+
+def _accounts(
+    clearing: Mapping[str, str], bank: Mapping[str, str], providers: Mapping[str, CashAccounts]
+) -> list[tuple[str, str]]:
+    """Return (key in the file, account) of every account in which money lies."""
+    tables = {"clearing": clearing, "bank": bank}
+    for name, one in providers.items():
+        tables |= {f"{join('providers', name)}.clearing": one.clearing, f"{join('providers', name)}.bank": one.bank}
+    return [(join(key, currency), account) for key, table in tables.items() for currency, account in table.items()]
 
 
 def _read_rule(entry: object, key: str, report: Report) -> LedgerRule | None:
@@ -140,12 +192,29 @@ def _chosen(mapping: LedgerMapping, facts: Mapping[str, str]) -> dict[str, tuple
     return chosen
 
 
-def clearing_account(mapping: LedgerMapping, currency: str) -> str | Fault:
-    """Return the account in which money received in ``currency`` lies until the provider pays it out."""
-    if currency in mapping.clearing:
-        return mapping.clearing[currency]
+def clearing_account(mapping: LedgerMapping, currency: str, provider: str = "") -> str | Fault:
+    """Return the account in which money received in ``currency`` lies until ``provider`` pays it out."""
+    own = mapping.providers.get(provider, CashAccounts()).clearing
+    account = own.get(currency) or mapping.clearing.get(currency)
+    if account:
+        return account
     remedy = f'add {currency} = "..." under [clearing]'
     return Fault(mapping.source, f"clearing.{currency}", f"no clearing account for {currency}", remedy)
+
+
+def bank_account(mapping: LedgerMapping, currency: str, provider: str = "") -> str | Fault:
+    """Return the account in which ``provider``'s payouts in ``currency`` arrive."""
+    own = mapping.providers.get(provider, CashAccounts()).bank
+    account = own.get(currency) or mapping.bank.get(currency)
+    if account:
+        return account
+    remedy = f'add {currency} = "..." under [bank]'
+    return Fault(mapping.source, f"bank.{currency}", f"no bank account for payouts in {currency}", remedy)
+
+
+def books_payouts(mapping: LedgerMapping, provider: str) -> bool:
+    """Say whether a provider's payouts are booked: the mapping names a bank account for any of them."""
+    return bool(mapping.bank or mapping.providers.get(provider, CashAccounts()).bank)
 
 
 def check_ledger(mapping: LedgerMapping, setup: Mapping[str, Any], lines: Iterable[LineFacts] = ()) -> list[Fault]:
@@ -160,7 +229,9 @@ def check_ledger(mapping: LedgerMapping, setup: Mapping[str, Any], lines: Iterab
         for name, value in rule.gives.items()
         if not _PLACEHOLDER.search(value)
     ]
-    written += [(join("clearing", currency), "account", account) for currency, account in mapping.clearing.items()]
+    accounts = _accounts(mapping.clearing, mapping.bank, mapping.providers)
+    accounts += [(key, account) for key, account in (("fees", mapping.fees), ("not_ours", mapping.not_ours)) if account]
+    written += [(key, "account", account) for key, account in accounts]
     for facts in lines:
         coded = code_line(mapping, facts)
         if isinstance(coded, Fault):

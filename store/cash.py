@@ -12,6 +12,7 @@ import msgspec
 from store import audit, foreign, invoices
 from store.audit import Actor
 from store.database import Store, to_json
+from store.refunds import FROM_CREDIT
 
 T = TypeVar("T")
 Target = tuple[Literal["document", "foreign"], int]  # an invoice of ours or a foreign one, by its id here
@@ -33,6 +34,8 @@ class PaymentRow(msgspec.Struct, frozen=True, kw_only=True):
     data: str
     applied: int = 0
     scope: Literal["in", "out"] = "in"  # out: by the mapping's rules it is not ours
+    from_credit: int = 0  # what was refunded out of credit notes: the money itself still pays its invoice
+    by_hand: bool = False  # its posting was taken back in the books: only a person applies it again
 
     @property
     def is_received(self) -> bool:
@@ -44,9 +47,16 @@ class PaymentRow(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.decode(self.data, type=record)
 
     @property
+    def is_gone(self) -> bool:
+        """Say whether the provider took it back, because it failed or its payer disputes it."""
+        return self.status == "failed" or (self.is_received and '"disputed":true' in self.data)
+
+    @property
     def available(self) -> int:
         """What may still be applied to invoices; negative when more was refunded than was left."""
-        return self.amount - self.refunded - self.applied if self.status == "succeeded" else 0
+        if self.is_gone or self.status != "succeeded":
+            return 0
+        return self.amount - self.refunded + self.from_credit - self.applied
 
 
 class ApplicationRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,9 +75,10 @@ class ApplicationRow(msgspec.Struct, frozen=True, kw_only=True):
         return ("document", self.document_id) if self.document_id is not None else ("foreign", self.foreign_id or 0)
 
 
+_POSTING = "kind IN ('payment', 'allocation')"  # how an application is booked: as a payment, or of money on account
 _WITH_APPLIED = (
-    "SELECT p.*, (SELECT coalesce(sum(a.amount), 0) FROM applications a WHERE a.payment_id=p.id) AS applied"
-    " FROM payments p"
+    "SELECT p.*, (SELECT coalesce(sum(a.amount), 0) FROM applications a WHERE a.payment_id=p.id) AS applied,"
+    f" {FROM_CREDIT} AS from_credit FROM payments p"
 )
 
 
@@ -112,6 +123,50 @@ def payments(store: Store) -> list[PaymentRow]:
     return store.rows(PaymentRow, f"{_WITH_APPLIED} ORDER BY p.received_on, p.id")
 
 
+def not_on_account(store: Store, entity: str, ledger: str) -> list[PaymentRow]:
+    """Return the payments of an entity from outside its ledger that have something left and lie on no account there."""
+    rows = store.rows(
+        PaymentRow,
+        f"SELECT p.* FROM ({_WITH_APPLIED} WHERE p.entity=? AND p.status='succeeded' AND p.scope='in' AND p.by_hand=0)"
+        " p WHERE p.amount - p.refunded + p.from_credit - p.applied > 0 AND NOT EXISTS (SELECT 1 FROM outbox o"
+        " WHERE o.connection=? AND o.kind='on_account' AND o.our_id=p.id) ORDER BY p.received_on, p.id",
+        entity,
+        ledger,
+    )
+    return [row for row in rows if row.is_received and row.available > 0]
+
+
+def refunded(store: Store, entity: str) -> list[PaymentRow]:
+    """Return the payments of an entity of which something was ever refunded."""
+    sql = f"{_WITH_APPLIED} WHERE p.entity=? AND (p.refunded > 0 OR p.id IN (SELECT payment_id FROM refunds))"
+    return store.rows(PaymentRow, f"{sql} ORDER BY p.id", entity)
+
+
+def gone(store: Store, entity: str) -> list[PaymentRow]:
+    """Return the payments that their provider took back, because they failed or are disputed, and that still count.
+
+    They still pay something, or lie on account in the books.
+    """
+    sql = (
+        f"{_WITH_APPLIED} WHERE p.entity=? AND (p.status='failed' OR p.data ->> '$.disputed'=1) AND (EXISTS"
+        " (SELECT 1 FROM applications a WHERE a.payment_id=p.id) OR EXISTS"
+        " (SELECT 1 FROM outbox o WHERE o.kind='on_account' AND o.our_id=p.id)) ORDER BY p.id"
+    )
+    return [row for row in store.rows(PaymentRow, sql, entity) if row.is_gone]
+
+
+def by_hand(store: Store, entity: str) -> list[PaymentRow]:
+    """Return the payments of an entity with something left that only a person applies."""
+    rows = store.rows(PaymentRow, f"{_WITH_APPLIED} WHERE p.entity=? AND p.by_hand=1 ORDER BY p.id", entity)
+    return [row for row in rows if row.available > 0]
+
+
+def payment_of(store: Store, application_id: int) -> PaymentRow | None:
+    """Return the payment that an application is a part of."""
+    sql = f"{_WITH_APPLIED} WHERE p.id=(SELECT payment_id FROM applications WHERE id=?)"
+    return store.first(PaymentRow, sql, application_id)
+
+
 def get(store: Store, payment_id: int) -> PaymentRow:
     """Return one payment; raises ``KeyError`` when there is none."""
     row = store.first(PaymentRow, f"{_WITH_APPLIED} WHERE p.id=?", payment_id)
@@ -123,6 +178,13 @@ def get(store: Store, payment_id: int) -> PaymentRow:
 def by_vendor(store: Store, connection: str, vendor_id: str) -> PaymentRow | None:
     """Return the payment a vendor calls ``vendor_id``."""
     return store.first(PaymentRow, f"{_WITH_APPLIED} WHERE p.connection=? AND p.vendor_id=?", connection, vendor_id)
+
+
+def set_by_hand(store: Store, actor: Actor, payment: PaymentRow, by_hand: bool, reason: str) -> None:
+    """Say whether only a person applies a payment again. Call inside a transaction."""
+    store.execute("UPDATE payments SET by_hand=? WHERE id=?", int(by_hand), payment.id)
+    thing = f"payment:{payment.connection}:{payment.vendor_id}"
+    audit.write(store, actor, "by hand" if by_hand else "not by hand", thing, reason=reason)
 
 
 def set_scope(store: Store, actor: Actor, payment: PaymentRow, scope: Literal["in", "out"]) -> None:
@@ -229,18 +291,24 @@ def take_over(store: Store, actor: Actor, typed: PaymentRow, payment: PaymentRow
     )  # fmt: skip
 
 
-def take_back(store: Store, actor: Actor, payment: PaymentRow, reason: str) -> int:
+def take_back(store: Store, actor: Actor, payment: PaymentRow, reason: str, only: Sequence[int] | None = None) -> int:
     """Take a payment back from what it pays, where that is not on its way to any books; return what it still pays.
 
-    Call inside a transaction.
+    ``only``: the applications to take back, all when None. Call inside a transaction.
     """
     left = 0
     for part in applications_of(store, payment.id):
-        if store.one("SELECT 1 FROM outbox WHERE kind='payment' AND our_id=?", part.id):
+        if only is not None and part.id not in only:
+            left += part.amount
+            continue
+        if store.one(f"SELECT 1 FROM outbox WHERE {_POSTING} AND our_id=?", part.id):
             left += part.amount
             continue
         store.execute("DELETE FROM applications WHERE id=?", part.id)
         kind, target = part.target
+        if kind == "document":
+            noted = "INSERT INTO taken_back (payment_id, document_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
+            store.execute(noted, payment.id, target)
         (invoices if kind == "document" else foreign).recompute_open(store, target)
         audit.write(
             store, actor, "taken back", f"{kind}:{target}",
@@ -254,18 +322,23 @@ def applications_of(store: Store, payment_id: int) -> list[ApplicationRow]:
     return store.rows(ApplicationRow, "SELECT * FROM applications WHERE payment_id=? ORDER BY id", payment_id)
 
 
+def pays(store: Store, document_id: int) -> bool:
+    """Say whether any payment pays something of a document of ours."""
+    return store.one("SELECT 1 FROM applications WHERE document_id=?", document_id) is not None
+
+
 def applications(store: Store) -> list[ApplicationRow]:
     """Return every application, oldest first."""
     return store.rows(ApplicationRow, "SELECT * FROM applications ORDER BY id")
 
 
 def unposted(store: Store, entity: str, ledger: str) -> list[ApplicationRow]:
-    """Return applications of payments from outside the ledger that are not on their way to it."""
+    """Return applications of payments from outside the ledger that are not on their way to it, in whichever form."""
     return store.rows(
         ApplicationRow,
         "SELECT a.* FROM applications a JOIN payments p ON p.id=a.payment_id"
         " WHERE p.entity=? AND p.connection<>? AND NOT EXISTS"
-        " (SELECT 1 FROM outbox o WHERE o.connection=? AND o.kind='payment' AND o.our_id=a.id) ORDER BY a.id",
+        f" (SELECT 1 FROM outbox o WHERE o.connection=? AND {_POSTING} AND o.our_id=a.id) ORDER BY a.id",
         entity,
         ledger,
         ledger,
@@ -287,7 +360,7 @@ def _unposted_by(store: Store, ledger: str, target: Literal["document_id", "fore
         store.tuples(
             f"SELECT a.{target}, sum(a.amount) FROM applications a JOIN payments p ON p.id=a.payment_id"
             f" WHERE a.{target} IS NOT NULL AND p.connection<>? AND NOT EXISTS (SELECT 1 FROM outbox o WHERE"
-            f" o.connection=? AND o.kind='payment' AND o.our_id=a.id AND o.state='done') GROUP BY a.{target}",
+            f" o.connection=? AND {_POSTING} AND o.our_id=a.id AND o.state='done') GROUP BY a.{target}",
             ledger,
             ledger,
         )

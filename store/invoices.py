@@ -354,10 +354,12 @@ def without_link(store: Store, entity: str, connection: str) -> list[DocumentRow
 
 
 def recompute_open(store: Store, document_id: int) -> None:
-    """Bring a document's open amount in step with what is applied to it."""
+    """Bring a document's open amount in step with the payments and credits that are applied to it."""
     store.execute(
         "UPDATE documents SET open = CASE WHEN status='issued' AND type='invoice' THEN total -"
-        " (SELECT coalesce(sum(amount), 0) FROM applications WHERE document_id=documents.id) ELSE 0 END WHERE id=?",
+        " (SELECT coalesce(sum(amount), 0) FROM applications WHERE document_id=documents.id) -"
+        " (SELECT coalesce(sum(u.amount), 0) FROM credit_uses u JOIN documents c ON c.id=u.credit_id"
+        " WHERE u.document_id=documents.id AND c.status='issued') ELSE 0 END WHERE id=?",
         document_id,
     )
 

@@ -199,8 +199,9 @@ def disputed(store: Store) -> set[int]:
     """Return the documents in dispute: by a person's word, or because a payment that paid them is disputed."""
     by_person = store.tuples("SELECT document_id FROM disputes")
     by_payer = store.tuples(
-        "SELECT DISTINCT a.document_id FROM applications a JOIN payments p ON p.id=a.payment_id"
-        " WHERE a.document_id IS NOT NULL AND p.data LIKE '%\"disputed\":true%'"
+        "SELECT a.document_id FROM (SELECT payment_id, document_id FROM applications WHERE document_id IS NOT NULL"
+        " UNION SELECT payment_id, document_id FROM taken_back) a JOIN payments p ON p.id=a.payment_id"
+        " WHERE p.data LIKE '%\"disputed\":true%'"
     )
     return {document_id for (document_id,) in (*by_person, *by_payer)}
 

@@ -118,6 +118,18 @@ def known(store: Store, connection: str, kind: str) -> set[int]:
     return {our_id for (our_id,) in rows}
 
 
+def done(store: Store, connection: str, kind: str) -> list[Intent]:
+    """Return the intents of a kind that are done and not forgotten."""
+    sql = "SELECT * FROM outbox WHERE connection=? AND kind=? AND state='done' ORDER BY id"
+    return store.rows(Intent, sql, connection, kind)
+
+
+def of(store: Store, connection: str, kind: str, our_id: int) -> Intent | None:
+    """Return what the outbox knows of one of our objects, whatever became of it."""
+    sql = "SELECT * FROM outbox WHERE connection=? AND kind=? AND our_id=?"
+    return store.first(Intent, sql, connection, kind, our_id)
+
+
 def waiting(store: Store, connection: str, kind: str, state: State) -> list[Intent]:
     """Return the intents in ``state``, oldest first; those sent together before stand together, troubled ones apart."""
     return store.rows(

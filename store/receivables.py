@@ -39,8 +39,8 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 _STANDS = "connection=?1 AND kind='document' AND data ->> 'status' IN ('open', 'paid')"
 _NO_LINK = "NOT EXISTS (SELECT 1 FROM links l WHERE l.connection=?1 AND l.kind='document' AND l.our_id={document}.id)"
 _UNPOSTED = (
-    "p.connection<>?1 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.connection=?1 AND o.kind='payment'"
-    " AND o.our_id=a.id AND o.state='done')"
+    "p.connection<>?1 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.connection=?1 AND o.kind IN"
+    " ('payment', 'allocation') AND o.our_id=a.id AND o.state='done')"
 )
 # (name, sign, query of currency and sum, by the ledger ?1 and the entity ?2)
 _SUMS = (
@@ -75,6 +75,14 @@ _SUMS = (
         f"SELECT p.currency, sum(a.amount) FROM applications a JOIN payments p ON p.id=a.payment_id"
         f" LEFT JOIN documents d ON d.id=a.document_id WHERE p.entity=?2 AND {_UNPOSTED}"
         f" AND (a.foreign_id IS NOT NULL OR NOT {_NO_LINK.format(document='d')}) GROUP BY p.currency",
+    ),
+    (
+        "on_the_way",
+        -1,
+        "SELECT c.currency, sum(u.amount) FROM credit_uses u JOIN documents c ON c.id=u.credit_id"
+        " WHERE c.entity=?2 AND c.status='issued' AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.connection=?1"
+        f" AND o.kind='credit_use' AND o.our_id=u.id AND o.state='done') AND NOT {_NO_LINK.format(document='c')}"
+        " GROUP BY c.currency",
     ),
     (
         "books",

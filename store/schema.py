@@ -483,6 +483,57 @@ def m0120_unsettled(db: Any) -> None:
     _script(db, _UNSETTLED)
 
 
+_WHERE_THE_CASH_WENT = """
+CREATE TABLE credit_uses ( -- a credit note set against an invoice
+    id INTEGER PRIMARY KEY, credit_id INTEGER NOT NULL REFERENCES documents (id),
+    document_id INTEGER NOT NULL REFERENCES documents (id), amount INTEGER NOT NULL CHECK (amount > 0),
+    on_day TEXT NOT NULL,
+    UNIQUE (credit_id, document_id)
+) STRICT;
+CREATE INDEX credit_uses_document ON credit_uses (document_id);
+CREATE TABLE refunds ( -- money given back at the provider, and the credit in the books that it is taken from
+    id INTEGER PRIMARY KEY, payment_id INTEGER NOT NULL REFERENCES payments (id),
+    credit_id INTEGER REFERENCES documents (id), -- a credit note, or NULL for the payment's own money on account
+    amount INTEGER NOT NULL CHECK (amount > 0), on_day TEXT NOT NULL
+) STRICT;
+CREATE INDEX refunds_payment ON refunds (payment_id);
+CREATE INDEX refunds_credit ON refunds (credit_id) WHERE credit_id IS NOT NULL;
+ALTER TABLE payments ADD COLUMN by_hand INTEGER NOT NULL DEFAULT 0; -- 1: only a person applies or posts it again
+CREATE TABLE taken_back ( -- invoices that a payment had paid before its provider took it back
+    payment_id INTEGER NOT NULL REFERENCES payments (id), document_id INTEGER NOT NULL REFERENCES documents (id),
+    PRIMARY KEY (payment_id, document_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE payouts (
+    id INTEGER PRIMARY KEY, connection TEXT NOT NULL, vendor_id TEXT NOT NULL, currency TEXT NOT NULL,
+    amount INTEGER NOT NULL, arrives_on TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('paid', 'pending', 'failed')),
+    UNIQUE (connection, vendor_id)
+) STRICT;
+CREATE TABLE movements ( -- what a payout is made of
+    payout_id INTEGER NOT NULL REFERENCES payouts (id), vendor_id TEXT NOT NULL, kind TEXT NOT NULL,
+    amount INTEGER NOT NULL, fee INTEGER NOT NULL, net INTEGER NOT NULL, at TEXT NOT NULL,
+    payment TEXT NOT NULL, -- the provider's id of the payment that it belongs to, or empty
+    description TEXT NOT NULL,
+    PRIMARY KEY (payout_id, vendor_id)
+) STRICT;
+CREATE TABLE written_customers ( -- customers that we made in the books and wrote again since
+    connection TEXT NOT NULL, our_id INTEGER NOT NULL REFERENCES customers (id), currency TEXT NOT NULL,
+    sent TEXT NOT NULL, overwrite INTEGER NOT NULL DEFAULT 0, -- 1: a person wants it as the CRM has it
+    PRIMARY KEY (connection, our_id, currency)
+) STRICT;
+CREATE TABLE unreadable_payouts (
+    connection TEXT NOT NULL, vendor_id TEXT NOT NULL, problem TEXT NOT NULL,
+    PRIMARY KEY (connection, vendor_id)
+) STRICT;
+"""
+
+
+@migrations()
+def m0150_where_the_cash_went(db: Any) -> None:
+    """Credit notes set against invoices, refunds and what they are taken from, payouts with their movements."""
+    _script(db, _WHERE_THE_CASH_WENT)
+
+
 def migrate(connection: Any) -> None:
     """Bring the database to the newest version: each migration whole or not at all, one process at a time.
 

@@ -187,13 +187,19 @@ def _counts(item: LedgerDocument) -> bool:
 
 def _posted(context: Context, connection: str) -> dict[str, int]:
     """Return by document what payments of ours pay of it in the books, as last seen."""
-    ours = links.by_vendor(context.store, connection, "payment")
+    ours = own_payments(context, connection)
     posted: dict[str, int] = {}
     for payment in ledger.objects(context.store, connection, "payment", LedgerPayment):
         if payment.ref.id in ours and payment.status == "active":
             for document, amount in payment.applied.items():
                 posted[document] = posted.get(document, 0) + amount
     return posted
+
+
+def own_payments(context: Context, connection: str) -> set[str]:
+    """Return what the ledger calls the payments that we posted, on an invoice or on account."""
+    kinds = ("payment", "on_account")
+    return {vendor_id for kind in kinds for vendor_id in links.by_vendor(context.store, connection, kind)}
 
 
 def _foreign(item: LedgerDocument, posted: int) -> ForeignDraft:

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from connectors.errors import AuthExpired, ConnectorError, DailyLimit
-from mappings.ledger import check_ledger
+from mappings.ledger import books_payouts, check_ledger
 from mappings.spec import check_against, check_stages, check_write_back
 from sync.books import clash
 from sync.context import Source, World
@@ -17,10 +17,11 @@ _ObjectType = Literal["deals", "line_items", "companies", "contacts"]
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """What was found: each connection's account name, and every fault with its fix."""
+    """What was found: each connection's account name, every fault with its fix, and what is left undone on purpose."""
 
     connections: dict[str, str]
     faults: list[str]
+    notes: list[str] = []  # msgspec copies the default
 
 
 def check_all(world: World, series: Mapping[str, Mapping[str, int]] | None = None) -> Checked:
@@ -41,7 +42,23 @@ def check_all(world: World, series: Mapping[str, Mapping[str, int]] | None = Non
             faults.append(f"connections.{source.name}: {error}: its jobs wait until then, the others go on")
         except ConnectorError as error:
             faults.append(f"{world.file}: connections.{source.name}.base_url: no usable answer: {error}")
-    return Checked(accounts, faults)
+    return Checked(accounts, faults, _undone(world))
+
+
+def _undone(world: World) -> list[str]:
+    """Say whose payouts are not booked, as no bank account is named for them."""
+    notes = []
+    for source in world.sources:
+        entity = world.entities.get(source.entity)
+        if source.role != "payments" or entity is None or entity.post_payments == "ledger":
+            continue
+        mapping = world.ledger_mapping(entity.accounting)
+        if not books_payouts(mapping, source.name):
+            notes.append(
+                f"{mapping.source}: bank: payouts and fees of {source.name} are not booked at {entity.accounting}:"
+                " name the account in which they arrive, and that of the fees"
+            )
+    return notes
 
 
 def _crm(world: World, source: Source) -> list[str]:

@@ -47,6 +47,7 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
     send_hour: int = 9  # reminders go out from this hour of the entity's day on
     reminder_days: tuple[int, ...] = LADDER  # days after the due date of each step; none: nobody is reminded
     post_payments: Literal["netterms", "ledger"] = "netterms"  # who books a provider's payments
+    closed_period: Literal["wait", "next_open"] = "wait"  # what is dated in a closed period of the books
     payment_link: str = ""  # where {number} can be paid; empty: the ledger's own page
 
     @property

@@ -8,13 +8,13 @@ from typing import Literal
 import msgspec
 
 from billing.terms import Terms
-from store import cash, contracts, foreign, invoices, links, mail, outbox, restores, review
+from store import cash, contracts, customers_booked, foreign, invoices, links, mail, outbox, restores, review
 from store.audit import Actor
 from store.cash import PaymentRow
 from store.database import Store
 from store.outbox import Side
 from store.review import Item
-from sync import decide_deals, identity
+from sync import decide_deals, identity, removed
 from sync.outbox import ACCEPT
 
 
@@ -94,6 +94,13 @@ def _separate_customer(store: Store, actor: Actor, item: Item, value: str, reaso
     links.separate(store, actor, connection, int(item.subject.partition(":")[2]), ids, reason)
 
 
+def _put_ours(store: Store, actor: Actor, item: Item, value: str, reason: str) -> None:
+    """Let the next sync overwrite a customer in the books with our fields."""
+    connection, currency = item.detail.split(" ")
+    customer_id = int(item.subject.partition(":")[2])
+    customers_booked.overwrite(store, actor, connection, customer_id, currency, reason)
+
+
 def _apply_terms(store: Store, actor: Actor, subject: str, value: str, reason: str) -> None:
     row = contracts.get(store, subject)
     if row is None or row.proposed is None:
@@ -170,6 +177,8 @@ _ACTIONS: dict[str, Callable[[Store, Actor, str, str, str], None]] = {
 _ON_ITEMS: dict[tuple[str, str], Callable[[Store, Actor, Item, str, str], None]] = {
     ("customer_match", "link"): _link_customer,
     ("customer_match", "separate"): _separate_customer,
+    ("posting_removed", "put_back"): removed.put_back,
+    ("customer_edited_in_books", "put_ours"): _put_ours,
     **decide_deals.DECISIONS,
 }
 

@@ -62,12 +62,12 @@ class Identity:
         self._by_domain: dict[str, list[LedgerCustomer]] = defaultdict(list)
         for item in found:
             self._by_key[item.key].append(item)
-            self._by_name[_exact(_name(item))].append(item)
+            self._by_name[_exact(plain_name(item))].append(item)
             self._by_tax_id[_plain(item.tax_id)].append(item)
             self._by_domain[domain_of(item.email)].append(item)
         for index in (self._by_name, self._by_tax_id, self._by_domain):
             index.pop("", None)
-        self._names = {item.ref.id: loose(_name(item)) for item in found}
+        self._names = {item.ref.id: loose(plain_name(item)) for item in found}
 
     def match(self, row: CustomerRow, currency: str) -> Match:
         """Find one of our customers, for documents in ``currency``."""
@@ -187,7 +187,7 @@ def domain_of(email: str) -> str:
     return "" if domain in _FREE_MAIL else domain
 
 
-def _name(item: LedgerCustomer) -> str:
+def plain_name(item: LedgerCustomer) -> str:
     """Return the name without the currency that tells customers of one company apart."""
     match = _CURRENCY.search(item.name)
     return item.name[: match.start()] if match and match[1] == item.currency else item.name

@@ -16,6 +16,7 @@ from sync.payers import Payers
 from sync.scope import Scope
 
 _FOREIGN = "foreign "  # how the ids of foreign invoices begin beside ours
+_TAKEN_BACK = "people took its posting back in the books"
 _ADVICE = {
     "ambiguous": "find out which invoice was meant, then: apply",
     "unknown_number": "it may be paid twice or meant for another system: refund it, or: apply",
@@ -66,7 +67,7 @@ def _match(
 ) -> None:
     if row.available < 0:
         _over_refunded(context, row)
-    if row.status == "failed" and row.applied:
+    if row.is_gone:
         _came_back(context, row)
     if row.available <= 0:
         return
@@ -86,7 +87,7 @@ def _match(
         customer_id=str(customer_id or ""),
         texts=scope.texts(row, payment) if payment else {},
     )
-    decision = matcher.match(incoming)
+    decision = Decision(reason="no_match", evidence=_TAKEN_BACK) if row.by_hand else matcher.match(incoming)
     if row.applied and _pays_already(context, row, decision):
         decision = Decision(reason="no_match", evidence=f"it has paid a part of that already ({decision.evidence})")
     if decision.applications:
@@ -171,21 +172,34 @@ def _unapplied(context: Context, row: PaymentRow, payment: ReceivedPayment | Non
 
 
 def _came_back(context: Context, row: PaymentRow) -> None:
-    """A debit that had succeeded failed after all: what it paid is open again, but for what the books hold as paid."""
+    """The provider took money back that had come: what it paid is open again, but for what the books hold as paid.
+
+    That is voided there by ``post_payments``, or by a person where another app books.
+    """
+    why = "failed after it had succeeded" if row.status == "failed" else "is disputed by its payer"
     with context.store.transaction():
-        booked = cash.take_back(context.store, context.actor, row, "the payment failed after it had succeeded")
-    context.count("failed payments taken back", booked < row.applied)
-    if booked:
+        booked = cash.take_back(context.store, context.actor, row, f"the payment {why}")
+    context.count("payments taken back", booked < row.applied)
+    if booked and context.world.entities[row.entity].post_payments == "ledger":
         context.find(
             Finding(
                 code="failed_after_applied",
                 subject=f"payment:{row.id}",
                 detail=str(booked),
-                message=(
-                    f"Payment {row.vendor_id} failed after it had succeeded;"
-                    f" {display(booked, row.currency)} of it is booked as paid"
-                ),
+                message=f"Payment {row.vendor_id} {why}; {display(booked, row.currency)} of it is booked as paid",
                 fix="reverse the payment in the books: the customer owes it again",
+            )
+        )
+    if row.status != "failed":
+        context.find(
+            Finding(
+                code="payment_disputed",
+                subject=f"payment:{row.id}",
+                message=(
+                    f"The payer disputes {display(row.amount, row.currency)} of {row.received_on} ({row.connection}"
+                    f" {row.vendor_id}): the money is gone until that is won, and what it paid is open again"
+                ),
+                fix=f"answer it at {row.connection}; won, it is applied again by itself",
             )
         )
 

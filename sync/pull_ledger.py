@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from billing.money import display
 from connectors.base import LedgerDocument, LedgerPayment
-from store import cash, contracts, foreign, invoices, ledger, links, outbox, restores, runs
+from store import cash, contracts, credit_uses, foreign, invoices, ledger, links, outbox, restores, runs
 from store.foreign import ForeignRow
 from store.invoices import DocumentRow
 from store.review import Finding
-from sync import books
-from sync.booked import booking_key
+from sync import books, removed
 from sync.context import Context, Entity
+from sync.postings import ON_ACCOUNT, PAYMENT, key_of
 
 
 def run(context: Context) -> None:
@@ -19,13 +21,15 @@ def run(context: Context) -> None:
         with context.using(source.name) as connector:
             books.read(context, entity, source.name, connector)
             _take_payments(context, entity, source.name)
+            if entity.post_payments == "netterms":
+                removed.follow(context, entity, source.name)
             _compare(context, source.name)
     _report_voided(context)
 
 
 def _take_payments(context: Context, entity: Entity, connection: str) -> None:
     """Payments typed into the books for our invoices count like any other, and are not posted again."""
-    ours = links.by_vendor(context.store, connection, "payment")
+    ours = books.own_payments(context, connection)
     documents = links.by_vendor(context.store, connection, "document")
     maybe_ours = _perhaps_ours(context, connection)
     if maybe_ours is None:
@@ -46,14 +50,14 @@ def _perhaps_ours(context: Context, connection: str) -> set[str] | None:
     providers were not read since.
     """
     store = context.store
-    references = outbox.unsettled_keys(store, connection, "payment")
+    references = {key for kind in (PAYMENT, ON_ACCOUNT) for key in outbox.unsettled_keys(store, connection, kind.name)}
     restore = restores.latest(store)
     if restore is None:
         return references
     reads = [runs.last_read(store, "pull_payments", source.name) for source in context.sources("payments")]
     if any(at is None or at < restore.at for at in reads):
         return None
-    return references | {booking_key(row.vendor_id) for row in cash.payments(store) if row.connection != connection}
+    return references | {key_of(row.vendor_id) for row in cash.payments(store) if row.connection != connection}
 
 
 def _take_payment(
@@ -87,7 +91,8 @@ def _take_payment(
 def _compare(context: Context, connection: str) -> None:
     ours = links.by_vendor(context.store, connection, "document")
     documents = {row.id: row for row in invoices.issued(context.store)}
-    unposted = cash.unposted_amounts(context.store, connection)
+    unposted = Counter(cash.unposted_amounts(context.store, connection))
+    unposted.update(credit_uses.unposted_amounts(context.store, connection))
     for found in ledger.objects(context.store, connection, "document", LedgerDocument):
         row = documents.get(ours.get(found.ref.id, 0))
         if row is None or row.status == "voided":
@@ -95,7 +100,7 @@ def _compare(context: Context, connection: str) -> None:
         if found.status in ("voided", "deleted"):
             _void(context, row, f"{found.status} at {connection}")
         else:
-            _compare_amounts(context, connection, row, found, unposted.get(row.id, 0))
+            _compare_amounts(context, connection, row, found, unposted[row.id])
             _compare_numbers(context, connection, row, found)
     _compare_foreign(context, connection)
 
@@ -166,6 +171,8 @@ def _void(context: Context, row: DocumentRow, reason: str) -> None:
     with context.store.transaction():
         for contract, slices in invoices.void(context.store, context.actor, row, reason).items():
             contracts.hold(context.store, context.actor, contract, slices, reason)
+        for paid in credit_uses.used_on(context.store, row.id):
+            invoices.recompute_open(context.store, paid)
     context.count("documents voided in the books")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
+
 from billing.explain import date_text
 from billing.invoicing import Draft, DraftLine
 from billing.money import display
@@ -16,7 +18,9 @@ from store.links import CustomerRow, Link
 from store.review import Finding
 from sync import books, identity, mailing
 from sync.context import Context, Entity
+from sync.days import Days
 from sync.outbox import Kind, push
+from sync.voiding import VOID_DOCUMENT
 
 
 def run(context: Context) -> None:
@@ -31,8 +35,11 @@ def run(context: Context) -> None:
             if _series_is_taken(context, entity, source.name, waiting):
                 continue
             push(context, source.name, ledger, CUSTOMER)
-            _want_documents(context, entity, source.name, waiting, customers)
+            _want_documents(
+                context, entity, source.name, waiting, customers, Days(context, entity, source.name, ledger)
+            )
             push(context, source.name, ledger, DOCUMENT)
+            push(context, source.name, ledger, VOID_DOCUMENT)
 
 
 # ---------------------------------------------------------------------------------------------------------- customers
@@ -103,18 +110,23 @@ CUSTOMER: Kind[CustomerDraft, LedgerCustomer] = Kind(
 
 
 def _want_documents(
-    context: Context, entity: Entity, connection: str, waiting: list[DocumentRow], customers: dict[int, CustomerRow]
-) -> None:
+    context: Context, entity: Entity, connection: str, waiting: list[DocumentRow], customers: dict[int, CustomerRow],
+    days: Days,
+) -> None:  # fmt: skip
     known = links.by_ours(context.store, connection, "customer")
     doubted = selfcheck.held(context.store, "document")
+    drafts = []
+    for row in waiting:
+        link = known.get((row.customer_id, row.currency))
+        day = days.document(row) if link is not None else None
+        if link is None or day is None or str(row.id) in doubted:
+            continue  # its customer is not in the books, its period is closed there, or the self check doubts it
+        draft = _document(context, entity, connection, row, link, customers[row.customer_id])
+        if draft is not None:
+            drafts.append((row.id, msgspec.structs.replace(draft, issue_on=day)))
     with context.store.transaction():
-        for row in waiting:
-            link = known.get((row.customer_id, row.currency))
-            if link is None or str(row.id) in doubted:
-                continue
-            draft = _document(context, entity, connection, row, link, customers[row.customer_id])
-            if draft is not None:
-                outbox.add(context.store, connection, "document", row.id, draft)
+        for document_id, final in drafts:
+            outbox.add(context.store, connection, "document", document_id, final)
 
 
 def _document(

@@ -14,6 +14,7 @@ from connectors.base import (
     CustomerDraft,
     DocumentDraft,
     DocumentType,
+    JournalDraft,
     LedgerAllocation,
     LedgerChanges,
     LedgerCustomer,
@@ -72,12 +73,14 @@ def _answer(item: Any, ref: Ref) -> Any:
     if isinstance(item, DocumentDraft):
         return LedgerDocument(ref=ref, number=item.number, type=item.type, status="open", total=item.total)
     if isinstance(item, PaymentDraft):
-        applied = {item.document.id: item.amount} if item.document else {}
-        unapplied = 0 if item.document else item.amount
-        return LedgerPayment(ref=ref, key=item.key, amount=item.amount, applied=applied, unapplied=unapplied)
+        applied = {} if item.document is None else {item.document.id: item.amount}
+        left = item.amount if item.document is None else 0
+        return LedgerPayment(ref=ref, key=item.key, amount=item.amount, applied=applied, unapplied=left)
     if isinstance(item, AllocationDraft):
         return LedgerAllocation(ref=ref, source_id=item.source.id, document_id=item.document.id, amount=item.amount)
-    return LedgerEntry(ref=ref, key=item.key)
+    if isinstance(item, JournalDraft):
+        return LedgerEntry(ref=ref, key=item.key, amount=sum(max(0, line.amount) for line in item.lines))
+    return LedgerEntry(ref=ref, key=item.key, amount=item.amount)  # a refund, transfer or expense
 
 
 class Rehearsal:
@@ -97,6 +100,25 @@ class Rehearsal:
     def probe(self) -> Probe:
         """Ask the vendor."""
         return self._real.probe()
+
+    def update_customer(self, ref: Ref, draft: CustomerDraft, key: str) -> LedgerCustomer:
+        """Note that a customer would be changed."""
+        self.noted.append("customer update")
+        return LedgerCustomer(ref=ref, name=draft.customer.name, key=draft.key, email=draft.customer.email)
+
+    def void_document(self, document: Ref, kind: DocumentType, key: str) -> LedgerDocument:
+        """Note that a document would be voided."""
+        self.noted.append("document void")
+        return LedgerDocument(ref=document, number="", type=kind, status="voided")
+
+    def void_payment(self, payment: Ref, key: str) -> LedgerPayment:
+        """Note that a payment would be voided."""
+        self.noted.append("payment void")
+        return LedgerPayment(ref=payment, status="voided")
+
+    def attach(self, document: Ref, kind: DocumentType, name: str, content: bytes, key: str) -> None:
+        """Note that a file would be attached."""
+        self.noted.append("attachment")
 
     def setup(self) -> LedgerSetup:
         """Ask the vendor."""
@@ -121,25 +143,6 @@ class Rehearsal:
     def send(self, document: Ref, kind: DocumentType, email: str, key: str) -> None:
         """Note that the vendor would send a mail."""
         self.noted.append("mail")
-
-    def update_customer(self, ref: Ref, draft: CustomerDraft, key: str) -> LedgerCustomer:
-        """Note that the vendor would be told."""
-        self.noted.append("customer update")
-        return LedgerCustomer(ref=ref, name=draft.customer.name, key=draft.key)
-
-    def void_document(self, document: Ref, kind: DocumentType, key: str) -> LedgerDocument:
-        """Note that the vendor would void a document."""
-        self.noted.append("void")
-        return LedgerDocument(ref=document, number="", type=kind, status="voided")
-
-    def void_payment(self, payment: Ref, key: str) -> LedgerPayment:
-        """Note that the vendor would void a payment."""
-        self.noted.append("void")
-        return LedgerPayment(ref=payment, status="voided")
-
-    def attach(self, document: Ref, kind: DocumentType, name: str, content: bytes, key: str) -> None:
-        """Note that a file would be attached."""
-        self.noted.append("attachment")
 
 
 class RehearsalMailer:

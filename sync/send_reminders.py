@@ -138,8 +138,8 @@ class _Round:
         payers = Payers(self.context.store)
         waiting: Money = Counter()
         for row in cash.payments(self.context.store):
-            left = row.amount - row.refunded - row.applied
-            if row.entity != self.entity.key or row.scope == "out" or row.status == "failed" or left <= 0:
+            left = row.amount - row.refunded + row.from_credit - row.applied
+            if row.entity != self.entity.key or row.scope == "out" or row.is_gone or left <= 0:
                 continue
             customer_id = row.customer_id
             if customer_id is None and row.is_received:

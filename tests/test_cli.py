@@ -682,6 +682,16 @@ def test_check_names_a_currency_that_no_account_takes_payments_in(shell: Shell, 
     assert "mappings/xero.toml: clearing: uk sells in CHF" in result.out
 
 
+def test_check_says_whose_payouts_are_not_booked(shell: Shell, live: Live) -> None:
+    own_mappings(live, "xero.toml", '[bank]\nGBP = "090"\nEUR = "099"\n', "")
+    result = shell("check")
+    assert result.code == 0
+    assert "Note: " in result.out
+    assert "payouts and fees of stripe_uk are not booked at xero_uk" in result.out
+    (note,) = shell("check", "--json").document["notes"]
+    assert "mappings/xero.toml: bank:" in note
+
+
 # ----------------------------------------------------------------------------------------------- processes of their own
 
 

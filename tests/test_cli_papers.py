@@ -139,3 +139,11 @@ def test_what_has_no_draft_is_said_with_exit_code_2(issued: Shell) -> None:
     ):  # fmt: skip
         result = issued("proforma", name)
         assert (result.code, told in result.err) == (2, True), result
+
+
+def test_void_takes_back_what_nobody_has_seen_and_says_what_comes_next(issued: Shell) -> None:
+    result = issued("void", "UK-00001", "--reason", "wrong PO")
+    assert (result.code, "UK-00001 is void. The next sync voids it in the books" in result.out) == (0, True)
+    again = issued("void", "UK-00001", "--reason", "wrong PO")
+    assert (again.code, "only an issued invoice is voided" in again.err) == (2, True)
+    assert "there is no such invoice" in issued("void", "UK-99999", "--reason", "x").err

@@ -310,6 +310,7 @@ BAD_VALUES = [
     ("[entities.uk]", 'store = ""\n[entities.uk]', "store", "is empty"),
     ("[entities.uk]", 'approve = "automatic"\n[entities.uk]', "approve", "did you mean 'auto'"),
     ("accounting =", 'post_payments = "books"\naccounting =', "entities.uk.post_payments", "netterms or ledger"),
+    ("accounting =", 'closed_period = "open"\naccounting =', "entities.uk.closed_period", "wait or next_open"),
     ("[entities.uk]", 'crm_changes = "aply"\n[entities.uk]', "crm_changes", "did you mean 'apply'"),
     ("[jobs]", "[web]\nport = 70000\n[jobs]", "web.port", "up to 65535"),
     ("[jobs]", "[web]\nport = true\n[jobs]", "web.port", "a port number"),

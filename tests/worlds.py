@@ -22,13 +22,17 @@ from billing.customer import Customer
 from billing.facts import IndexSeries
 from billing.terms import Recurring, Terms
 from connectors.base import (
+    AllocationDraft,
     Created,
     CustomerDraft,
     DocumentDraft,
+    LedgerAllocation,
     LedgerChanges,
     LedgerCustomer,
     LedgerDocument,
+    LedgerEntry,
     LedgerPayment,
+    LedgerSetup,
     Memory,
     PaymentDraft,
     Probe,
@@ -350,8 +354,17 @@ def _document_made(draft: DocumentDraft, ref: Ref) -> LedgerDocument:
 
 
 def _payment_made(draft: PaymentDraft, ref: Ref) -> LedgerPayment:
-    applied = {draft.document.id: draft.amount} if draft.document else {}
-    return LedgerPayment(ref=ref, key=draft.key, amount=draft.amount, applied=applied)
+    applied = {} if draft.document is None else {draft.document.id: draft.amount}
+    left = draft.amount if draft.document is None else 0
+    return LedgerPayment(ref=ref, key=draft.key, amount=draft.amount, applied=applied, unapplied=left)
+
+
+def _allocation_made(draft: AllocationDraft, ref: Ref) -> LedgerAllocation:
+    return LedgerAllocation(ref=ref, source_id=draft.source.id, document_id=draft.document.id, amount=draft.amount)
+
+
+def _entry_made(draft: Any, ref: Ref) -> LedgerEntry:
+    return LedgerEntry(ref=ref, key=draft.key, amount=draft.amount)
 
 
 class Books:
@@ -363,6 +376,14 @@ class Books:
         self.customers = Shelf(lambda draft: draft.customer.name, _customer_made)
         self.documents = Shelf(lambda draft: draft.number, _document_made)
         self.payments = Shelf(lambda draft: draft.key, _payment_made)
+        self.allocations = Shelf(lambda draft: f"{draft.key} {draft.document.id}", _allocation_made)
+        self.refunds = Shelf(lambda draft: draft.key, _entry_made)
+        self.transfers = Shelf(lambda draft: draft.key, _entry_made)
+        self.expenses = Shelf(lambda draft: draft.key, _entry_made)
+
+    def setup(self) -> LedgerSetup:
+        """Say that the books are open."""
+        return LedgerSetup(name="Books", home_currency="GBP", accounts={}, items={}, tax_codes={}, classes={})
 
     def probe(self) -> Probe:
         """Say that it works."""

@@ -101,6 +101,7 @@ def more_accounts() -> list[dict[str, Any]]:
         rows.append(_account(f"Checking {currency}", "Bank", "Checking", "Asset", currency))
         name = f"Accounts Receivable - {currency}"
         rows.append(_account(name, "Accounts Receivable", "AccountsReceivable", "Asset", currency))
+    rows.append(_account("Ticket sales", "Income", "OtherPrimaryIncome", "Revenue"))
     return rows
 
 

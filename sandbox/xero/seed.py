@@ -40,6 +40,7 @@ def accounts() -> list[Wire]:
     return [
         _account("200", "Software revenue", "REVENUE", "REVENUE", "OUTPUT2"),
         _account("210", "Services revenue", "REVENUE", "REVENUE", "OUTPUT2"),
+        _account("270", "Ticket sales", "REVENUE", "REVENUE"),
         {**_account("610", "Accounts receivable", "CURRENT", "ASSET"), "SystemAccount": "DEBTORS"},
         {**_account("800", "Accounts payable", "CURRLIAB", "LIABILITY"), "SystemAccount": "CREDITORS"},
         {**_account("960", "Retained earnings", "EQUITY", "EQUITY"), "SystemAccount": "RETAINEDEARNINGS"},
@@ -48,6 +49,7 @@ def accounts() -> list[Wire]:
         _bank("090", "Business bank", "GBP"),
         _bank("091", "Stripe clearing GBP", "GBP"),
         _bank("092", "Stripe clearing EUR", "EUR"),
+        _bank("099", "Business bank EUR", "EUR"),
         _bank("093", "Stripe clearing USD", "USD"),
         _bank("094", "Stripe clearing JPY", "JPY"),
         _bank("095", "Business bank USD", "USD"),

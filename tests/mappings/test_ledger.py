@@ -8,7 +8,16 @@ import pytest
 
 from mappings import SHIPPED
 from mappings.faults import Fault, MappingError
-from mappings.ledger import Coding, LineFacts, check_ledger, clearing_account, code_line, load_ledger_mapping
+from mappings.ledger import (
+    Coding,
+    LineFacts,
+    bank_account,
+    books_payouts,
+    check_ledger,
+    clearing_account,
+    code_line,
+    load_ledger_mapping,
+)
 
 
 def shipped(vendor: str):
@@ -24,7 +33,7 @@ def quickbooks_setup() -> dict[str, Any]:
     return {
         "name": "Example Inc.",
         "home_currency": "USD",
-        "accounts": {"Stripe clearing": "Stripe clearing"},
+        "accounts": {name: name for name in ("Stripe clearing", "Checking", "Merchant fees", "Ticket sales")},
         "items": {"PLAT-SEAT": "Platform seats", "Services": "Services"},
         "tax_codes": {"TAX": "Taxable", "NON": "Non-taxable"},
         "classes": {"Software": "Software", "Services": "Services"},
@@ -151,6 +160,9 @@ def test_what_the_ledger_lacks_is_named_with_the_rule_that_writes_it():
     assert [(fault.key, fault.problem) for fault in faults] == [
         ("rules[2].class", "the ledger has no class 'Software'"),
         ("clearing.USD", "the ledger has no account 'Stripe clearing'"),
+        ("bank.USD", "the ledger has no account 'Checking'"),
+        ("fees", "the ledger has no account 'Merchant fees'"),
+        ("not_ours", "the ledger has no account 'Ticket sales'"),
     ]
     assert faults[0].remedy == "did you mean 'Softwares'?; or create it in the ledger"
 
@@ -177,3 +189,48 @@ def test_items_named_by_placeholder_are_checked_for_the_lines_that_will_be_booke
 def test_the_home_currency_needs_a_clearing_account():
     (fault,) = check_ledger(shipped("quickbooks"), {**quickbooks_setup(), "home_currency": "CAD"})
     assert (fault.key, fault.remedy) == ("clearing.CAD", 'add CAD = "..."')
+
+
+PAYOUTS = """role = "ledger"
+rules = [{ account = "200" }]
+fees = "404"
+clearing = { GBP = "091", EUR = "092" }
+bank = { GBP = "090" }
+[providers.shop]
+clearing = { GBP = "081" }
+bank = { EUR = "080" }
+"""
+
+
+def test_money_lies_and_arrives_where_the_currency_and_the_provider_say():
+    mapping = load_ledger_mapping(PAYOUTS, "xero.toml")
+    assert [clearing_account(mapping, "GBP", name) for name in ("", "main", "shop")] == ["091", "091", "081"]
+    assert clearing_account(mapping, "EUR", "shop") == "092"
+    assert [bank_account(mapping, "GBP", name) for name in ("main", "shop")] == ["090", "090"]
+    assert bank_account(mapping, "EUR", "shop") == "080"
+    missing = bank_account(mapping, "EUR", "main")
+    assert isinstance(missing, Fault)
+    assert (missing.key, missing.remedy) == ("bank.EUR", 'add EUR = "..." under [bank]')
+    assert (books_payouts(mapping, "main"), books_payouts(mapping, "shop")) == (True, True)
+
+
+def test_without_a_bank_account_no_payouts_are_booked():
+    text = PAYOUTS.replace('bank = { GBP = "090" }\n', "")
+    mapping = load_ledger_mapping(text, "xero.toml")
+    assert (books_payouts(mapping, "main"), books_payouts(mapping, "shop")) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('fees = "404"\n', "", "fees: is missing: payouts arrive in a bank account"),
+        ("bank = { GBP", "bank = { pounds", "bank.pounds: is no currency"),
+        ('{ EUR = "080" }', '{ EUR = "" }', "providers.shop.bank.EUR: is empty"),
+        ('clearing = { GBP = "081" }', "clearings = {}", "providers.shop"),
+    ],
+)
+def test_accounts_that_cannot_be_meant_are_named(old: str, new: str, told: str):
+    assert old in PAYOUTS
+    with pytest.raises(MappingError) as raised:
+        load_ledger_mapping(PAYOUTS.replace(old, new), "xero.toml")
+    assert told in str(raised.value)

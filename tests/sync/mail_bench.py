@@ -226,19 +226,20 @@ class MailBench(Bench):
 
     def pay(self, row: DocumentRow, amount: int, *, in_books: bool = True, disputed: bool = False) -> None:
         """Let money for a document be matched here, and stand in the books as well."""
-        payment = self.receive(row, amount, disputed=disputed)
+        payment = self.receive(row, amount)
         with self._open.transaction():
             cash.apply(self._open, NOBODY, cash.get(self._open, payment), [(row.id, amount)], "test")
+            if disputed:
+                sql = "UPDATE payments SET data=replace(data, '\"disputed\":false', '\"disputed\":true') WHERE id=?"
+                self._open.execute(sql, payment)
         if in_books:
             self.printing.settle(f"L{row.id}", self.printing.kept[f"L{row.id}"].balance - amount)
 
-    def receive(
-        self, row: DocumentRow, amount: int, *, disputed: bool = False, status: str = "succeeded", scope: str = "in"
-    ) -> int:
+    def receive(self, row: DocumentRow, amount: int, *, status: str = "succeeded", scope: str = "in") -> int:
         """Let money of a document's customer come in; return the payment's id."""
         store = self._open
         count = len(cash.payments(store)) + 1
-        data = {"id": f"ch_{count}", "amount": amount, "currency": "GBP", "status": status, "disputed": disputed,
+        data = {"id": f"ch_{count}", "amount": amount, "currency": "GBP", "status": status, "disputed": False,
                 "received_at": self.moment}  # fmt: skip
         with store.transaction():
             cash.save_payment(

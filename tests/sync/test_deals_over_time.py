@@ -374,7 +374,7 @@ def test_a_merged_company_is_the_same_customer_under_its_new_id(billed: tuple[Li
     merge(live, "companies", duplicate, company_of(live, deal))
     live.done()
     assert live.rows("SELECT id, data ->> 'name' FROM customers") == [(1, "Northwind Limited")]
-    assert len(live.sandbox.vendors["xero"].state()["contacts"]) == 1
+    assert contacts(live) == 1
     assert live.items() == []
     assert total_of(live, f"D{deal}") == 200_00
 
@@ -391,7 +391,7 @@ def test_a_new_deal_of_a_merged_company_goes_to_the_customer_that_the_books_know
     live.change_deal(second, dealtype="newbusiness")
     live.done()
     assert live.rows("SELECT count(*) FROM customers WHERE id IN (SELECT customer_id FROM documents)") == [(1,)]
-    assert len(live.sandbox.vendors["xero"].state()["contacts"]) == 1
+    assert contacts(live) == 1
     assert len(live.issued()) == 2
 
 
@@ -406,6 +406,13 @@ def apart(live: Live) -> tuple[Live, str, str]:
     return live, first, second
 
 
+def contacts(live: Live) -> int:
+    """Return how many customers Xero holds; it has a contact for each account that fees are paid from, too."""
+    state = live.sandbox.vendors["xero"].state()
+    accounts = {one["Name"] for one in state["accounts"]}
+    return sum(one["Name"] not in accounts for one in state["contacts"])
+
+
 def customers_of(live: Live, deal: str) -> list[int]:
     return [row.customer_id for row in live.issued().values() if row.contract == f"D{deal}"]
 
@@ -418,7 +425,7 @@ def test_two_customers_of_the_books_whose_companies_were_merged_are_shown_and_st
     assert "1 'Northwind Ltd'" in item.message
     assert "2 'Eastwind Ltd'" in item.message
     assert [customers_of(live, deal) for deal in (first, second)] == [[1, 1], [2, 2]]
-    assert len(live.sandbox.vendors["xero"].state()["contacts"]) == 2
+    assert contacts(live) == 2
     assert live.items("contract_changed") == []
 
 

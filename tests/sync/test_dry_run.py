@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.worlds import DAILY, Live
+from sync import credits
+from tests.worlds import DAILY, NOBODY, Live
 
 
 @pytest.fixture
@@ -73,3 +74,22 @@ def test_a_first_dry_run_reads_the_crm_and_keeps_nothing(live: Live) -> None:
     }
     assert not any(rows for name, rows in live.contents().items() if name not in ("_sqlite_migrations", "runs"))
     assert live.rows("SELECT count(*) FROM runs") == [(0,)]
+
+
+def test_a_dry_run_rehearses_everything_that_is_done_to_cash(ready: Live) -> None:
+    ready.done()
+    intent = ready.pay(130_00, "UK-00002")
+    ready.pay(150_00, "US-00001", entity="us")
+    ready.done("pull_payments", "match_payments", "post_payments")
+    ready.stripe("POST", "refunds", payment_intent=intent, amount=10_00)
+    with ready.store() as store:
+        row = credits.find(store, "UK-00001")
+        credits.give(store, ready.world, NOBODY, row, credits.Wish(), "agreed")
+    ready.move_to(ready.today.replace(day=12))
+    ready.pay(70_00, "UK-00002")
+    writes, before = ready.writes(), files(ready)
+    assert {result.outcome for result in ready.sync(dry_run=True).values()} == {"done"}
+    noted = ready.world.noted()
+    assert noted["xero_uk"] == {"document": 1, "refund": 1, "expense": 1, "transfer": 1}
+    assert noted["quickbooks_us"] == {"expense": 3, "transfer": 2}
+    assert (ready.writes(), files(ready)) == (writes, before)

@@ -176,14 +176,20 @@ def test_a_debit_that_comes_back_after_it_was_paid_opens_its_invoice_again(bille
     assert billed.rows("SELECT count(*) FROM audit WHERE action='taken back'") == [(1,)]
 
 
-def test_one_that_is_booked_already_is_shown_to_a_person(billed: Live) -> None:
+def test_one_that_is_booked_already_is_voided_in_the_books_and_opens_its_invoice(billed: Live) -> None:
     billed.pay(100_00, "UK-00001")
     billed.done(*CASH)
     bounce(billed)
-    billed.done(*CASH)
-    assert "100.00 GBP of it is booked as paid" in billed.item("failed_after_applied").message
-    assert applied(billed) == [("UK-00001", 100_00)]
-    assert not billed.done(*CASH)["match_payments"].changed
+    assert billed.done(*CASH)["post_payments"].tally == {
+        "payment_voids created in the books": 1,
+        "payments taken back": 1,
+    }
+    assert applied(billed) == []
+    assert billed.issued()["UK-00001"].open == 100_00
+    assert invoice(billed)["AmountDue"] == 100
+    billed.done("pull_ledger")
+    assert billed.items() == []
+    assert not any(result.changed for result in billed.done(*CASH, "pull_ledger").values())
 
 
 def bounce(billed: Live) -> None:

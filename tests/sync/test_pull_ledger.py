@@ -166,13 +166,74 @@ def test_a_payment_typed_in_and_the_same_one_from_stripe_do_not_both_count(bille
     assert {item.code for item in billed.items()} == {"payment_not_booked", "unapplied_cash", "books_differ"}
 
 
-def test_a_payment_taken_back_in_the_books_is_shown_as_a_difference(billed: Live) -> None:
-    billed.pay(100_00, "UK-00001")
+def take_payment_back(live: Live, number: str, how: str) -> None:
+    """Void or delete the only payment of a ledger, as a bookkeeper does."""
+    if number.startswith("UK"):
+        (payment,) = [one for one in live.sandbox.vendors["xero"].state()["payments"] if one["Status"] != "DELETED"]
+        live.xero("POST", f"Payments/{payment['PaymentID']}", {"Status": "DELETED"})
+        return
+    payment = live.sandbox.vendors["quickbooks"].state()["payments"][-1]
+    body = {"Id": payment["Id"], "SyncToken": payment["SyncToken"]}
+    path = "payment?operation=delete" if how == "deleted" else "payment?operation=update&include=void"
+    live.quickbooks(path, body if how == "deleted" else {**body, "sparse": True})
+
+
+TAKEN_BACK = [("UK-00001", "deleted"), ("US-00001", "voided"), ("US-00001", "deleted")]
+
+
+@pytest.mark.parametrize(("number", "how"), TAKEN_BACK)
+def test_a_posting_taken_back_in_the_books_opens_its_invoice_and_is_not_posted_again_by_itself(
+    billed: Live, number: str, how: str
+) -> None:
+    billed.pay(100_00, number, entity=number[:2].lower())
     billed.done()
-    (payment,) = billed.sandbox.vendors["xero"].state()["payments"]
-    billed.xero("POST", f"Payments/{payment['PaymentID']}", {"Status": "DELETED"})
+    take_payment_back(billed, number, how)
+    billed.done("pull_ledger")
+    assert billed.issued()[number].open == 100_00
+    billed.done()  # the CRM hears of it
+    written = billed.writes()
+    assert not any(result.changed for result in billed.done().values())
+    assert billed.writes() == written
+    assert {item.code for item in billed.items()} == {"posting_removed", "unapplied_cash"}
+    message = billed.item("posting_removed").message
+    assert message.startswith("Here: 100.00 ")
+    assert "people took its posting back" in message
+
+
+@pytest.mark.parametrize(("number", "how"), TAKEN_BACK)
+def test_a_person_puts_a_posting_back(billed: Live, number: str, how: str) -> None:
+    billed.pay(100_00, number, entity=number[:2].lower())
     billed.done()
-    assert "100.00 GBP is open there, 0.00 GBP here" in billed.item("books_differ").message
+    take_payment_back(billed, number, how)
+    billed.done()
+    billed.decide("posting_removed", "put_back")
+    billed.done()
+    assert billed.issued()[number].open == 0
+    billed.done()
+    assert billed.items() == []
+    assert not any(result.changed for result in billed.done().values())
+
+
+def test_money_on_account_taken_back_in_the_books_waits_for_a_person(billed: Live) -> None:
+    billed.pay(130_00, "UK-00001")
+    billed.done()
+    (credit,) = billed.sandbox.vendors["xero"].state()["bank_transactions"]
+    line = {name: credit["LineItems"][0][name] for name in ("LineItemID", "Description", "LineAmount", "AccountCode")}
+    billed.xero(
+        "POST", f"BankTransactions/{credit['BankTransactionID']}",
+        {"BankTransactions": [{"BankTransactionID": credit["BankTransactionID"], "Status": "DELETED",
+         "Type": credit["Type"], "BankAccount": {"AccountID": credit["BankAccount"]["AccountID"]},
+         "LineItems": [line]}]},
+    )  # fmt: skip
+    billed.done("pull_ledger")
+    assert "Here: 30.00 GBP" in billed.item("posting_removed").message
+    assert billed.issued()["UK-00001"].open == 0
+    written = billed.writes()
+    billed.done("match_payments", "post_payments", "pull_ledger")
+    assert billed.writes() == written
+    billed.decide("posting_removed", "put_back")
+    billed.done("match_payments", "post_payments", "pull_ledger")
+    assert [item.code for item in billed.items()] == ["unapplied_cash"]
 
 
 def test_documents_of_others_in_the_books_are_none_of_our_business(billed: Live) -> None:

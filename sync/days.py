@@ -1,0 +1,61 @@
+"""On which day something is booked: its own, unless the books are closed for it."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from functools import cached_property
+from typing import Any
+
+from store.cash import PaymentRow
+from store.invoices import DocumentRow
+from store.review import Finding
+from sync.context import Context, Entity
+
+
+class Days:
+    """The days that one ledger takes. Its settings are read at most once, and only for what is dated before today."""
+
+    def __init__(self, context: Context, entity: Entity, connection: str, ledger: Any) -> None:
+        self._context = context
+        self._entity = entity
+        self._connection = connection
+        self._ledger = ledger
+
+    def document(self, row: DocumentRow) -> date | None:
+        """Return the day on which a document is booked; None, with a review item, while its period is closed."""
+        return self._day(row.issue_on, f"document:{row.id}", str(row.number))
+
+    def payment(self, row: PaymentRow) -> date | None:
+        """Return the day on which a payment is booked; None, with a review item, while its period is closed."""
+        return self._day(row.received_on, f"payment:{row.id}", f"payment {row.vendor_id}")
+
+    def payout(self, payout_id: int, name: str, day: date) -> date | None:
+        """Return the day on which a payout is booked; None, with a review item, while its period is closed."""
+        return self._day(day, f"payout:{payout_id}", f"payout {name}")
+
+    def _day(self, wanted: date, subject: str, name: str) -> date | None:
+        if wanted >= self._context.today(self._entity.key) or self._closed_through is None:
+            return wanted
+        if wanted > self._closed_through:
+            return wanted
+        if self._entity.closed_period == "next_open":
+            return self._closed_through + timedelta(days=1)
+        self._context.find(
+            Finding(
+                code="period_closed",
+                subject=subject,
+                detail=str(self._closed_through),
+                message=(
+                    f"{name} of {wanted} is not booked at {self._connection}:"
+                    f" the books are closed through {self._closed_through}"
+                ),
+                fix='open the period in the books for a moment, or set closed_period = "next_open" for'
+                f" {self._entity.key}: then it is booked on the first open day",
+            )
+        )
+        return None
+
+    @cached_property
+    def _closed_through(self) -> date | None:
+        closed: date | None = self._ledger.setup().closed_through
+        return closed

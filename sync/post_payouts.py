@@ -1,0 +1,237 @@
+"""Payouts of payment providers -> books: what the provider kept, and what went from the clearing account to the bank.
+
+Per payout one expense for all its fees, and one transfer once it has arrived. Its payments and refunds are booked by
+``post_payments``, and a disputed payment is voided there, so only the fee of a dispute is left for this. Payments that
+are not ours go to an account of their own. Then the clearing account holds in the books what the provider holds.
+
+Only where the ledger's mapping names the bank account; what a payout holds beyond all that waits for a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, NamedTuple
+
+from billing.money import display
+from connectors.base import ExpenseDraft, Payments, Payout, TransferDraft, Unreadable
+from mappings.faults import Fault
+from mappings.ledger import LedgerMapping, bank_account, books_payouts, clearing_account
+from store import deals, outbox, payouts
+from store.payouts import Contents, PayoutRow
+from store.review import Finding
+from sync.context import Context, Entity, Source
+from sync.days import Days
+from sync.outbox import Kind, push
+from sync.postings import FEES, NOT_OURS, TRANSFER, TRANSFER_BACK, key_of
+
+STREAM = "payouts"  # the cursor of what was read of a provider's payouts
+BLOCK = 50  # payouts stored in one transaction
+AGE = timedelta(hours=1)  # with nothing new, the cursor is moved so seldom
+EARLIER = timedelta(days=14)  # a payout that arrives on the day of go-live was made so long before it at most
+KINDS: tuple[Kind[Any, Any], ...] = (FEES, NOT_OURS, TRANSFER, TRANSFER_BACK)
+
+
+def run(context: Context) -> None:
+    """Bring payouts home and make every ledger hold them."""
+    for entity, ledger in context.ledgers():
+        mapping = context.world.ledger_mapping(ledger.name)
+        providers = [one for one in context.sources("payments") if one.entity == entity.key]
+        chosen = [one for one in providers if books_payouts(mapping, one.name)]
+        if not chosen or entity.post_payments == "ledger":
+            continue  # another app books them, or nobody said where they arrive
+        for provider in chosen:
+            with context.using(provider.name) as connector:
+                _pull(context, provider, connector)
+        with context.using(ledger.name) as connector:
+            _post(context, entity, ledger.name, connector, chosen)
+
+
+# ------------------------------------------------------------------------------------------------------------- reading
+
+
+def _pull(context: Context, source: Source, provider: Payments) -> None:
+    """Store what is new of a provider's payouts. The cursor is the moment before it was asked."""
+    asked, since = context.world.now(), deals.cursor(context.store, source.name, STREAM)
+    go_live = datetime.combine(context.world.entities[source.entity].go_live, time(), UTC)
+    news, block = 0, list[Payout | Unreadable]()
+    for payout in provider.payouts(since or go_live - EARLIER):
+        block.append(payout)
+        if len(block) == BLOCK:
+            with context.store.transaction():
+                news += _store(context, source.name, block)
+            block = []
+    with context.store.transaction():
+        news += _store(context, source.name, block)
+        if news or since is None or asked - since > AGE:
+            deals.set_cursor(context.store, source.name, STREAM, asked)
+    context.count("payouts new or changed", news)
+
+
+def _store(context: Context, connection: str, block: Sequence[Payout | Unreadable]) -> int:
+    news = 0
+    for payout in block:
+        if isinstance(payout, Unreadable):
+            news += payouts.save_unreadable(context.store, connection, payout.id, payout.problem)
+        else:
+            news += payouts.save(context.store, connection, payout)
+    return news
+
+
+# ------------------------------------------------------------------------------------------------------------- posting
+
+
+class _Books(NamedTuple):
+    """The ledger that one provider's payouts go to, and which of them it knows by kind of posting."""
+
+    entity: Entity
+    ledger: str
+    mapping: LedgerMapping
+    days: Days
+    known: dict[str, set[int]]
+
+
+class _Accounts(NamedTuple):
+    clearing: str
+    bank: str
+
+
+def _post(context: Context, entity: Entity, ledger: str, connector: Any, providers: Sequence[Source]) -> None:
+    known = {kind.name: outbox.known(context.store, ledger, kind.name) for kind in KINDS}
+    mapping = context.world.ledger_mapping(ledger)
+    books = _Books(entity, ledger, mapping, Days(context, entity, ledger, connector), known)
+    for provider in providers:
+        for row in payouts.contents(context.store, provider.name, entity.go_live):
+            if row.status != "pending":
+                _want(context, books, row)
+                _report(context, books, row)
+        _report_unreadable(context, provider.name)
+    for kind in KINDS:
+        push(context, ledger, connector, kind)
+
+
+def _want(context: Context, books: _Books, row: Contents) -> None:
+    """Note what the ledger must hold of a payout and does not yet."""
+    amounts = _amounts(books, row)
+    missing = {kind: amount for kind, amount in amounts.items() if amount and row.id not in books.known[kind]}
+    accounts = _accounts(context, books, row) if missing else None
+    day = books.days.payout(row.id, row.vendor_id, row.arrives_on) if accounts else None
+    if accounts is None or day is None:
+        return
+    with context.store.transaction():
+        for kind, amount in missing.items():
+            outbox.add(context.store, books.ledger, kind, row.id, _draft(books, row, accounts, day, kind, amount))
+
+
+def _amounts(books: _Books, row: Contents) -> dict[str, int]:
+    """Return by kind of posting what a payout comes to.
+
+    What a payout that failed is made of was earned and kept all the same; if it had arrived before, it came back.
+    """
+    arrived = row.status == "paid" or row.id in books.known[TRANSFER.name]
+    return {
+        FEES.name: row.fees,
+        NOT_OURS.name: -row.not_ours if books.mapping.not_ours else 0,
+        TRANSFER.name: row.amount if arrived else 0,
+        TRANSFER_BACK.name: -row.amount if arrived and row.status == "failed" else 0,
+    }
+
+
+def _draft(
+    books: _Books, row: Contents, accounts: _Accounts, day: date, kind: str, amount: int
+) -> ExpenseDraft | TransferDraft:
+    name = f"{row.connection} payout {row.vendor_id}"
+    if kind in (FEES.name, NOT_OURS.name):
+        return ExpenseDraft(
+            key=key_of(row.vendor_id, "F-" if kind == FEES.name else "N-"),
+            currency=row.currency,
+            amount=amount,
+            paid_from=accounts.clearing,
+            account=books.mapping.fees if kind == FEES.name else books.mapping.not_ours,
+            on=day,
+            memo=f"Fees of {name}" if kind == FEES.name else f"Payments of others in {name}",
+        )
+    source, target = (accounts.clearing, accounts.bank) if amount > 0 else (accounts.bank, accounts.clearing)
+    return TransferDraft(
+        key=key_of(row.vendor_id, "" if kind == TRANSFER.name else "B-"),
+        currency=row.currency,
+        amount=abs(amount),
+        source=source,
+        target=target,
+        on=day,
+        memo=name if kind == TRANSFER.name else f"{name} came back",
+    )
+
+
+def _accounts(context: Context, books: _Books, row: PayoutRow) -> _Accounts | None:
+    """Return where a payout leaves and arrives; None, with a review item, where the mapping does not say."""
+    clearing = clearing_account(books.mapping, row.currency, row.connection)
+    bank = bank_account(books.mapping, row.currency, row.connection)
+    if isinstance(clearing, str) and isinstance(bank, str):
+        return _Accounts(clearing, bank)
+    fault = clearing if isinstance(clearing, Fault) else bank
+    assert isinstance(fault, Fault)
+    context.find(
+        Finding(
+            code="no_payout_account",
+            subject=f"connection:{books.ledger}",
+            detail=f"{row.connection} {row.currency}",
+            message=f"Payouts of {row.connection} in {row.currency} are not booked: {fault.problem}",
+            fix=f"{fault.remedy} ({fault.file})",
+        )
+    )
+    return None
+
+
+# ------------------------------------------------------------------------------------------- what a person must look at
+
+
+def _report_unreadable(context: Context, provider: str) -> None:
+    for vendor_id, problem in payouts.unreadable(context.store, provider):
+        context.find(
+            Finding(
+                code="payout_unreadable",
+                subject=f"payout:{provider}:{vendor_id}",
+                message=f"Payout {vendor_id} of {provider} is not booked: {problem}",
+                fix="book its fees and its transfer by hand, then dismiss this",
+            )
+        )
+
+
+def _report(context: Context, books: _Books, row: Contents) -> None:
+    """Show what no posting of ours explains: it stays in the clearing account until a person books it."""
+    if row.others:
+        said = "; ".join(payouts.descriptions(context.store, row.id))
+        _unexplained(context, books, row, f"{display(row.others, row.currency)} beside payments", said)
+    if row.converted:
+        amount = display(row.converted, row.currency)
+        _unexplained(context, books, row, f"{amount} of payments that were made in other currencies", "")
+    if row.not_ours and not books.mapping.not_ours:
+        context.find(
+            Finding(
+                code="payouts_of_others",
+                subject=f"connection:{row.connection}",
+                detail=row.currency,
+                message=(
+                    f"Payouts of {row.connection} in {row.currency} hold payments that are not ours; at {books.ledger}"
+                    " the clearing account lacks that money"
+                ),
+                fix=f'name the account it belongs to: not_ours = "..." ({books.mapping.source}); or dismiss this where'
+                " somebody else books it into the clearing account",
+            )
+        )
+
+
+def _unexplained(context: Context, books: _Books, row: Contents, what: str, said: str) -> None:
+    context.find(
+        Finding(
+            code="payout_unexplained",
+            subject=f"payout:{row.id}",
+            detail=what,
+            message=(
+                f"Payout {row.vendor_id} of {row.connection} holds {what}{f' ({said})' if said else ''},"
+                f" which is not booked at {books.ledger}"
+            ),
+            fix="book it against the clearing account by hand, then dismiss this",
+        )
+    )

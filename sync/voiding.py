@@ -1,0 +1,118 @@
+"""Invoices that a person voids: only what was never sent, is unpaid and lies in an open period; else it is credited.
+
+What it billed goes on hold, and a person says whether it is billed again. The next sync voids it in the books.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from connectors.base import (
+    Accounting,
+    Adopted,
+    Created,
+    DocumentDraft,
+    DocumentType,
+    LedgerDocument,
+    Ref,
+    Rejected,
+)
+from connectors.errors import ConnectorError, Refused
+from store import cash, contracts, credit_uses, invoices, links, mail, outbox
+from store.audit import Actor
+from store.database import Store
+from store.invoices import DocumentRow
+from sync.context import World
+from sync.outbox import Kind
+
+
+class VoidDocumentDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """A document of ours to be voided, and what was booked, by which it is found."""
+
+    document: Ref
+    type: DocumentType
+    booked: DocumentDraft
+
+
+class Voids:
+    """Voids of documents, as a collection: voiding twice is voiding once, so a void is looked up by its document."""
+
+    batch_size = 1
+
+    def __init__(self, ledger: Accounting) -> None:
+        self._ledger = ledger
+
+    def find(self, wanted: Sequence[VoidDocumentDraft]) -> list[LedgerDocument | None]:
+        """Return those that are voided already, or are not there any more."""
+        found = self._ledger.documents.find([one.booked for one in wanted])
+        return [_voided(draft, there) for draft, there in zip(wanted, found, strict=True)]
+
+    def create(
+        self, batch: Sequence[VoidDocumentDraft], key: str
+    ) -> list[Created[LedgerDocument] | Adopted[LedgerDocument] | Rejected]:
+        """Void one document; a refusal is its own."""
+        (draft,) = batch
+        try:
+            return [Created(self._ledger.void_document(draft.document, draft.type, key))]
+        except Refused as error:
+            return [Rejected(str(error))]
+
+
+def _voided(draft: VoidDocumentDraft, found: LedgerDocument | None) -> LedgerDocument | None:
+    if found is not None and found.status not in ("voided", "deleted"):
+        return None
+    return LedgerDocument(ref=draft.document, number=draft.booked.number, type=draft.type, status="voided")
+
+
+VOID_DOCUMENT: Kind[VoidDocumentDraft, LedgerDocument] = Kind(
+    name="document_void",
+    draft=VoidDocumentDraft,
+    collection=Voids,
+    title=lambda draft: f"Void of {draft.booked.number}",
+    differs=lambda draft, found, adopted: "",
+)
+
+
+def why_not(store: Store, world: World, row: DocumentRow) -> str:
+    """Say why an invoice may not be voided, empty when it may. Asks the ledger which periods are closed."""
+    if row.status != "issued" or row.type != "invoice":
+        return "only an issued invoice is voided"
+    if row.open != row.total or cash.pays(store, row.id) or credit_uses.totals(store).get(row.id):
+        return "something of it is paid or credited"
+    if any(one.step == mail.INVOICE and one.state != "refused" for one in mail.rows_of(store, [row.id])[row.id]):
+        return "it was sent to the customer"
+    if invoices.credits_of(store, row.entity, str(row.number)):
+        return "a credit note stands against it"
+    ledger = world.entities[row.entity].accounting
+    intent = outbox.of(store, ledger, "document", row.id)
+    if intent is not None and intent.state != "done":
+        return f"it is on its way to {ledger}: wait for the next sync"
+    try:
+        closed = world.connector(ledger).setup().closed_through if intent is not None else None
+    except ConnectorError as error:
+        return f"{ledger} cannot be asked which periods are closed ({error})"
+    return f"the books are closed through {closed}" if closed is not None and row.issue_on <= closed else ""
+
+
+def void(store: Store, world: World, actor: Actor, row: DocumentRow, reason: str) -> None:
+    """Void an invoice here and note that its ledger has to. Raises ``ValueError`` saying why it may not be voided."""
+    if not reason.strip():
+        raise ValueError("say why: the reason is kept in the audit trail")
+    if problem := why_not(store, world, row):
+        raise ValueError(f"{row.number} cannot be voided: {problem}; credit it instead")
+    ledger = world.entities[row.entity].accounting
+    with store.transaction():
+        row = invoices.get(store, row.id)
+        if row.status != "issued" or row.open != row.total:
+            raise ValueError(f"{row.number} has changed meanwhile: look again")
+        for contract, slices in invoices.void(store, actor, row, reason).items():
+            contracts.hold(store, actor, contract, slices, reason)
+        link = links.by_ours(store, ledger, "document").get((row.id, ""))
+        intent = outbox.of(store, ledger, "document", row.id)
+        if link is not None and intent is not None:
+            booked = msgspec.json.decode(intent.payload, type=DocumentDraft)
+            ref = Ref(id=link.vendor_id, version=link.version)
+            draft = VoidDocumentDraft(document=ref, type=row.type, booked=booked)
+            outbox.add(store, ledger, VOID_DOCUMENT.name, row.id, draft)

@@ -1,0 +1,458 @@
+"""Every cent that came is in exactly one place in the books: on an invoice, on account, given back, kept, paid out."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import pytest
+
+from billing.money import to_minor
+from connectors.quickbooks.rows import is_voided
+from mappings import SHIPPED
+from sandbox.core import LOCK
+from sandbox.quickbooks.money import balances as balances_there
+from sandbox.stripe import aftermath
+from store import credit_uses
+from sync import credits
+from sync.credits import Wish
+from tests.worlds import DAILY, NOBODY, Live
+
+CASH = ("pull_payments", "match_payments", "post_payments", "post_payouts", "pull_ledger")
+AGAIN = (*DAILY, "use_credits", *CASH)
+
+
+class Side(NamedTuple):
+    """A legal entity, its currency, and the accounts of its books in which cash lies."""
+
+    key: str
+    currency: str
+    clearing: str
+    bank: str
+    fees: str
+
+    @property
+    def number(self) -> str:
+        return f"{self.key.upper()}-00001"
+
+
+SIDES = (Side("uk", "GBP", "091", "090", "404"), Side("us", "USD", "Stripe clearing", "Checking", "Merchant fees"))
+
+
+@pytest.fixture(params=SIDES, ids=lambda side: side.key)
+def side(request: pytest.FixtureRequest) -> Side:
+    found: Side = request.param
+    return found
+
+
+@pytest.fixture
+def billed(live: Live, side: Side) -> Live:
+    """A customer who owes 100.00 on the first invoice, in the books too."""
+    live.sell(deal_currency_code=side.currency)
+    live.done(*DAILY)
+    assert list(live.issued()) == [side.number]
+    return live
+
+
+# ----------------------------------------------------------------------------------------- what the stand-ins add up to
+
+
+def balances(live: Live, side: Side) -> Counter[str]:
+    """Return what stands on the accounts of an entity's books, in minor units."""
+    return _xero(live) if side.key == "uk" else _quickbooks(live)
+
+
+def _quickbooks(live: Live) -> Counter[str]:
+    held = balances_there(books(live))
+    accounts = books(live).rows["Account"]
+    return Counter({row["Name"]: to_minor(held[id_], "USD") for id_, row in accounts.items()})
+
+
+def books(live: Live) -> Any:
+    """Return QuickBooks' own books."""
+    return live.sandbox.vendors["quickbooks"].books  # type: ignore[attr-defined]
+
+
+def _xero(live: Live) -> Counter[str]:
+    state = live.sandbox.vendors["xero"].state()
+    codes = {one["AccountID"]: one["Code"] for one in state["accounts"]}
+    found: Counter[str] = Counter()
+
+    def add(account: dict[str, Any], amount: Any, sign: int) -> None:
+        found[account.get("Code") or codes[account["AccountID"]]] += sign * to_minor(Decimal(str(amount)), "GBP")
+
+    for one in state["payments"]:
+        if one["Status"] == "AUTHORISED":
+            add(one["Account"], one["Amount"], 1 if "Invoice" in one else -1)
+    for one in state["bank_transactions"]:
+        if one["Status"] == "AUTHORISED":
+            sign = 1 if one["Type"].startswith("RECEIVE") else -1
+            add(one["BankAccount"], one["Total"], sign)
+            for line in one["LineItems"]:
+                found[line["AccountCode"]] -= sign * to_minor(Decimal(str(line["LineAmount"])), "GBP")
+    for one in state["transfers"]:
+        add(one["FromBankAccount"], one["Amount"], -1)
+        add(one["ToBankAccount"], one["Amount"], 1)
+    return found
+
+
+def held_at_stripe(live: Live, side: Side) -> int:
+    """Return what Stripe holds of ours, with what is on its way to the bank, which is ours until it has arrived."""
+    account = live.sandbox.stripe.accounts[side.key]
+    moves = account.objects["balance_transaction"].values()
+    held = sum(move["net"] for move in moves if move["currency"] == side.currency.lower())
+    sent = account.objects["payout"].values()
+    return int(held + sum(one["amount"] for one in sent if one["status"] == "in_transit"))
+
+
+def open_there(live: Live, side: Side) -> int:
+    """Return what the first invoice's balance is in the books."""
+    if side.key == "uk":
+        (found,) = live.xero("GET", f"Invoices/{side.number}")["Invoices"]
+        return to_minor(Decimal(str(found["AmountDue"])), "GBP")
+    (row,) = [one for one in _rows(live, "Invoice") if one["DocNumber"] == side.number]
+    return to_minor(Decimal(str(row["Balance"])), "USD")
+
+
+def _rows(live: Live, entity: str) -> list[dict[str, Any]]:
+    return list(books(live).rows[entity].values())
+
+
+def credit_there(live: Live, side: Side) -> int:
+    """Return what customers have left on account in the books."""
+    if side.key == "uk":
+        rows = live.sandbox.vendors["xero"].state()["overpayments"]
+        return sum(to_minor(Decimal(str(one["RemainingCredit"])), "GBP") for one in rows if one["Status"] != "VOIDED")
+    rows = [one for one in _rows(live, "Payment") if not is_voided(one)]
+    return sum(to_minor(Decimal(str(one["UnappliedAmt"])), "USD") for one in rows)
+
+
+def pass_days(live: Live, days: int) -> None:
+    """Let days pass, so that Stripe makes money available and pays it out."""
+    live.move_to(live.today + timedelta(days=days))
+
+
+def quiet(live: Live) -> None:
+    """Another round writes nowhere and changes nothing."""
+    written = live.writes()
+    live.done(*CASH)
+    before = live.contents()
+    assert not any(result.changed for result in live.done(*CASH).values())
+    assert live.contents() == before
+    assert live.writes() == written
+
+
+def charge(live: Live, side: Side, amount: int = 130_00) -> dict[str, Any]:
+    """Return the latest charge over an amount at Stripe."""
+    account = live.sandbox.stripe.accounts[side.key]
+    return [one for one in account.objects["charge"].values() if one["amount"] == amount][-1]
+
+
+# ----------------------------------------------------------------------------------------------------- money on account
+
+
+def test_money_of_a_known_customer_that_pays_nothing_yet_is_posted_on_account(billed: Live, side: Side) -> None:
+    billed.pay(130_00, side.number, entity=side.key)
+    assert billed.done(*CASH)["post_payments"].tally == {
+        "payments created in the books": 1,
+        "on_accounts created in the books": 1,
+    }
+    assert (open_there(billed, side), credit_there(billed, side)) == (0, 30_00)
+    assert balances(billed, side)[side.clearing] == 130_00
+    quiet(billed)
+    assert [item.code for item in billed.items()] == ["unapplied_cash"]
+
+
+def test_money_of_an_unknown_payer_is_posted_once_a_person_says_whose_it_is(billed: Live, side: Side) -> None:
+    billed.pay(60_00, entity=side.key)
+    billed.done(*CASH)
+    assert balances(billed, side)[side.clearing] == 0
+    billed.decide("unapplied_cash", f"apply={side.number}")
+    billed.done(*CASH)
+    assert (open_there(billed, side), credit_there(billed, side)) == (40_00, 0)
+    assert balances(billed, side)[side.clearing] == 60_00
+    quiet(billed)
+
+
+def test_money_on_account_is_set_against_the_invoice_that_it_pays_later(billed: Live, side: Side) -> None:
+    billed.pay(130_00, side.number, entity=side.key)
+    billed.done(*CASH)
+    billed.sell("Southwind Ltd", deal_currency_code=side.currency)
+    pass_days(billed, 30)  # the next invoice of the first customer
+    billed.done(*AGAIN)
+    later = next(row for row in billed.issued().values() if row.number != side.number and row.customer_id == 1)
+    billed.decide("unapplied_cash", f"apply={later.number}")
+    assert billed.done(*CASH)["post_payments"].tally == {"allocations created in the books": 1}
+    assert credit_there(billed, side) == 0
+    assert billed.issued()[str(later.number)].open == 70_00
+    assert_clear(billed, side)
+    assert [item.code for item in billed.items() if item.code == "books_differ"] == []
+    quiet(billed)
+
+
+def test_an_answer_that_was_lost_leaves_one_of_each(billed: Live, side: Side) -> None:
+    vendor = {"uk": "xero", "us": "quickbooks"}[side.key]
+    billed.pay(130_00, side.number, entity=side.key)
+    for _ in range(3):
+        billed.fault(vendor, "error_after", method={"uk": "PUT", "us": "POST"}[side.key], times=1)
+        billed.sync(*CASH)
+    billed.mend()
+    billed.done(*CASH)
+    assert (open_there(billed, side), credit_there(billed, side)) == (0, 30_00)
+    assert balances(billed, side)[side.clearing] == 130_00
+
+
+# -------------------------------------------------------------------------------------------------------------- refunds
+
+
+def test_a_refund_of_money_on_account_is_given_back_out_of_it(billed: Live, side: Side) -> None:
+    intent = billed.pay(130_00, side.number, entity=side.key)
+    billed.done(*CASH)
+    billed.stripe("POST", "refunds", side.key, payment_intent=intent, amount=20_00)
+    assert billed.done(*CASH)["post_payments"].tally == {"refunds created in the books": 1}
+    assert (open_there(billed, side), credit_there(billed, side)) == (0, 10_00)
+    assert balances(billed, side)[side.clearing] == 110_00
+    billed.stripe("POST", "refunds", side.key, payment_intent=intent, amount=10_00)
+    billed.done(*CASH)
+    assert (credit_there(billed, side), balances(billed, side)[side.clearing]) == (0, 100_00)
+    assert billed.items() == []
+    quiet(billed)
+
+
+def test_money_that_was_refunded_before_it_was_booked_is_not_booked(billed: Live, side: Side) -> None:
+    intent = billed.pay(130_00, side.number, entity=side.key)
+    billed.stripe("POST", "refunds", side.key, payment_intent=intent, amount=30_00)
+    billed.done(*CASH)
+    assert (open_there(billed, side), credit_there(billed, side)) == (0, 0)
+    assert balances(billed, side)[side.clearing] == 100_00
+    quiet(billed)
+
+
+def test_a_refund_of_what_paid_an_invoice_is_taken_from_the_credit_note_against_it(billed: Live, side: Side) -> None:
+    intent = billed.pay(100_00, side.number, entity=side.key)
+    billed.done(*CASH)
+    billed.stripe("POST", "refunds", side.key, payment_intent=intent, amount=25_00)
+    billed.done(*CASH)
+    assert "25.00" in billed.item("refunded_after_applied").message
+    assert balances(billed, side)[side.clearing] == 100_00  # nobody said yet why the money was given back
+    credit(billed, side, 25)
+    billed.done(*AGAIN)
+    billed.done(*CASH)
+    assert billed.items() == []
+    assert balances(billed, side)[side.clearing] == 75_00
+    assert left_of_credits(billed, side) == 0
+    assert billed.issued()[side.number].open == 0
+    quiet(billed)
+
+
+def test_a_refund_that_comes_back_is_shown_to_a_person(billed: Live, side: Side) -> None:
+    intent = billed.pay(130_00, side.number, entity=side.key)
+    billed.done(*CASH)
+    billed.stripe("POST", "refunds", side.key, payment_intent=intent, amount=20_00)
+    billed.done(*CASH)
+    account = billed.sandbox.stripe.accounts[side.key]
+    with LOCK:
+        refund = list(account.objects["refund"])[-1]
+        aftermath.fail_refund(account, refund, int(billed.sandbox.clock.tick().timestamp()))
+    billed.done(*CASH)
+    assert "20.00" in billed.item("refund_failed").message
+
+
+# --------------------------------------------------------------------------------------------------------- credit notes
+
+
+def credit(live: Live, side: Side, net: int) -> str:
+    """Credit a part of the first invoice, as the command line does."""
+    with live.store() as store:
+        row = credits.find(store, side.number)
+        return str(credits.give(store, live.world, NOBODY, row, Wish(net=Decimal(net)), "agreed").number)
+
+
+def left_of_credits(live: Live, side: Side) -> int:
+    """Return what is left of credit notes in the books; the store must say the same."""
+    if side.key == "uk":
+        rows = live.sandbox.vendors["xero"].state()["credit_notes"]
+        there = sum(to_minor(Decimal(str(one["RemainingCredit"])), "GBP") for one in rows)
+    else:
+        there = sum(to_minor(Decimal(str(one["Balance"])), "USD") for one in _rows(live, "CreditMemo"))
+    with live.store() as store:
+        notes = store.tuples("SELECT id FROM documents WHERE type='credit_note' AND status='issued'")
+        assert sum(credit_uses.left(store, id_) for (id_,) in notes) == there
+    return there
+
+
+def test_a_credit_note_is_set_against_its_invoice_as_far_as_that_is_open(billed: Live, side: Side) -> None:
+    billed.pay(80_00, side.number, entity=side.key)
+    billed.done(*CASH)
+    credit(billed, side, 50)
+    billed.done(*AGAIN)
+    assert billed.issued()[side.number].open == 0
+    assert (open_there(billed, side), left_of_credits(billed, side)) == (0, 30_00)
+    assert billed.items() == []
+    quiet(billed)
+
+
+def test_several_credit_notes_lower_one_invoice(billed: Live, side: Side) -> None:
+    for net in (10, 20, 5):
+        credit(billed, side, net)
+    billed.done(*AGAIN)
+    assert billed.issued()[side.number].open == 65_00
+    assert (open_there(billed, side), left_of_credits(billed, side)) == (65_00, 0)
+    billed.pay(65_00, side.number, entity=side.key)
+    billed.done(*AGAIN)
+    assert (open_there(billed, side), billed.items()) == (0, [])
+    quiet(billed)
+
+
+# --------------------------------------------------------------------------------------------- money that is taken back
+
+
+def test_a_disputed_payment_is_voided_and_booked_again_when_the_dispute_is_won(billed: Live, side: Side) -> None:
+    billed.pay(130_00, side.number, entity=side.key)
+    billed.done(*CASH)
+    account, paid = billed.sandbox.stripe.accounts[side.key], charge(billed, side)
+    with LOCK:
+        account._dispute("d1", paid, int(billed.sandbox.clock.tick().timestamp()))
+    billed.done(*CASH)
+    assert billed.issued()[side.number].open == 100_00
+    assert (open_there(billed, side), credit_there(billed, side)) == (100_00, 0)
+    assert balances(billed, side)[side.clearing] == 0
+    assert "130.00" in billed.item("payment_disputed").message
+    quiet(billed)
+    (dispute,) = account.objects["dispute"]
+    with LOCK:
+        aftermath.close_dispute(account, dispute, int(billed.sandbox.clock.tick().timestamp()), won=True)
+    billed.done(*CASH)
+    assert (open_there(billed, side), credit_there(billed, side)) == (0, 30_00)
+    assert balances(billed, side)[side.clearing] == 130_00
+    assert billed.items("payment_disputed") == []
+    quiet(billed)
+
+
+def test_a_payment_that_was_refunded_in_part_and_then_disputed_is_left_to_a_person(billed: Live, side: Side) -> None:
+    intent = billed.pay(130_00, side.number, entity=side.key)
+    billed.done(*CASH)
+    billed.stripe("POST", "refunds", side.key, payment_intent=intent, amount=20_00)
+    billed.done(*CASH)
+    before = balances(billed, side)[side.clearing]
+    with LOCK:
+        account = billed.sandbox.stripe.accounts[side.key]
+        account._dispute("d1", charge(billed, side), int(billed.sandbox.clock.tick().timestamp()))
+    billed.done(*CASH)
+    assert billed.item("taken_back_after_refund").message
+    assert balances(billed, side)[side.clearing] == before
+
+
+# -------------------------------------------------------------------------------------------------------------- payouts
+
+
+def test_after_all_is_posted_the_clearing_account_holds_what_the_provider_holds(billed: Live, side: Side) -> None:
+    """Payments, a refund, a dispute, fees and payouts: at every stage, and to the cent."""
+    billed.pay(130_00, side.number, entity=side.key)
+    billed.done(*CASH)
+    billed.stripe("POST", "refunds", side.key, charge=charge(billed, side)["id"], amount=20_00)
+    billed.sell("Southwind Ltd", "300", deal_currency_code=side.currency)
+    billed.done(*DAILY)
+    other = next(number for number, row in billed.issued().items() if row.total == 300_00)
+    billed.pay(300_00, other, entity=side.key)
+    billed.done(*CASH)
+    pass_days(billed, 12)
+    billed.done(*CASH)
+    assert_clear(billed, side)
+    assert balances(billed, side)[side.bank] > 0
+    with LOCK:
+        account = billed.sandbox.stripe.accounts[side.key]
+        account._dispute("d1", charge(billed, side, 300_00), int(billed.sandbox.clock.tick().timestamp()))
+    billed.done(*CASH)
+    billed.pay(310_00, other, entity=side.key)
+    billed.done(*CASH)
+    pass_days(billed, 12)
+    billed.done(*CASH)
+    assert_clear(billed, side)
+    quiet(billed)
+
+
+def assert_clear(live: Live, side: Side) -> None:
+    """Hold the clearing account against Stripe's balance.
+
+    What Stripe kept of money that is not paid out yet is not booked, nor is what others sold of it.
+    """
+    account = live.sandbox.stripe.accounts[side.key]
+    moves = account.objects["balance_transaction"]
+    waiting = [move for id_, move in moves.items() if not _is_out(account, id_)]
+    kept = sum(move["fee"] for move in waiting)
+    others = sum(move["amount"] for move in waiting if _is_a_ticket(account, move))
+    assert balances(live, side)[side.clearing] == held_at_stripe(live, side) + kept - others
+    assert [item.message for item in live.items() if item.job == "post_payouts"] == []
+
+
+def _is_a_ticket(account: Any, move: dict[str, Any]) -> bool:
+    return bool(account.find(move["source"])["metadata"].get("source") == "tickets")
+
+
+def _is_out(account: Any, move: str) -> bool:
+    payout = account.paid_out.get(move)
+    return payout is not None and account.objects["payout"][payout]["status"] in ("paid", "failed")
+
+
+def test_a_payout_that_fails_after_it_arrived_is_in_the_clearing_account_again(billed: Live, side: Side) -> None:
+    billed.pay(100_00, side.number, entity=side.key)
+    pass_days(billed, 9)
+    billed.done(*CASH)
+    sent = balances(billed, side)[side.bank]
+    before = balances(billed, side)[side.clearing]
+    account = billed.sandbox.stripe.accounts[side.key]
+    with LOCK:
+        payout = list(account.objects["payout"])[-1]
+        amount = account.objects["payout"][payout]["amount"]
+        assert account.objects["payout"][payout]["status"] == "paid"
+        aftermath.fail_payout(account, payout, int(billed.sandbox.clock.tick().timestamp()))
+    billed.done(*CASH)
+    assert balances(billed, side)[side.bank] == sent - amount
+    assert balances(billed, side)[side.clearing] == before + amount
+    quiet(billed)
+    assert_clear(billed, side)
+
+
+def test_a_payout_whose_answer_was_lost_is_booked_once(billed: Live, side: Side) -> None:
+    billed.pay(100_00, side.number, entity=side.key)
+    billed.done(*CASH)
+    pass_days(billed, 9)
+    vendor, method = ("xero", "PUT") if side.key == "uk" else ("quickbooks", "POST")
+    for _ in range(2):
+        billed.fault(vendor, "error_after", method=method, times=1)
+        billed.sync("post_payouts")
+    billed.mend()
+    billed.done(*CASH)
+    assert_clear(billed, side)
+
+
+def test_without_a_bank_account_payouts_are_not_booked_nor_read(billed: Live, side: Side) -> None:
+    file = {"uk": "xero.toml", "us": "quickbooks.toml"}[side.key]
+    strike_out(billed, file, "[bank]")
+    billed.pay(100_00, side.number, entity=side.key)
+    pass_days(billed, 9)
+    billed.done("post_payouts")
+    assert billed.rows("SELECT count(*) FROM payouts WHERE connection='stripe_" + side.key + "'") == [(0,)]
+
+
+def test_a_currency_without_a_bank_account_waits_for_a_person(live: Live) -> None:
+    live.sell(deal_currency_code="EUR")
+    live.done(*DAILY)
+    strike_out(live, "xero.toml", 'EUR = "099"')
+    live.pay(100_00, "UK-00001", currency="eur")
+    pass_days(live, 9)
+    live.done(*CASH)
+    assert "no bank account for payouts in EUR" in live.item("no_payout_account").message
+
+
+def strike_out(live: Live, file: str, begin: str) -> None:
+    """Give the configuration mappings of its own, in which a table or a line is missing."""
+    own = live.file.parent / "mappings"
+    shutil.copytree(SHIPPED, own, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    before, _, after = (own / file).read_text(encoding="utf-8").partition(begin)
+    kept = after[after.index("\n#") :] if begin == "[bank]" else after
+    (own / file).write_text(before + kept, encoding="utf-8")
