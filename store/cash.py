@@ -12,6 +12,7 @@ import msgspec
 from store import audit, foreign, invoices
 from store.audit import Actor
 from store.database import Store, to_json
+from store.refunds import FROM_CREDIT
 
 T = TypeVar("T")
 Target = tuple[Literal["document", "foreign"], int]  # an invoice of ours or a foreign one, by its id here
@@ -77,8 +78,7 @@ class ApplicationRow(msgspec.Struct, frozen=True, kw_only=True):
 _POSTING = "kind IN ('payment', 'allocation')"  # how an application is booked: as a payment, or of money on account
 _WITH_APPLIED = (
     "SELECT p.*, (SELECT coalesce(sum(a.amount), 0) FROM applications a WHERE a.payment_id=p.id) AS applied,"
-    " (SELECT coalesce(sum(r.amount), 0) FROM refunds r WHERE r.payment_id=p.id AND r.credit_id IS NOT NULL)"
-    " AS from_credit FROM payments p"
+    f" {FROM_CREDIT} AS from_credit FROM payments p"
 )
 
 

@@ -19,6 +19,7 @@ from store.database import Store, to_json
 from store.invoices import DocumentRow
 from store.links import CustomerRow, Link
 from store.outbox import Intent
+from store.refunds import FROM_CREDIT
 from store.review import Item
 from store.runs import Run
 
@@ -432,7 +433,6 @@ def intent_by_id(store: Store, intent_id: int) -> Intent | None:
 
 PAYMENT_STATES = ("unapplied", "refunded", "processing", "failed", "out_of_scope")
 _APPLIED = "(SELECT coalesce(sum(a.amount), 0) FROM applications a WHERE a.payment_id=p.id)"
-_FROM_CREDIT = "(SELECT coalesce(sum(r.amount), 0) FROM refunds r WHERE r.payment_id=p.id AND r.credit_id IS NOT NULL)"
 _DISPUTED = "coalesce(p.data ->> '$.disputed', 0)"
 
 
@@ -442,7 +442,7 @@ def payments(
     """Return payments, the newest first; ``search`` is a part of the vendor's id, a text or the payer's name."""
     part = Part()
     if state == "unapplied":
-        left = f"p.amount - p.refunded + {_FROM_CREDIT} - {_APPLIED} > 0"
+        left = f"p.amount - p.refunded + {FROM_CREDIT} - {_APPLIED} > 0"
         part.add(f"p.status='succeeded' AND p.scope='in' AND NOT {_DISPUTED} AND {left}")
     elif state == "refunded":
         part.add("p.refunded > 0")
@@ -468,7 +468,7 @@ def payments(
         PaymentLine,
         f"SELECT p.id, p.connection, p.vendor_id, p.entity, p.currency, p.amount, p.refunded, {_APPLIED} AS applied,"
         " p.status, p.received_on, p.customer_id, c.data ->> 'name' AS customer, p.data ->> 'customer_name' AS payer,"
-        f" p.scope, {_DISPUTED} AS disputed, {_FROM_CREDIT} AS from_credit"
+        f" p.scope, {_DISPUTED} AS disputed, {FROM_CREDIT} AS from_credit"
         f" FROM (SELECT * FROM payments p {part.where} ORDER BY p.received_on DESC, p.id DESC {_LIMIT}) p"
         " LEFT JOIN customers c ON c.id=p.customer_id ORDER BY p.received_on DESC, p.id DESC",
         part,

@@ -10,6 +10,10 @@ from store import audit
 from store.audit import Actor
 from store.database import Store
 
+FROM_CREDIT = (  # SQL: what was refunded of the payment p out of credit notes; the money itself still pays its invoice
+    "(SELECT coalesce(sum(r.amount), 0) FROM refunds r WHERE r.payment_id=p.id AND r.credit_id IS NOT NULL)"
+)
+
 
 class Refund(msgspec.Struct, frozen=True, kw_only=True):
     """A part of what was refunded of a payment; ``credit_id`` None: taken from its own money on account."""

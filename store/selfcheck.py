@@ -15,6 +15,7 @@ from store import audit
 from store.database import Store
 from store.invoices import DocumentRow
 from store.planned import Due
+from store.refunds import FROM_CREDIT
 
 MOST = 100  # hits of one kind that are told
 OPEN_ITEMS = "SELECT subject FROM reviews WHERE job='selfcheck' AND state='open'"
@@ -66,25 +67,30 @@ def _untold(job: str, code: str, kind: str, name: str) -> str:
     )
 
 
-_FROM_CREDIT = "(SELECT coalesce(sum(r.amount), 0) FROM refunds r WHERE r.payment_id=p.id AND r.credit_id IS NOT NULL)"
 _REFUNDED = _untold("match_payments", "refunded_after_applied", "payment", "p.id")
+_TAKEN_BACK = _untold("post_payments", "taken_back_after_refund", "payment", "p.id")
 _EDITED = _untold("pull_ledger", "books_differ", "document", "d.id")
 _POSTED_AND_EDITED = _untold("pull_ledger", "books_differ", "document", "a.document_id")
 _TAKEN = _untold("push_documents", "series_taken", "connection", "?2")
+_VOIDING = (  # a posting of it is on the way to be voided, or waits for a person
+    "NOT EXISTS (SELECT 1 FROM outbox o JOIN applications v ON v.id=o.our_id AND v.payment_id=p.id"
+    " WHERE o.kind='payment_void') AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.kind='on_account_void'"
+    " AND o.our_id=p.id)"
+)
 
 
 # --------------------------------------------------------------------------------------------------------------- money
 
 
 def overspent_payments(store: Store) -> list[Hit]:
-    """A payment pays more than was received and kept of it; what was given back out of a credit note still pays."""
-    kept = f"CASE WHEN p.status='succeeded' THEN p.amount-p.refunded+{_FROM_CREDIT} ELSE 0 END"
+    """A payment pays more than was received and kept of it."""
+    kept = f"CASE WHEN p.status='succeeded' THEN p.amount-p.refunded+{FROM_CREDIT} ELSE 0 END"
     return _hits(
         store,
         f"SELECT 'payment:' || p.id, p.vendor_id, a.applied, {kept}, p.currency"
         " FROM (SELECT payment_id, sum(amount) AS applied FROM applications GROUP BY payment_id) a"
         f" JOIN payments p ON p.id=a.payment_id WHERE a.applied>{kept}"
-        f" AND {_REFUNDED}",
+        f" AND {_REFUNDED} AND {_TAKEN_BACK} AND {_VOIDING}",
     )
 
 
@@ -111,13 +117,15 @@ def counted_twice(store: Store) -> list[Hit]:
 _PAID = "SELECT {0} AS id, sum(amount) AS paid FROM applications WHERE {0} IS NOT NULL GROUP BY {0}"
 
 
+_CREDITED = (  # what credit notes that stand pay of the invoice d
+    "(SELECT coalesce(sum(u.amount), 0) FROM credit_uses u JOIN documents c ON c.id=u.credit_id"
+    " WHERE u.document_id=d.id AND c.status='issued')"
+)
+
+
 def open_amounts(store: Store) -> list[Hit]:
-    """What is open of an invoice is not its total less the payments and credits applied to it, or is below zero."""
-    credited = (
-        "(SELECT coalesce(sum(u.amount), 0) FROM credit_uses u JOIN documents c ON c.id=u.credit_id"
-        " WHERE u.document_id=d.id AND c.status='issued')"
-    )
-    left = f"d.total-coalesce(a.paid, 0)-{credited}"
+    """What is open of an invoice is not its total less what payments and credit notes pay of it, or is below zero."""
+    left = f"d.total-coalesce(a.paid, 0)-{_CREDITED}"
     want = f"CASE WHEN d.status='issued' AND d.type='invoice' THEN {left} ELSE 0 END"
     return _hits(
         store,
@@ -140,7 +148,7 @@ def open_amounts_of_others(store: Store) -> list[Hit]:
 
 def customer_credit(store: Store) -> list[Hit]:
     """A customer has less than nothing as credit: more was applied and given back than came in."""
-    left = f"sum(p.amount-p.refunded+{_FROM_CREDIT}-coalesce(a.paid, 0))"
+    left = f"sum(p.amount-p.refunded+{FROM_CREDIT}-coalesce(a.paid, 0))"
     return _hits(
         store,
         f"SELECT 'customer:' || p.customer_id, c.data ->> 'name', {left}, 0, p.currency FROM payments p"
@@ -157,6 +165,18 @@ def credit_notes(store: Store) -> list[Hit]:
         "SELECT 'document:' || d.id, d.number, sum(c.total), d.total, d.currency FROM documents c"
         " JOIN documents d ON d.entity=c.entity AND d.number=c.against"
         " WHERE c.against<>'' AND c.status='issued' GROUP BY d.id HAVING sum(c.total)>d.total",
+    )
+
+
+def overused_credit_notes(store: Store) -> list[Hit]:
+    """More of a credit note is set against invoices and given back than it came to."""
+    used = "(SELECT coalesce(sum(u.amount), 0) FROM credit_uses u JOIN documents i ON i.id=u.document_id"
+    used += " WHERE u.credit_id=d.id AND i.status='issued')"
+    given_back = "(SELECT coalesce(sum(r.amount), 0) FROM refunds r WHERE r.credit_id=d.id)"
+    return _hits(
+        store,
+        f"SELECT 'document:' || d.id, d.number, {used}+{given_back}, d.total, d.currency FROM documents d"
+        f" WHERE d.type='credit_note' AND d.status='issued' AND {used}+{given_back}>d.total",
     )
 
 
@@ -265,14 +285,19 @@ def strangers_in_series(store: Store, ledger: Ledger) -> list[Hit]:
 
 
 def posted_amounts(store: Store, ledger: Ledger) -> list[Hit]:
-    """A payment that we posted stands in the books with another amount than is applied here."""
+    """A payment that we posted stands in the books with another amount than is applied, or lies on account, here."""
     return _hits(
         store,
         "SELECT 'payment:' || p.id, p.vendor_id, o.data ->> 'amount', a.amount, p.currency FROM links l"
         " JOIN applications a ON a.id=l.our_id JOIN payments p ON p.id=a.payment_id AND p.entity=?1"
         " JOIN ledger_objects o ON o.connection=?2 AND o.kind='payment' AND o.vendor_id=l.vendor_id"
         " WHERE l.connection=?2 AND l.kind='payment' AND o.data ->> 'status'='active' AND o.data ->> 'amount'<>a.amount"
-        f" AND {_POSTED_AND_EDITED}",
+        f" AND {_POSTED_AND_EDITED}"
+        " UNION ALL SELECT 'payment:' || p.id, p.vendor_id, o.data ->> 'amount', w.payload ->> 'amount', p.currency"
+        " FROM links l JOIN payments p ON p.id=l.our_id AND p.entity=?1 JOIN outbox w ON w.connection=?2"
+        " AND w.kind='on_account' AND w.our_id=p.id JOIN ledger_objects o ON o.connection=?2 AND o.kind='payment'"
+        " AND o.vendor_id=l.vendor_id WHERE l.connection=?2 AND l.kind='on_account'"
+        " AND o.data ->> 'status'='active' AND o.data ->> 'amount'<>w.payload ->> 'amount'",
         ledger.entity,
         ledger.connection,
     )
@@ -303,6 +328,7 @@ def unaudited(store: Store) -> list[Hit]:
         " AND a.action IN ('received', 'changed') ORDER BY a.n DESC LIMIT 1)"
     )
     applied = "(SELECT count(*) FROM audit a WHERE a.object='document:' || t.id AND a.action='applied')"
+    used = "(SELECT count(*) FROM audit a WHERE a.object='document:' || t.id AND a.action='credit used')"
     parts = "SELECT {0} AS id, count(*) AS parts FROM applications WHERE {0} IS NOT NULL GROUP BY {0}"
     questions = (
         f"SELECT 'document:' || d.id, d.number, 'no row: issued', d.total, '' FROM documents d"
@@ -311,6 +337,8 @@ def unaudited(store: Store) -> list[Hit]:
         f" WHERE {refunded} IS NOT p.refunded",
         f"SELECT 'document:' || t.id, 'document ' || t.id, {applied} || ' rows: applied',"
         f" t.parts, '' FROM ({parts.format('document_id')}) t WHERE t.parts>{applied}",
+        f"SELECT 'document:' || t.id, 'document ' || t.id, {used} || ' rows: credit used', t.parts, '' FROM"
+        f" (SELECT document_id AS id, count(*) AS parts FROM credit_uses GROUP BY document_id) t WHERE t.parts>{used}",
         "SELECT 'document:' || d.id, d.number, 'no row: voided', 'voided', '' FROM documents d WHERE d.status='voided'"
         " AND NOT EXISTS (SELECT 1 FROM audit a WHERE a.object='document:' || d.id AND a.action='voided')",
     )

@@ -281,8 +281,3 @@ def _names(row: PaymentRow, payment: ReceivedPayment) -> set[str]:
 def _words(found: LedgerPayment) -> set[str]:
     """Return what may be a provider's id in what people and apps wrote on a payment in the books."""
     return set(_WORD.findall(f"{found.key} {found.memo}"))
-
-
-def booking_key(vendor_id: str) -> str:
-    """Return the reference under which we book a provider's payment: the tail of its id is its unique part."""
-    return vendor_id[-_KEPT:]

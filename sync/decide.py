@@ -8,18 +8,7 @@ from typing import Literal
 import msgspec
 
 from billing.terms import Terms
-from store import (
-    cash,
-    contracts,
-    customers_booked,
-    foreign,
-    invoices,
-    links,
-    mail,
-    outbox,
-    restores,
-    review,
-)
+from store import cash, contracts, customers_booked, foreign, invoices, links, mail, outbox, restores, review
 from store.audit import Actor
 from store.cash import PaymentRow
 from store.database import Store

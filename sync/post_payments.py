@@ -15,7 +15,7 @@ from typing import Any
 
 from billing.money import display
 from connectors.base import AllocationDraft, PaymentDraft, ReceivedPayment
-from store import cash, foreign, invoices, outbox, selfcheck
+from store import cash, foreign, invoices, outbox
 from store.cash import ApplicationRow, PaymentRow
 from store.outbox import Intent
 from store.review import Finding
@@ -61,13 +61,12 @@ def _post(context: Context, entity: Entity, connection: str, ledger: Any) -> Non
 
 
 def _want_payments(context: Context, posted: Posted, days: Days) -> None:
-    doubted = selfcheck.held(context.store, "payment")
     for application in cash.unposted(context.store, posted.entity.key, posted.connection):
         payment, paid = cash.get(context.store, application.payment_id), posted.paid(application)
-        if str(payment.id) in doubted:
-            continue
-        if paid is None or payment.is_gone or posted.intent("on_account", payment.id) is not None:
-            continue  # set against it later, taken back, or not in the books yet: the next run posts it
+        if paid is None or payment.is_gone or posted.waits(payment.id):
+            continue  # not in the books yet: the next run posts it; or taken back, or doubted
+        if posted.intent("on_account", payment.id) is not None:
+            continue  # set against it later
         account = posted.account(payment)
         day = days.payment(payment) if account else None
         if day is None:
@@ -94,15 +93,12 @@ def _want_on_account(context: Context, posted: Posted, days: Days) -> None:
     rows = cash.not_on_account(context.store, posted.entity.key, posted.connection)
     payers = Payers(context.store) if rows else None
     scope = Scope(context, posted.entity.key)
-    doubted = selfcheck.held(context.store, "payment")
     for row in rows:
         assert payers is not None  # there are rows
-        if str(row.id) in doubted:
-            continue
         payment = row.payment(ReceivedPayment)
         customer_id = row.customer_id or payers.customer(row.connection, payment)
         customer = posted.customer(customer_id, row.currency) if customer_id is not None else None
-        if customer is None or not scope.holds(row, payment):
+        if customer is None or posted.waits(row.id) or not scope.holds(row, payment):
             continue
         account = posted.account(row)
         day = days.payment(row) if account else None
@@ -124,14 +120,12 @@ def _want_on_account(context: Context, posted: Posted, days: Days) -> None:
 
 def _want_allocations(context: Context, posted: Posted) -> None:
     """Set money on account against the invoices that it was applied to since it was posted."""
-    doubted = selfcheck.held(context.store, "payment")
     for application in cash.unposted(context.store, posted.entity.key, posted.connection):
         payment = cash.get(context.store, application.payment_id)
-        waits = payment.is_gone or str(payment.id) in doubted
-        intent = None if waits else posted.intent("on_account", payment.id)
+        intent = None if payment.is_gone else posted.intent("on_account", payment.id)
         source, paid = posted.on_account.get(payment.id), posted.paid(application)
-        if intent is None or source is None or paid is None:
-            continue  # a payment of its invoice, or not in the books yet
+        if intent is None or source is None or paid is None or posted.waits(payment.id):
+            continue  # a payment of its invoice, not in the books yet, or doubted
         if posted_draft(intent).customer.id != paid.customer.id:
             _of_another(context, posted, payment, application, paid, intent)
             continue

@@ -9,7 +9,7 @@ import msgspec
 
 from connectors.base import PaymentDraft, Ref
 from mappings.ledger import clearing_account
-from store import foreign, invoices, links, outbox
+from store import foreign, invoices, links, outbox, selfcheck
 from store.cash import ApplicationRow, PaymentRow
 from store.links import Link
 from store.outbox import Intent
@@ -51,6 +51,14 @@ class Posted:
     def on_account(self) -> dict[int, Ref]:
         """Money on account in the books by the payment that it is of."""
         return _by_id(links.by_ours(self.context.store, self.connection, "on_account"))
+
+    @cached_property
+    def _doubted(self) -> set[str]:
+        return selfcheck.held(self.context.store, "payment")
+
+    def waits(self, payment_id: int) -> bool:
+        """Say whether nothing more of a payment is booked, as the self check found something about it."""
+        return str(payment_id) in self._doubted
 
     def customer(self, customer_id: int, currency: str) -> Ref | None:
         """Return a customer of ours, where the ledger has it for documents in a currency."""

@@ -80,9 +80,16 @@ def _payment_differs(draft: PaymentDraft, found: LedgerPayment, adopted: bool) -
         there, place = found.amount, "on account"
     else:
         there, place = found.applied.get(draft.document.id, 0), "applied to the invoice"
+    problems = []
     if there != draft.amount:
-        return f"{display(there, draft.currency)} is {place} there and {display(draft.amount, draft.currency)} here"
-    return f"it is {found.status} there" if found.status != "active" else ""
+        problems.append(f"{display(there, draft.currency)} is {place} there and {_amount(draft)} here")
+    if found.currency and found.currency != draft.currency:
+        problems.append(f"its currency is {found.currency} there and {draft.currency} here")
+    if found.customer_id and found.customer_id != draft.customer.id:
+        problems.append(f"it belongs to customer {found.customer_id} there and to {draft.customer.id} here")
+    if found.status != "active":
+        problems.append(f"it is {found.status} there")
+    return "; ".join(problems)
 
 
 def _allocation_differs(draft: AllocationDraft, found: LedgerAllocation, adopted: bool) -> str:

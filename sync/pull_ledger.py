@@ -11,8 +11,8 @@ from store.foreign import ForeignRow
 from store.invoices import DocumentRow
 from store.review import Finding
 from sync import books, removed
-from sync.booked import booking_key
 from sync.context import Context, Entity
+from sync.postings import ON_ACCOUNT, PAYMENT, key_of
 
 
 def run(context: Context) -> None:
@@ -50,14 +50,14 @@ def _perhaps_ours(context: Context, connection: str) -> set[str] | None:
     providers were not read since.
     """
     store = context.store
-    references = {key for kind in ("payment", "on_account") for key in outbox.unsettled_keys(store, connection, kind)}
+    references = {key for kind in (PAYMENT, ON_ACCOUNT) for key in outbox.unsettled_keys(store, connection, kind.name)}
     restore = restores.latest(store)
     if restore is None:
         return references
     reads = [runs.last_read(store, "pull_payments", source.name) for source in context.sources("payments")]
     if any(at is None or at < restore.at for at in reads):
         return None
-    return references | {booking_key(row.vendor_id) for row in cash.payments(store) if row.connection != connection}
+    return references | {key_of(row.vendor_id) for row in cash.payments(store) if row.connection != connection}
 
 
 def _take_payment(

@@ -118,9 +118,9 @@ def _want_documents(
     drafts = []
     for row in waiting:
         link = known.get((row.customer_id, row.currency))
-        day = days.document(row) if link is not None and str(row.id) not in doubted else None
-        if link is None or day is None:
-            continue  # its customer is not in the books yet, it is doubted, or its period is closed there
+        day = days.document(row) if link is not None else None
+        if link is None or day is None or str(row.id) in doubted:
+            continue  # its customer is not in the books, its period is closed there, or the self check doubts it
         draft = _document(context, entity, connection, row, link, customers[row.customer_id])
         if draft is not None:
             drafts.append((row.id, msgspec.structs.replace(draft, issue_on=day)))

@@ -22,7 +22,7 @@ from sync.postings import key_of
 def want(context: Context, posted: Posted) -> None:
     """Give every refund its place, and note what the ledger must hold of it."""
     for row in cash.refunded(context.store, posted.entity.key):
-        if row.is_gone:
+        if row.is_gone or posted.waits(row.id):
             continue
         excess = _excess(context, posted, row)
         if excess < 0:

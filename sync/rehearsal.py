@@ -67,7 +67,7 @@ def _is_made_up(ref: Ref) -> bool:
 
 
 def _answer(item: Any, ref: Ref) -> Any:
-    """Return what the vendor would answer to a create."""
+    """Return what a vendor would answer to a create."""
     if isinstance(item, CustomerDraft):
         return LedgerCustomer(ref=ref, name=item.customer.name, key=item.key)
     if isinstance(item, DocumentDraft):
@@ -90,14 +90,12 @@ class Rehearsal:
         self._real = real
         self.noted: list[str] = []
         self.memory = real.memory
-        self.customers = _Collection(real.customers, self.noted)
-        self.documents = _Collection(real.documents, self.noted)
-        self.payments = _Collection(real.payments, self.noted)
-        self.allocations = _Collection(real.allocations, self.noted)
-        self.refunds = _Collection(real.refunds, self.noted)
-        self.transfers = _Collection(real.transfers, self.noted)
-        self.expenses = _Collection(real.expenses, self.noted)
-        self.journals = _Collection(real.journals, self.noted)
+
+    def __getattr__(self, name: str) -> _Collection:
+        """Return a collection that looks up for real and creates nothing."""
+        if name not in _COLLECTIONS:
+            raise AttributeError(name)
+        return _Collection(getattr(self._real, name), self.noted)
 
     def probe(self) -> Probe:
         """Ask the vendor."""

@@ -295,7 +295,7 @@ class Company:
         }
 
     def payments_there(self) -> list[tuple[str, str, Decimal]]:
-        """Return (our key, number of the invoice, amount) of every standing payment at the ledgers."""
+        """Return (our key, number of the invoice, amount) of all that standing payments at the ledgers pay."""
         state: dict[str, Any] = {name: vendor.state() for name, vendor in self.sandbox.vendors.items()}
         numbers = {item["Id"]: item["DocNumber"] for item in state["quickbooks"]["invoices"]}
         found = [
@@ -304,11 +304,22 @@ class Company:
             for line in item["Line"]
             for link in line["LinkedTxn"]
         ]
-        return found + [
-            (item.get("Reference", ""), item["Invoice"]["InvoiceNumber"], Decimal(str(item["Amount"])))
-            for item in state["xero"]["payments"]
-            if item.get("Status") != "DELETED"
+        xero = [one for one in state["xero"]["payments"] if one.get("Status") != "DELETED" and "Invoice" in one]
+        xero += [
+            {**part, "Reference": one.get("Reference", "")}
+            for one in state["xero"]["overpayments"]
+            for part in one["Allocations"]
         ]
+        return found + [
+            (one.get("Reference", ""), one["Invoice"]["InvoiceNumber"], Decimal(str(one["Amount"]))) for one in xero
+        ]
+
+    def on_account_there(self) -> Counter[str]:
+        """Return how often money on account stands at the ledgers under each of our keys."""
+        state: dict[str, Any] = {name: vendor.state() for name, vendor in self.sandbox.vendors.items()}
+        unused = [one for one in state["quickbooks"]["payments"] if not one["Line"] and one["TotalAmt"]]
+        kept = [one for one in state["xero"]["overpayments"] if one["Status"] not in ("VOIDED", "DELETED")]
+        return Counter([one.get("PaymentRefNum", "") for one in unused] + [one.get("Reference", "") for one in kept])
 
     def customers_twice(self) -> int:
         """Return how many customers the ledgers hold beyond one for each customer and currency."""
@@ -383,6 +394,7 @@ def _count_payments(company: Company, store: Store, verdict: Verdict) -> None:
     verdict.cents += sum(abs(charges.get(key, 0) - known.get(key, 0)) for key in {*charges, *known})
     posted = company.payments_there()
     verdict.duplicates += sum(count - 1 for count in Counter((key, number) for key, number, _ in posted).values())
+    verdict.duplicates += sum(count - 1 for key, count in company.on_account_there().items() if key)
     numbers = {row.id: str(row.number) for row in invoices.issued(store)}
     received = {row.id: row for row in rows if row.is_received}
     applied = {

@@ -57,7 +57,8 @@ def test_a_job_runs_again_after_its_own_cadence() -> None:
     recorder = Recorder(len(JOBS) + 1)
     with running(recorder, {**dict.fromkeys(NAMES, DAY), "pull_deals": 1}):
         assert recorder.done.wait(10)
-    assert recorder.ran[len(JOBS) :] == ["pull_deals"] or recorder.ran.count("pull_deals") == 2
+    assert recorder.ran.count("pull_deals") >= 2  # more often where this machine is slow to begin the others
+    assert all(recorder.ran.count(name) <= 1 for name in NAMES if name != "pull_deals")
 
 
 def test_a_job_that_raises_stops_no_other() -> None:
