@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date
 from typing import Any, Literal, TypeVar
 
@@ -118,6 +118,12 @@ def get(store: Store, payment_id: int) -> PaymentRow:
     if row is None:
         raise KeyError(payment_id)
     return row
+
+
+def among(store: Store, ids: Collection[int]) -> dict[int, PaymentRow]:
+    """Return some payments by id, at most 32,766 at once."""
+    sql = f"{_WITH_APPLIED} WHERE p.id IN ({', '.join('?' * len(ids))})"
+    return {row.id: row for row in store.rows(PaymentRow, sql, *ids)}
 
 
 def by_vendor(store: Store, connection: str, vendor_id: str) -> PaymentRow | None:
@@ -259,17 +265,18 @@ def applications(store: Store) -> list[ApplicationRow]:
     return store.rows(ApplicationRow, "SELECT * FROM applications ORDER BY id")
 
 
-def unposted(store: Store, entity: str, ledger: str) -> list[ApplicationRow]:
-    """Return applications of payments from outside the ledger that are not on their way to it."""
-    return store.rows(
-        ApplicationRow,
+def unposted(store: Store, entity: str, ledger: str, size: int) -> Iterator[list[ApplicationRow]]:
+    """Yield, some at a time, applications of payments from outside the ledger that are not on their way to it."""
+    sql = (
         "SELECT a.* FROM applications a JOIN payments p ON p.id=a.payment_id"
-        " WHERE p.entity=? AND p.connection<>? AND NOT EXISTS"
-        " (SELECT 1 FROM outbox o WHERE o.connection=? AND o.kind='payment' AND o.our_id=a.id) ORDER BY a.id",
-        entity,
-        ledger,
-        ledger,
+        " WHERE p.entity=?1 AND p.connection<>?2 AND NOT EXISTS"
+        " (SELECT 1 FROM outbox o WHERE o.connection=?2 AND o.kind='payment' AND o.our_id=a.id)"
+        " AND a.id>?3 ORDER BY a.id LIMIT ?4"
     )
+    last = 0
+    while found := store.rows(ApplicationRow, sql, entity, ledger, last, size):
+        last = found[-1].id
+        yield found
 
 
 def unposted_amounts(store: Store, ledger: str) -> dict[int, int]:

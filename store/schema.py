@@ -464,6 +464,18 @@ def m0120_unsettled(db: Any) -> None:
     _script(db, _UNSETTLED)
 
 
+_SPEED = """
+CREATE INDEX outbox_next ON outbox (connection, kind, call_key DESC, attempts>1, id) WHERE state='new';
+CREATE INDEX contracts_buyers ON contracts (entity, customer_id, terms ->> 'currency');
+"""
+
+
+@migrations()
+def m0150_speed(db: Any) -> None:
+    """Find the next call of the outbox and the customers of contracts without reading everything."""
+    _script(db, _SPEED)
+
+
 def migrate(connection: Any) -> None:
     """Bring the database to the newest version: each migration whole or not at all, one process at a time.
 

@@ -6,6 +6,7 @@ what that app booked, and what it has not booked after a while is a review item.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -14,12 +15,12 @@ from connectors.base import LedgerPayment, PaymentDraft, Ref
 from mappings.ledger import clearing_account
 from store import cash, foreign, invoices, links, outbox, selfcheck
 from store.cash import ApplicationRow, PaymentRow
-from store.links import Link
 from store.review import Finding
 from sync.booked import booking_key
 from sync.context import Context, Entity
 from sync.outbox import Kind, push
 
+SOME = 500  # payments that are in memory at once
 PATIENCE = timedelta(days=5)  # so long another app may take to book a payment: until the payout has come
 
 
@@ -35,43 +36,45 @@ def run(context: Context) -> None:
 
 
 def _want_payments(context: Context, entity: str, connection: str) -> None:
-    customers = links.by_ours(context.store, connection, "customer")
-    documents = links.by_ours(context.store, connection, "document")
-    mapping = context.world.ledger_mapping(connection)
-    doubted = selfcheck.held(context.store, "payment")
-    with context.store.transaction():
-        for application in cash.unposted(context.store, entity, connection):
-            if str(application.payment_id) in doubted:
-                continue
-            paid = _paid(context, application, customers, documents)
-            if paid is None:
-                continue  # not in the books yet; the next run posts it
-            account = clearing_account(mapping, paid.currency)
-            if not isinstance(account, str):
-                _no_account(context, connection, paid.currency, f"{account.problem}", account.remedy)
-                continue
-            payment = cash.get(context.store, application.payment_id)
-            draft = PaymentDraft(
-                key=booking_key(payment.vendor_id),
-                customer=paid.customer,
-                document=paid.document,
-                currency=paid.currency,
-                amount=application.amount,
-                received_on=payment.received_on,
-                account=account,
-                memo=f"{payment.connection} {payment.vendor_id} for {paid.number}",
-            )
-            outbox.add(context.store, connection, "payment", application.id, draft)
+    """Note which payments the ledger must hold, some at a time."""
+    store, mapping = context.store, context.world.ledger_mapping(connection)
+    doubted = selfcheck.held(store, "payment")
+    for applications in cash.unposted(store, entity, connection, SOME):
+        paid = _Paid.all(context, applications, connection)
+        payments = cash.among(store, {part.payment_id for part in applications})
+        with store.transaction():
+            for application in applications:
+                target = paid.get(application.id)
+                if target is None or str(application.payment_id) in doubted:
+                    continue  # not in the books yet; the next run posts it
+                account = clearing_account(mapping, target.currency)
+                if not isinstance(account, str):
+                    _no_account(context, connection, target.currency, f"{account.problem}", account.remedy)
+                    continue
+                payment = payments[application.payment_id]
+                draft = PaymentDraft(
+                    key=booking_key(payment.vendor_id),
+                    customer=target.customer,
+                    document=target.document,
+                    currency=target.currency,
+                    amount=application.amount,
+                    received_on=payment.received_on,
+                    account=account,
+                    memo=f"{payment.connection} {payment.vendor_id} for {target.number}",
+                )
+                outbox.add(store, connection, "payment", application.id, draft)
 
 
 def _leave_to_others(context: Context, entity: Entity, connection: str) -> None:
     """Take back what was meant to be posted before the other app was named, and show what it does not book."""
     with context.store.transaction():
         context.count("postings left to another app", outbox.withdraw(context.store, connection, "payment"))
-    for application in cash.unposted(context.store, entity.key, connection):
-        payment = cash.get(context.store, application.payment_id)
-        if context.today(entity.key) - payment.received_on > PATIENCE:
-            _not_booked(context, connection, application, payment)
+    for applications in cash.unposted(context.store, entity.key, connection, SOME):
+        payments = cash.among(context.store, {part.payment_id for part in applications})
+        for application in applications:
+            payment = payments[application.payment_id]
+            if context.today(entity.key) - payment.received_on > PATIENCE:
+                _not_booked(context, connection, application, payment)
 
 
 def _not_booked(context: Context, connection: str, application: ApplicationRow, payment: PaymentRow) -> None:
@@ -99,27 +102,27 @@ class _Paid(NamedTuple):
     currency: str
     number: str
 
-
-def _paid(
-    context: Context, application: ApplicationRow, customers: dict[tuple[int, str], Link],
-    documents: dict[tuple[int, str], Link],
-) -> _Paid | None:  # fmt: skip
-    """Return what is paid: one of our documents once both it and its customer are in the books, or a foreign one."""
-    if application.foreign_id is not None:
-        other = foreign.get(context.store, application.foreign_id)
-        return _Paid(Ref(id=other.ledger_customer), Ref(id=other.vendor_id), other.currency, other.number)
-    assert application.document_id is not None
-    document = invoices.get(context.store, application.document_id)
-    customer = customers.get((document.customer_id, document.currency))
-    link = documents.get((document.id, ""))
-    if customer is None or link is None:
-        return None
-    return _Paid(
-        Ref(id=customer.vendor_id, version=customer.version),
-        Ref(id=link.vendor_id, version=link.version),
-        document.currency,
-        str(document.number),
-    )
+    @classmethod
+    def all(cls, context: Context, applications: Sequence[ApplicationRow], connection: str) -> dict[int, _Paid]:
+        """Return by application what it pays: a document of ours once it is in the books, or a foreign one."""
+        store, found = context.store, {}
+        documents = invoices.headers(store, {part.document_id for part in applications if part.document_id})
+        booked = links.of_ours(store, connection, "document", documents)
+        customers = links.of_ours(store, connection, "customer", {one.customer_id for one in documents.values()})
+        for part in applications:
+            if part.foreign_id is not None:
+                other = foreign.get(store, part.foreign_id)
+                found[part.id] = cls(
+                    Ref(id=other.ledger_customer), Ref(id=other.vendor_id), other.currency, other.number
+                )
+            elif part.document_id is not None:
+                document = documents[part.document_id]
+                customer = customers.get((document.customer_id, document.currency))
+                link = booked.get((part.document_id, ""))
+                if customer is not None and link is not None:
+                    refs = (Ref(id=one.vendor_id, version=one.version) for one in (customer, link))
+                    found[part.id] = cls(*refs, document.currency, document.number)
+        return found
 
 
 def _no_account(context: Context, connection: str, currency: str, problem: str, remedy: str) -> None:
