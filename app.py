@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -67,7 +68,7 @@ class LiveWorld:
     """The configured world as jobs see it (``sync.context.World``): real connectors, real time or a chosen date."""
 
     def __init__(
-        self, config: Config, *, today: date | None = None, dry_run: bool = False, secrets: Any = None,
+        self, config: Config, *, today: date | None = None, dry_run: bool = False, urgent: bool = False,
         stop: Any = None,
     ) -> None:  # fmt: skip
         import msgspec
@@ -79,6 +80,8 @@ class LiveWorld:
         self.file = str(config.file)
         self.dry_run = dry_run
         self.crm_changes = config.crm_changes
+        self.alerts = config.alerts
+        self._urgent = urgent  # a person waits: calls go before those of jobs
         self.indices: Mapping[str, Published] = config.indices
         self.entities = {
             key: msgspec.convert(entity, Entity, from_attributes=True) for key, entity in config.entities.items()
@@ -88,6 +91,7 @@ class LiveWorld:
         )
         self._clock: Any = RealClock() if stop is None else _clock(stop)
         self._connectors: dict[str, Any] = {}
+        self._accounts: dict[str, str] = {}  # what each connector was made for
         self._mappings: dict[str, Any] = {}
         self._started = datetime.now(UTC)
         self._noon = None if today is None else datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
@@ -105,35 +109,84 @@ class LiveWorld:
 
     def connector(self, name: str) -> Any:
         """Return the connector of a connection; in a dry run none writes, some pretend to."""
-        if name not in self._connectors:
+        connection = self.config.connections[name]
+        account = self.account(connection)
+        if name not in self._connectors or self._accounts[name] != account:
             from connectors import connect
             from connectors.base import Ports, Settings
             from sync.rehearsal import Rehearsal, RehearsalCrm, RehearsalMailer
 
-            connection = self.config.connections[name]
+            self._accounts[name] = account
             settings = Settings(
                 name=name,
                 vendor=connection.vendor,
                 base_url=connection.base_url,
-                account=connection.account,
+                account=account,
                 minute_seconds=connection.minute_seconds,
+                limits=connection.limits,
                 sender=connection.sender,
             )
-            found = connect(settings, Ports(credentials=self._credentials(connection), clock=self._clock))
+            ports = Ports(
+                credentials=self._credentials(connection), clock=self._clock, quota=self._quota, urgent=self._urgent
+            )
+            found = connect(settings, ports)
             pretend: dict[str, Any] = {"accounting": Rehearsal, "mail": RehearsalMailer, "crm": RehearsalCrm}
             rehearse = pretend.get(connection.role) if self.dry_run else None
             self._connectors[name] = found if rehearse is None else rehearse(found)
         return self._connectors[name]
 
     def _credentials(self, connection: Connection) -> Any:
-        from connectors.oauth import FixedToken, OAuthToken, Token
+        from connectors.oauth import FixedToken, OAuthToken
 
         if connection.oauth is None:
             return FixedToken(connection.name, connection.token)
+        from connectors import CONSENTS, consent_flow
+
+        in_form = connection.vendor in CONSENTS and consent_flow(connection.vendor).client_in_form
+        return OAuthToken(connection.name, connection.oauth, self._tokens, self.now, client_in_form=in_form)
+
+    def account(self, connection: Connection) -> str:
+        """Return the account a connection is for: as configured, else the one that a person's consent was for."""
+        if connection.account or connection.oauth is None:
+            return connection.account
+        try:
+            token = self._tokens.load(connection.name)
+        except ValueError:  # the key does not open it, which the first call says
+            return ""
+        return token.account if token is not None else ""
+
+    @cached_property
+    def _tokens(self) -> Any:
+        """The tokens in the store, all sealed with the first key there is."""
+        from connectors.oauth import Token
         from store.tokens import Tokens
 
-        tokens = Tokens(self.config.store, os.environ.get("NETTERMS_KEY", ""), Token)
-        return OAuthToken(connection.name, connection.oauth, tokens, self.now)
+        key = os.environ.get("NETTERMS_KEY", "")
+        tokens = Tokens(self.config.store, key, Token)
+        if "," in key:
+            tokens.seal_anew()
+        return tokens
+
+    @cached_property
+    def _quota(self) -> Any:
+        """What all processes count their calls by."""
+        import time
+
+        from connectors.base import Block
+        from store.quota import Quota
+
+        return Quota(self.config.store, time.time, Block)
+
+    def consent(self, name: str) -> Any:
+        """Return how a person connects a connection (``web.oauth.Consent``); raises ``KeyError`` without OAuth."""
+        from connectors import consent_flow
+        from connectors.oauth import Consent
+
+        found = self.config.connections[name]
+        if found.oauth is None:
+            raise KeyError(name)
+        flow = consent_flow(found.vendor)
+        return Consent(name, flow, found.oauth, self._tokens, found.base_url, found.account, self.now)
 
     def noted(self) -> dict[str, dict[str, int]]:
         """Return what a dry run would have created, by connection and kind."""
@@ -208,11 +261,11 @@ class _Wrong(Exception):
 def load_config(path: Path) -> Config:
     """Read the configuration; raises ``config.ConfigError``."""
     import config
-    from connectors import REGISTRY, WEBHOOKS
+    from connectors import LIMITS, REGISTRY, WEBHOOKS
     from sync.jobs import JOBS
 
     roles = {vendor: role for vendor, (role, _) in REGISTRY.items()}
-    return config.load(path, roles, {job.name: job.seconds for job in JOBS}, os.environ, WEBHOOKS)
+    return config.load(path, roles, {job.name: job.seconds for job in JOBS}, os.environ, WEBHOOKS, LIMITS)
 
 
 def run_jobs(
@@ -811,7 +864,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
     from sync.check import check_all
 
     config = load_config(ctx.obj)
-    world = LiveWorld(config, dry_run=True)
+    world = LiveWorld(config, dry_run=True, urgent=True)
     world.load_mappings()
     found = check_all(world, _begun_series(config))
     if as_json:
@@ -823,6 +876,29 @@ def check(ctx: click.Context, as_json: bool) -> None:
             click.echo(f"- {fault}")
         click.echo(f"{len(found.faults)} fault(s)." if found.faults else "Everything fits.")
     ctx.exit(PARTLY if found.faults else OK)
+
+
+@main.command()
+@JSON
+@click.pass_context
+def status(ctx: click.Context, as_json: bool) -> None:
+    """Show how each connection was when it was last used; calls no vendor. Exit code 3 when one needs attention."""
+    import msgspec
+
+    from store import runs
+
+    config = load_config(ctx.obj)
+    with _store(ctx.obj) as store:
+        states = runs.connection_states(store)
+    found = {name: states.get(name) for name in config.connections}
+    if as_json:
+        _print_json({"connections": {name: state and msgspec.to_builtins(state) for name, state in found.items()}})
+    else:
+        for name, state in found.items():
+            until = f" until {state.until[:16].replace('T', ' ')} UTC" if state and state.until else ""
+            told = f"{state.state}{until}{': ' * bool(state.message)}{state.message}" if state else "not used yet"
+            click.echo(f"{name}: {told}")
+    ctx.exit(PARTLY if any(state and state.state != "ok" for state in found.values()) else OK)
 
 
 def _begun_series(config: Config) -> dict[str, dict[str, int]]:
@@ -988,13 +1064,14 @@ def worker(ctx: click.Context) -> None:
 def _serve(config: Config, *, jobs: bool, world: LiveWorld | None = None) -> None:
     import waitress
 
-    from web import api, create_app, webhooks
+    from web import api, create_app, oauth, webhooks
 
-    world = world or LiveWorld(config)
+    world = world or LiveWorld(config, urgent=True)
     world.load_mappings()
     pages = create_app(config.store, world, config.cadence, _access(config))
     webhooks.install(pages, _inbox(config))
     api.install(pages, config.api_token)
+    oauth.install(pages, _consents(config, world))
     server = waitress.create_server(
         pages, host=config.host, port=config.port, threads=SERVER_THREADS, max_request_body_size=LARGEST_REQUEST
     )
@@ -1025,10 +1102,25 @@ def _inbox(config: Config) -> Any:
     from web.webhooks import Inbox, Sender
 
     taking = {name: one for name, one in config.connections.items() if one.webhook_secrets}
+    account = LiveWorld(config).account
     senders = {
-        name: Sender(webhook_source(one.vendor), one.webhook_secrets, one.account) for name, one in taking.items()
+        name: Sender(webhook_source(one.vendor), one.webhook_secrets, account(one)) for name, one in taking.items()
     }
     return Inbox(senders, config.public_url)
+
+
+def _consents(config: Config, world: LiveWorld) -> Any:
+    """Return which connections a person connects in a browser, and how (``web.oauth.Consents``)."""
+    from connectors import CONSENTS
+    from web.oauth import Consents
+
+    asked = {name: one.oauth for name, one in config.connections.items() if one.vendor in CONSENTS}
+    by_name = {
+        name: partial(world.consent, name)
+        for name, found in asked.items()
+        if found is not None and found.grant == "authorization_code"
+    }
+    return Consents(by_name, config.public_url)
 
 
 @contextmanager
@@ -1129,7 +1221,7 @@ def demo(once: bool, folder: Path) -> None:
         _walk(config, running.sandbox.move_clock_safely, first, days)
         _demo_report(config, last)
         if not once:
-            _serve(config, jobs=False, world=LiveWorld(config))
+            _serve(config, jobs=False, world=LiveWorld(config, urgent=True))
 
 
 def _walk(config: Config, move: Callable[[date], None], first: date, days: int) -> None:
@@ -1451,7 +1543,7 @@ def _desk(path: Path) -> Iterator[tuple[Any, LiveWorld]]:
 
     config = load_config(path)
     with Store(config.store) as store:
-        yield store, LiveWorld(config)
+        yield store, LiveWorld(config, urgent=True)
 
 
 def _context(store: Any, world: LiveWorld) -> Any:

@@ -21,6 +21,7 @@ Approve = Literal["manual", "auto"]
 TaxRounding = Literal["per_document", "per_line"]
 PostPayments = Literal["netterms", "ledger"]
 Delivery = Literal["netterms", "ledger", "none"]
+Grant = Literal["authorization_code", "client_credentials"]
 Published = tuple[tuple[date, Decimal], ...]  # the values of a price index by the day each was published, oldest first
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
@@ -32,12 +33,18 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class OAuth(msgspec.Struct, frozen=True, kw_only=True):
-    """How a connection renews its access token. ``refresh_token`` is only the first one; later ones are stored."""
+    """How a connection renews its access token. ``refresh_token`` is only the first one; later ones are stored.
+
+    ``grant``: whether a person lets us in, or our application has its own access. ``authorize_url``: where the person
+    is asked, empty for the vendor's own address.
+    """
 
     token_url: str
     client_id: str
     client_secret: str
     refresh_token: str = ""
+    grant: Grant = "authorization_code"
+    authorize_url: str = ""
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +60,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     oauth: OAuth | None = None
     mapping: str = ""
     minute_seconds: float = 60.0
+    limits: dict[str, int] = {}  # calls of the vendor's limits that differ for this account; msgspec copies the default
     write_back: bool = False  # a CRM: whether it is told of invoices
     sender: str = ""  # whom our own mail comes from
     webhook_secrets: tuple[str, ...] = ()  # any of them may have signed; none: no webhooks are taken
@@ -100,6 +108,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     entities: dict[str, Entity]
     connections: dict[str, Connection]
     cadence: dict[str, int]  # job name -> seconds between runs
+    alerts: str = ""  # who is mailed when a connection must be made anew; empty: nobody
     public_url: str = ""  # how the pages are reached from outside, as vendors sign it; empty: as each request says
     hosts: tuple[str, ...] = ()  # further names under which the pages are reached
     password: str = ""  # of the one who may see the pages; none on this machine's own addresses
@@ -162,12 +171,14 @@ def load(
     jobs: Mapping[str, int],
     environ: Mapping[str, str],
     webhooks: Collection[str] = (),
+    limits: Mapping[str, Collection[str]] | None = None,
 ) -> Config:
     """Read the configuration at ``path``.
 
     ``roles`` says which vendors exist and the role of each; ``jobs`` which jobs exist and their default cadence in
-    seconds; ``webhooks`` the vendors whose webhooks can be read; secrets written as ``env:NAME`` are looked up in
-    ``environ``. Raises ``ConfigError`` with every fault.
+    seconds; ``webhooks`` the vendors whose webhooks can be read; ``limits`` which limits each vendor has
+    (None: any name is taken); secrets written as ``env:NAME`` are looked up in ``environ``. Raises ``ConfigError``
+    with every fault.
     """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
@@ -180,6 +191,11 @@ def load(
     root = _Section(str(path), "", data, faults)
     config = _read(path, root, roles, jobs, environ)
     for connection in config.connections.values():
+        known = (limits or {}).get(connection.vendor, ())
+        for name in connection.limits if limits is not None else ():
+            if name not in known:
+                problem = f"is no limit of {connection.vendor}: known are {', '.join(known) or 'none'}"
+                root.fault(f"connections.{connection.name}.limits.{name}", problem)
         if connection.webhook_secrets and connection.vendor in roles and connection.vendor not in webhooks:
             problem = f"is of no use: webhooks of {connection.vendor} are not read; remove it"
             root.fault(f"connections.{connection.name}.webhook_secret", problem)
@@ -280,6 +296,7 @@ def _read(
         password=_named_secret(web, "password", 12, environ),
         secret_key=_named_secret(web, "secret_key", 32, environ),
         api_token=_named_secret(api, "token", 32, environ),
+        alerts=_alerts(root.table("alerts")),
         indices=_indices(root.table("indices")),
     )
     _check_url(web, "public_url", config.public_url)
@@ -309,6 +326,14 @@ def _named_secret(table: _Section, key: str, least: int, environ: Mapping[str, s
     if found and len(found) < least:
         table.fault(key, f"is shorter than {least} characters: write a longer one into its variable")
     return found
+
+
+def _alerts(table: _Section) -> str:
+    address = table.text("email", "the address of whoever runs this", "")
+    if address and "@" not in parseaddr(address)[1]:
+        table.fault("email", f"is {address!r}: write an address such as ops@example.com")
+    table.close()
+    return address
 
 
 def _indices(table: _Section) -> dict[str, Published]:
@@ -459,18 +484,22 @@ def _connection(name: str, table: _Section, roles: Mapping[str, str], environ: M
         return _mail_server(name, table, vendor, environ)
     url = table.text("base_url", "the vendor's API address (see config.example.toml)")
     _check_url(table, "base_url", url)
-    oauth = _oauth(table.table("oauth"), url, environ) if "oauth" in table.data else None
+    oauth = _oauth(table.table("oauth"), vendor, url, environ) if "oauth" in table.data else None
+    by_consent = oauth is not None and oauth.grant == "authorization_code"  # then the consent may say which account
     connection = Connection(
         name=name,
         vendor=vendor,
         role=role,
         base_url=url.rstrip("/"),
         entity=table.text("entity", "the legal entity it belongs to", "" if role == "crm" else None),
-        account=table.text("account", "the account's id at the vendor", None if role == "accounting" else ""),
+        account=table.text(
+            "account", "the account's id at the vendor", None if role == "accounting" and not by_consent else ""
+        ),
         token="" if oauth else _secret(table, "token", url, environ),
         oauth=oauth,
         mapping=table.text("mapping", "a mapping file", f"{vendor}.toml"),
         minute_seconds=_minute(table),
+        limits=_limits(table.table("limits")),
         write_back=role == "crm" and table.value("write_back", bool, "true or false", False),
         webhook_secrets=_webhook_secrets(table, url, environ),
     )
@@ -513,18 +542,33 @@ def _minute(table: _Section) -> float:
     return float(found)
 
 
-def _oauth(table: _Section, url: str, environ: Mapping[str, str]) -> OAuth:
+def _limits(table: _Section) -> dict[str, int]:
+    found = {}
+    for name, calls in table.data.items():
+        if type(calls) is int and calls > 0:
+            found[name] = calls
+        else:
+            table.fault(name, f"is {calls!r}: write how many calls, a whole number above 0")
+    return found
+
+
+def _oauth(table: _Section, vendor: str, url: str, environ: Mapping[str, str]) -> OAuth:
     table.known.add("refresh_token")
+    # A custom connection at Xero is an application with access of its own; the other vendors know no such thing.
+    usual = "client_credentials" if vendor == "xero" and "refresh_token" not in table.data else "authorization_code"
     oauth = OAuth(
+        grant=cast(Grant, table.choice("grant", ("authorization_code", "client_credentials"), usual)),
+        authorize_url=table.text("authorize_url", "the vendor's address for consent", ""),
         token_url=table.text("token_url", "the vendor's token address"),
         client_id=table.text("client_id", "the app's client id"),
         client_secret=_secret(table, "client_secret", url, environ),
         refresh_token=_secret(table, "refresh_token", url, environ) if "refresh_token" in table.data else "",
     )
-    if not _is_key(environ.get("NETTERMS_KEY", "")):
+    if not all(map(_is_key, environ.get("NETTERMS_KEY", "").split(","))):
         remedy = "set NETTERMS_KEY to 32 random bytes in URL-safe base64 and keep it apart from the store"
         table.fault("refresh_token", f"needs a key, as renewed tokens are kept encrypted: {remedy}")
     _check_url(table, "token_url", oauth.token_url)
+    _check_url(table, "authorize_url", oauth.authorize_url)
     table.close()
     return oauth
 

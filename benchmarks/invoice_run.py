@@ -205,6 +205,7 @@ class World:
 
     file = "benchmark"
     crm_changes = "review"
+    alerts = ""
     dry_run = False
     sources = ()
     indices: dict[str, Any] = {}  # noqa: RUF012

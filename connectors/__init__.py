@@ -25,6 +25,22 @@ WEBHOOKS = {
 }
 
 
+# vendor name -> "module:FLOW" of the consent that a person gives in a browser (connectors.oauth.Flow)
+CONSENTS = {
+    "hubspot": "connectors.hubspot_consent:FLOW",
+    "quickbooks": "connectors.quickbooks_consent:FLOW",
+    "xero": "connectors.xero_consent:FLOW",
+}
+
+# vendor name -> the limits that a configuration may change; their values stand in the vendor's file
+LIMITS = {
+    "hubspot": ("ten_seconds", "search", "day"),
+    "stripe": ("second", "endpoint"),
+    "quickbooks": ("concurrent", "second", "minute", "batches"),
+    "xero": ("concurrent", "minute", "day", "app_minute"),
+}
+
+
 def connect(settings: Settings, ports: Ports) -> Any:
     """Return the connector of ``settings.vendor``, importing its file and SDK now."""
     module, function = REGISTRY[settings.vendor][1].split(":")
@@ -35,3 +51,9 @@ def webhook_source(vendor: str) -> WebhookSource:
     """Return what reads a vendor's webhooks; raises ``KeyError`` for a vendor that has none here."""
     module, function = WEBHOOKS[vendor].split(":")
     return getattr(import_module(module), function)  # type: ignore[no-any-return]
+
+
+def consent_flow(vendor: str) -> Any:
+    """Return how a vendor asks a person for consent (``connectors.oauth.Flow``)."""
+    module, name = CONSENTS[vendor].split(":")
+    return getattr(import_module(module), name)

@@ -6,9 +6,10 @@ UTC datetimes; dates are calendar dates in the company's zone. Every method may 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from math import isfinite
 from typing import Generic, Literal, Protocol, TypeVar
 
 import msgspec
@@ -26,6 +27,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str
     account: str = ""  # QuickBooks realm, Xero tenant, Stripe account; empty where the vendor needs none
     minute_seconds: float = 60.0  # how long the vendor's minute lasts; only a sandbox has another
+    limits: Mapping[str, int] = {}  # calls of the limits that differ from the vendor's ``LIMITS``, by their name
     sender: str = ""  # whom our own mail comes from: an address, or a name with one in angle brackets
 
 
@@ -49,11 +51,84 @@ class Clock(Protocol):
         """Wait."""
 
 
+class Limit(msgspec.Struct, frozen=True):
+    """A published limit: at most ``calls`` in any window of ``seconds``; with 0 seconds so many at the same time.
+
+    ``only``: it counts calls of that kind alone. ``whole_app``: it counts the calls to all accounts of a vendor.
+    """
+
+    name: str
+    calls: int
+    seconds: float = 0.0
+    only: str = ""
+    whole_app: bool = False
+
+
+class Window(msgspec.Struct, frozen=True):
+    """A limit as a ``Quota`` counts it, in its own seconds. ``key`` is the same for all who call the same account.
+
+    A call that is still under way counts ``slack`` seconds after it was sent.
+    """
+
+    key: str
+    calls: int
+    seconds: float
+    slack: float = 0.0
+
+    def counts_at(self, sent: float, arrived: float) -> float:
+        """Return when a call counts that was sent and at the latest arrived then, or is under way (infinity)."""
+        return arrived if isfinite(arrived) else sent + self.slack
+
+
+class Block(msgspec.Struct, frozen=True):
+    """Permits to begin so many calls before ``until``; without any, ask again after ``wait`` seconds (``why``)."""
+
+    permits: int
+    until: float
+    wait: float = 0.0
+    why: str = ""
+
+
+class Spent(msgspec.Struct, frozen=True):
+    """What became of a block: when each call was sent, and when it came to the vendor at the latest (``Window``).
+
+    ``told``: by key what the vendor says is left, and when it said so.
+    """
+
+    block: Block
+    used: Sequence[tuple[float, float]] = ()
+    told: Mapping[str, tuple[int, float]] = {}
+
+
+class Quota(Protocol):
+    """Counts the calls of accounts for everyone who makes any; the store shares it between processes.
+
+    Permits come in blocks, so that not every call costs a transaction. What a caller that died held counts as used.
+    """
+
+    def now(self) -> float:
+        """Return the seconds in which blocks and pauses are counted."""
+
+    def exchange(self, windows: Sequence[Window], spent: Spent, want: int, life: float, *, urgent: bool) -> Block:
+        """Settle the last block and get up to ``want`` permits that last ``life`` seconds, within every window.
+
+        While one who is ``urgent`` waits for a window, nobody else gets the permit that he needs.
+        """
+
+    def pause(self, key: str, seconds: float, why: str) -> None:
+        """Give out no permits for a window, or for all of an account, for ``seconds``."""
+
+    def slot(self, key: str, slots: int) -> Callable[[], None] | None:
+        """Take one of so many slots; return what gives it back, or None while others hold them all."""
+
+
 class Ports(msgspec.Struct, frozen=True, kw_only=True):
     """What a connector needs from outside."""
 
     credentials: Credentials
     clock: Clock
+    quota: Quota | None = None  # None: this connector is the only one that calls the account
+    urgent: bool = False  # a person waits for the answer: these calls go before those of jobs
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,18 +10,26 @@ class ConnectorError(Exception):
 
 
 class Retryable(ConnectorError):
-    """Nothing happened at the vendor; the same call may be made again after ``after`` seconds."""
+    """Nothing happened at the vendor; the same call may be made again after ``after`` seconds.
 
-    def __init__(self, message: str, after: float | None = None) -> None:
+    ``limit`` names the limit that is used up, where the vendor says so: nobody may call against it until then.
+    """
+
+    def __init__(self, message: str, after: float | None = None, limit: str = "") -> None:
         super().__init__(message)
         self.after = after
+        self.limit = limit
+
+
+class Unavailable(Retryable):
+    """The vendor failed so often in a row that it is not called for a while."""
 
 
 class DailyLimit(Retryable):
-    """The account's calls for the day are used up; nothing more until ``until`` (UTC)."""
+    """The account's calls for the day are used up; nothing more until ``until`` (UTC), ``after`` seconds from now."""
 
-    def __init__(self, message: str, until: datetime) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, until: datetime, after: float | None = None) -> None:
+        super().__init__(message, after, "day")
         self.until = until
 
 

@@ -6,17 +6,17 @@ The vendors' SDKs stay underneath; a connector wraps each call of its SDK in ``C
 from __future__ import annotations
 
 import re
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from math import isfinite
 from typing import Any, TypeVar
 
-import msgspec
 import requests
 
-from connectors.base import Clock, Credentials
-from connectors.errors import AuthExpired, ConnectorError, DailyLimit, OutcomeUnknown, Retryable
+from connectors.errors import AuthExpired, ConnectorError, DailyLimit, OutcomeUnknown, Retryable, Unavailable
+from connectors.pace import ANY_LIMIT, Pace
 
 TIMEOUT = (3, 60)  # seconds to connect, to read; SDKs have none or too long ones
 READ_ATTEMPTS = 5
@@ -70,47 +70,33 @@ class Session(requests.Session):
         return super().request(method, url, *args, **kwargs)
 
 
-class Limit(msgspec.Struct, frozen=True):
-    """At most ``calls`` in any window of ``seconds``."""
-
-    calls: int
-    seconds: float
-
-
-class Limiter:
-    """Delays calls so that no window of any limit is overfull. One per account, shared by its threads."""
-
-    def __init__(self, limits: Sequence[Limit], clock: Clock) -> None:
-        self._clock = clock
-        self._windows = [(limit, deque[float]()) for limit in limits]
-        self._lock = threading.Lock()
-
-    def wait(self) -> None:
-        """Return when one more call is allowed, and count it."""
-        with self._lock:
-            while (delay := self._delay(self._clock.monotonic())) > 0:
-                self._clock.sleep(delay)
-            now = self._clock.monotonic()
-            for _, sent in self._windows:
-                sent.append(now)
-
-    def _delay(self, now: float) -> float:
-        delay = 0.0
-        for limit, sent in self._windows:
-            while sent and sent[0] + limit.seconds <= now:
-                sent.popleft()
-            if len(sent) >= limit.calls:
-                delay = max(delay, sent[0] + limit.seconds - now)
-        return delay
-
-
 def retry_after(headers: Any, default: float | None = None) -> float | None:
-    """Return the seconds of a ``Retry-After`` header (number form), or ``default``."""
+    """Return the seconds of a ``Retry-After`` header (RFC 9110: a number, or a date), or ``default``.
+
+    A date is held against the answer's own ``Date``; where it has none, against our clock.
+    """
     value = headers.get("Retry-After") if headers else None
-    try:
-        return float(value) if value is not None else default
-    except ValueError:
+    if value is None:
         return default
+    try:
+        return max(0.0, float(value)) if isfinite(float(value)) else default
+    except ValueError:
+        until = _http_date(value)
+    sent = _http_date(headers.get("Date")) or datetime.now(UTC)
+    return max(0.0, (until - sent).total_seconds()) if until is not None else default
+
+
+def _http_date(value: str | None) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(value or "")
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def until(after: float) -> datetime:
+    """Return the moment (UTC) that is so many seconds ahead."""
+    return datetime.now(UTC) + timedelta(seconds=after)
 
 
 def status_error(vendor: str, status: int, detail: str, headers: Any = None) -> ConnectorError | None:
@@ -121,30 +107,31 @@ def status_error(vendor: str, status: int, detail: str, headers: Any = None) -> 
     if status in (401, 403):
         return AuthExpired(message)
     if status in (423, 429):
-        return Retryable(message, retry_after(headers))
+        return Retryable(message, retry_after(headers), ANY_LIMIT if status == 429 else "")
     if status >= 500 or 300 <= status < 400:
         return OutcomeUnknown(message)
     return None
 
 
 class Caller:
-    """Makes calls for one connection: paces them, renews a rejected token once, retries what is safe.
+    """Makes one kind of call for one connection: paces them, renews a rejected token once, retries what is safe.
 
     ``send`` receives an access token and must raise only ``connectors.errors``: ``Retryable`` when the vendor did
     nothing, ``OutcomeUnknown`` for timeouts, broken connections, 5xx and answers that cannot be read.
     """
 
-    def __init__(self, limiters: Sequence[Limiter], credentials: Credentials, clock: Clock) -> None:
-        self._limiters = limiters
-        self._credentials = credentials
-        self._clock = clock
+    def __init__(self, pace: Pace, kind: str = "", scope: str = "") -> None:
+        self._pace = pace
+        self._pool = pace.pool(kind, scope)
+        self._credentials = pace.ports.credentials
+        self._clock = pace.ports.clock
 
     def read(self, send: Callable[[str], T]) -> T:
         """Call something that changes nothing: every passing failure is tried again, then ``Retryable``."""
         for attempt in range(READ_ATTEMPTS):
             try:
                 return self._once(send)
-            except DailyLimit:
+            except (DailyLimit, Unavailable):
                 raise
             except (Retryable, OutcomeUnknown) as error:
                 if attempt == READ_ATTEMPTS - 1:
@@ -157,7 +144,7 @@ class Caller:
         for attempt in range(READ_ATTEMPTS):
             try:
                 return self._once(send)
-            except DailyLimit:
+            except (DailyLimit, Unavailable):
                 raise
             except Retryable as error:
                 if attempt == READ_ATTEMPTS - 1:
@@ -166,17 +153,28 @@ class Caller:
         raise AssertionError("unreachable")
 
     def _once(self, send: Callable[[str], T]) -> T:
-        for limiter in self._limiters:
-            limiter.wait()
-        token = self._credentials.access_token()
-        try:
-            return send(token)
-        except AuthExpired:
-            renewed = self._credentials.rejected(token)
-            for limiter in self._limiters:
-                limiter.wait()
-            return send(renewed)
+        self._pace.breaker.check()
+        token = self._credentials.access_token()  # first, as renewing one takes longer than a permit lasts
+        with self._pace.slot():
+            try:
+                return self._sent(send, token)
+            except AuthExpired:
+                return self._sent(send, self._credentials.rejected(token))
+
+    def _sent(self, send: Callable[[str], T], token: str) -> T:
+        with self._pool.permit():
+            try:
+                answer = send(token)
+            except ConnectorError as error:
+                self._pace.breaker.note(error)
+                if isinstance(error, Retryable):
+                    self._pace.refused(error, self._pool)
+                raise
+        self._pace.breaker.note(None)
+        return answer
 
     def _back_off(self, attempt: int, error: ConnectorError) -> None:
+        """Wait as long as the vendor said; where that was about a limit, everybody waits for a permit as long."""
         after = getattr(error, "after", None)
-        self._clock.sleep(min(LONGEST_WAIT, after if after is not None else 0.5 * 2**attempt))
+        if not getattr(error, "limit", "") or after is None:
+            self._clock.sleep(min(LONGEST_WAIT, after if after is not None else 0.5 * 2**attempt))

@@ -95,7 +95,7 @@ def head(store: Store) -> tuple[int, str]:
 def noted_head(store: Store) -> tuple[int, str] | None:
     """Return the head that was noted last beside the store, None when there is none."""
     try:
-        number, _, found = _head_file(store).read_text(encoding="ascii").strip().partition(" ")
+        number, _, found = head_file(store.path).read_text(encoding="ascii").strip().partition(" ")
     except FileNotFoundError:
         return None
     return int(number), found
@@ -105,11 +105,12 @@ def note_head(store: Store) -> None:
     """Note the head beside the store: a trail that ends before it was cut off, or the store put back."""
     number, found = head(store)
     if number:
-        _head_file(store).write_text(f"{number} {found}\n", encoding="ascii")
+        head_file(store.path).write_text(f"{number} {found}\n", encoding="ascii")
 
 
-def _head_file(store: Store) -> Path:
-    return store.path.with_suffix(".head")
+def head_file(path: Path) -> Path:
+    """Return where the head of the trail of the store at ``path`` is noted."""
+    return path.with_suffix(".head")
 
 
 def entries(store: Store, thing: str) -> list[Entry]:

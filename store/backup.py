@@ -73,14 +73,17 @@ def restore(file: Path, path: Path, now: datetime) -> Path | None:
         prepared.chmod(0o600)
         _mark(prepared, now)
         verify(prepared)
-        kept = path.with_name(f"{path.stem}.before-restore-{now:%Y%m%dT%H%M%S}{path.suffix}") if path.exists() else None
-        if kept is None:
-            _place(prepared, path)
-        else:
+        kept = path.with_name(f"{path.stem}.before-restore-{now:%Y%m%dT%H%M%S}{path.suffix}")
+        there_was_one = path.exists()
+        if there_was_one:
             _exchange(prepared, path, kept)
+        else:
+            _place(prepared, path)
+        with suppress(FileNotFoundError):  # the head of the trail as noted last is that of the store that was there
+            audit.head_file(path).replace(audit.head_file(kept))
     finally:
         prepared.unlink(missing_ok=True)
-    return kept
+    return kept if there_was_one else None
 
 
 def _mark(prepared: Path, now: datetime) -> None:

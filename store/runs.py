@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import msgspec
@@ -13,6 +13,7 @@ from store.database import IntegrityError, Store, to_json
 LEASE = timedelta(minutes=10)  # a job that has not proved itself alive for so long may be taken over
 KEPT = timedelta(days=90)  # how long the record of a run is kept
 Outcome = Literal["done", "partly", "failed"]
+State = Literal["ok", "reconnect", "failing", "paused"]
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,12 +37,21 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConnectionState(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a connection works: ok, reconnect (a person must), or failing (it may heal by itself)."""
+    """Whether a connection works: ok, reconnect (a person must), failing (it may heal by itself), or paused ``until``.
+
+    ``told``: when a person was mailed that it must be made anew.
+    """
 
     name: str
-    state: Literal["ok", "reconnect", "failing"]
+    state: State
     message: str
     since: str
+    until: str = ""
+    told: str = ""
+
+    def paused(self, now: datetime) -> bool:
+        """Say whether it is paused at this moment."""
+        return self.state == "paused" and self.until > now.isoformat()
 
 
 def start(store: Store, job: str, holder: str, now: datetime, *, dead: str = "") -> int | None:
@@ -165,17 +175,32 @@ def connection_states(store: Store) -> dict[str, ConnectionState]:
     return {row.name: row for row in store.rows(ConnectionState, "SELECT * FROM connections ORDER BY name")}
 
 
-def set_connection_state(store: Store, name: str, state: str, message: str, now: datetime) -> bool:
-    """Note a connection's state where it differs from what is known; return whether it did."""
-    known = store.first(ConnectionState, "SELECT * FROM connections WHERE name=?", name)
-    if known is not None and known.state == state:
+def connection_state(store: Store, name: str) -> ConnectionState | None:
+    """Return the state of one connection; None before it is used."""
+    return store.first(ConnectionState, "SELECT * FROM connections WHERE name=?", name)
+
+
+def set_connection_state(
+    store: Store, name: str, state: State, message: str, now: datetime, until: datetime | None = None
+) -> bool:
+    """Note a connection's state where it differs from what is known; return whether it did. ``until``: of a pause."""
+    known = connection_state(store, name)
+    ends = until.astimezone(UTC).isoformat() if until is not None else ""
+    if known is not None and (known.state, known.until) == (state, ends):
         return False
     store.execute(
-        "INSERT INTO connections (name, state, message, since) VALUES (?, ?, ?, ?) ON CONFLICT (name)"
-        " DO UPDATE SET state=excluded.state, message=excluded.message, since=excluded.since",
+        "INSERT INTO connections (name, state, message, since, until) VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO"
+        " UPDATE SET state=excluded.state, message=excluded.message, since=excluded.since, until=excluded.until,"
+        " told=''",
         name,
         state,
         message,
         now.isoformat(),
+        ends,
     )
     return True
+
+
+def tell(store: Store, name: str, now: datetime | None) -> None:
+    """Note that a person is mailed about a connection that must be made anew; None: the mail surely did not go out."""
+    store.execute("UPDATE connections SET told=? WHERE name=?", "" if now is None else now.isoformat(), name)

@@ -391,6 +391,25 @@ def m0090_steady(db: Any) -> None:
     _script(db, _STEADY)
 
 
+@migrations()
+def m0100_paused_connections(db: Any) -> None:
+    """A connection may be paused until a time, and a person is told once when one must be made anew."""
+    _script(
+        db,
+        """
+        CREATE TABLE connections_new (
+            name TEXT PRIMARY KEY, state TEXT NOT NULL CHECK (state IN ('ok', 'reconnect', 'failing', 'paused')),
+            message TEXT NOT NULL, since TEXT NOT NULL,
+            until TEXT NOT NULL DEFAULT '', -- paused: when it goes on
+            told TEXT NOT NULL DEFAULT '' -- reconnect: when a person was mailed about it
+        ) STRICT;
+        INSERT INTO connections_new (name, state, message, since) SELECT name, state, message, since FROM connections;
+        DROP TABLE connections;
+        ALTER TABLE connections_new RENAME TO connections;
+        """,
+    )
+
+
 _DURABLE = """
 ALTER TABLE outbox ADD COLUMN call_hash TEXT NOT NULL DEFAULT ''; -- of the payloads that went out under call_key
 ALTER TABLE outbox ADD COLUMN sent_at TEXT; -- when it first went out under call_key

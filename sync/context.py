@@ -16,7 +16,7 @@ from billing.dunning import LADDER
 from billing.facts import IndexSeries
 from billing.invoicing import Rules
 from billing.tax import Rounding
-from connectors.errors import AuthExpired, ConnectorError
+from connectors.errors import AuthExpired, ConnectorError, DailyLimit
 from mappings.spec import CrmMapping, LedgerMapping, PaymentsMapping
 from store import runs
 from store.audit import Actor
@@ -79,6 +79,7 @@ class World(Protocol):
     crm_changes: Literal["review", "apply"]
     dry_run: bool
     indices: Mapping[str, IndexSeries]  # price indices by name
+    alerts: str  # who is mailed when a connection must be made anew; empty: nobody
 
     def connector(self, name: str) -> Any:
         """Return the connector of a connection, importing its SDK at the first use."""
@@ -141,11 +142,17 @@ class Context:
     @contextmanager
     def using(self, name: str) -> Iterator[Any]:
         """Work with a connection. Its failure ends the block and is noted; the other connections go on."""
+        now, known = self.world.now(), runs.connection_state(self.store, name)
         try:
-            yield self.world.connector(name)
+            connector = self.world.connector(name)
+            yield connector
+            if known is not None and known.state == "reconnect":
+                connector.probe()  # the block may not have called it at all
         except ConnectorError as error:
             self.failures[name] = str(error)
-            state = "reconnect" if isinstance(error, AuthExpired) else "failing"
-            runs.set_connection_state(self.store, name, state, str(error), self.world.now())
+            until = error.until if isinstance(error, DailyLimit) else None
+            state: runs.State = "reconnect" if isinstance(error, AuthExpired) else "paused" if until else "failing"
+            runs.set_connection_state(self.store, name, state, str(error), now, until)
         else:
-            runs.set_connection_state(self.store, name, "ok", "", self.world.now())
+            if known is None or not known.paused(now):
+                runs.set_connection_state(self.store, name, "ok", "", now)

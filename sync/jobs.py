@@ -43,6 +43,7 @@ JOBS = (
     Job("write_back", _HOUR, "show in the CRM what is invoiced, open and overdue"),
     Job("send_reminders", _HOUR, "remind customers of what is overdue"),
     Job("handle_webhooks", _HOUR, "see that webhooks were understood, forget old ones"),
+    Job("watch_connections", 15 * _MINUTE, "tell a person which connection must be made anew"),
     Job("selfcheck", 24 * _HOUR, "check what must be true of our money, documents and mails"),
     Job("report", 24 * _HOUR, "add up who owes what"),
 )

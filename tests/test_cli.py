@@ -749,3 +749,32 @@ def test_adopt_keeps_nothing_of_a_rehearsal_and_works_while_the_configuration_is
 def test_adopt_says_what_is_wrong_with_its_options(shell: Shell, options: tuple[str, ...], said: str) -> None:
     ran = shell("adopt", *options)
     assert (ran.code, ran.err.splitlines()) == (2, [said])
+
+
+# ------------------------------------------------------------------------------------------------------------- status
+
+
+def test_status_says_how_each_connection_was_when_it_was_last_used(shell: Shell, live: Live) -> None:
+    assert "xero_uk: not used yet" in shell("status").out
+    with live.store() as store:
+        now = app.LiveWorld(app.load_config(live.file)).now()
+        runs.set_connection_state(store, "hubspot", "ok", "", now)
+        runs.set_connection_state(store, "xero_uk", "paused", "used up", now, datetime(2026, 6, 2, tzinfo=UTC))
+    ran = shell("status")
+    assert ran.code == 3
+    assert "hubspot: ok\n" in ran.out
+    assert "xero_uk: paused until 2026-06-02 00:00 UTC: used up\n" in ran.out
+    assert shell("status", "--json").document["connections"]["xero_uk"]["state"] == "paused"
+
+
+def test_check_says_until_when_a_connection_is_paused_and_tries_the_others(shell: Shell, live: Live) -> None:
+    headers = {"X-Rate-Limit-Problem": "day", "Retry-After": "7200"}
+    live.fault("xero", "error_before", status=429, headers=headers, times=-1)
+    ran = shell("check")
+    assert ran.code == 3
+    assert re.search(
+        r"- connections.xero_uk: Xero's calls for the day are used up until .* UTC: its jobs wait", ran.out
+    )
+    assert "quickbooks_us: " in ran.out
+    live.mend()
+    assert "connections.xero_uk: xero_uk is paused until" in shell("check").out  # known to a process of its own

@@ -15,7 +15,7 @@ import pytest
 
 import config
 from config import Config, ConfigError
-from connectors import REGISTRY, WEBHOOKS
+from connectors import LIMITS, REGISTRY, WEBHOOKS
 from sandbox.config_file import write_config
 from sync.jobs import JOBS
 
@@ -89,7 +89,7 @@ def load(tmp_path: Path) -> Load:
             text = text.replace(old, new)
         file = tmp_path / "config.toml"
         file.write_text(text, encoding="utf-8")
-        return config.load(file, ROLES, CADENCE, environ, WEBHOOKS)
+        return config.load(file, ROLES, CADENCE, environ, WEBHOOKS, LIMITS)
 
     return load
 
@@ -212,7 +212,7 @@ def test_every_bad_value_of_a_price_index_is_named_by_its_day(load: Load) -> Non
 
 def example(environ: dict[str, str] | None = None) -> Config:
     return config.load(
-        EXAMPLE, ROLES, CADENCE, environ or {**dict.fromkeys(VARIABLES, "a-secret"), "NETTERMS_KEY": KEY}
+        EXAMPLE, ROLES, CADENCE, environ or {**dict.fromkeys(VARIABLES, "a-secret"), "NETTERMS_KEY": KEY}, limits=LIMITS
     )
 
 
@@ -418,8 +418,58 @@ def test_an_environment_variable_that_is_not_set_is_named(load: Load) -> None:
 
 def test_oauth_takes_the_place_of_a_token_and_needs_no_refresh_token(load: Load) -> None:
     found = load(GOOD.replace('token = "env:XERO"', OAUTH)).connections["books"]
-    assert found.oauth == config.OAuth(token_url="https://books.example/token", client_id="app", client_secret="x-1")
+    assert found.oauth == config.OAuth(
+        token_url="https://books.example/token", client_id="app", client_secret="x-1", grant="client_credentials"
+    )
     assert found.token == ""
+
+
+@pytest.mark.parametrize(
+    ("vendor", "extra", "grant"),
+    [
+        ("xero", "", "client_credentials"),
+        ("xero", 'grant = "authorization_code"', "authorization_code"),
+        ("xero", 'refresh_token = "env:XERO"', "authorization_code"),
+        ("quickbooks", "", "authorization_code"),
+    ],
+)
+def test_whether_a_person_lets_us_in_is_said_or_follows_from_what_is_given(
+    load: Load, vendor: str, extra: str, grant: str
+) -> None:
+    text = GOOD.replace('token = "env:XERO"', f"{OAUTH}\n{extra}").replace('vendor = "xero"', f'vendor = "{vendor}"')
+    found = load(text).connections["books"].oauth
+    assert found is not None
+    assert found.grant == grant
+
+
+def test_the_account_of_a_connection_that_a_person_makes_may_be_left_open(load: Load) -> None:
+    text = GOOD.replace('token = "env:XERO"', f'{OAUTH}\ngrant = "authorization_code"')
+    without = "\n".join(line for line in text.splitlines() if not line.startswith("account = "))
+    assert load(without).connections["books"].account == ""
+    assert (
+        "is missing"
+        in faults(load, without.replace("authorization_code", "client_credentials"))["connections.books.account"]
+    )
+
+
+def test_limits_are_counted_in_whole_calls_and_named_as_the_vendor_has_them(load: Load) -> None:
+    text = GOOD + "\n[connections.books.limits]\nday = 1000\n"
+    assert load(text).connections["books"].limits == {"day": 1000}
+    for written in ("0", "-1", "1.5", "true", '"many"'):
+        assert "a whole number above 0" in faults(load, text.replace("1000", written))["connections.books.limits.day"]
+    fault = faults(load, text.replace("day =", "hour ="))["connections.books.limits.hour"]
+    assert fault == "is no limit of xero: known are concurrent, minute, day, app_minute"
+
+
+def test_who_hears_of_a_dead_connection_is_an_address(load: Load) -> None:
+    assert load(GOOD).alerts == ""
+    assert load(GOOD + '\n[alerts]\nemail = "ops@example.com"\n').alerts == "ops@example.com"
+    assert "write an address" in faults(load, GOOD + '\n[alerts]\nemail = "ops"\n')["alerts.email"]
+
+
+def test_two_keys_for_the_store_are_taken_while_one_is_changed(load: Load) -> None:
+    both = SECRETS | {"NETTERMS_KEY": f"{KEY},{KEY}"}
+    assert load(GOOD.replace('token = "env:XERO"', OAUTH), environ=both).connections["books"].oauth is not None
 
 
 @pytest.mark.parametrize("key", ["", "short", "k" * 44, KEY[:-4]])

@@ -33,7 +33,7 @@ HOUSE = {
     "tests": EVERYTHING,
     "benchmarks": EVERYTHING,
 }
-SHARED_BY_VENDORS = ("base", "errors", "http", "oauth", "webhooks")
+SHARED_BY_VENDORS = ("base", "errors", "http", "oauth", "pace", "webhooks")
 
 # Room -> the only packages of others it may use; rooms that are not named may use any that is not kept elsewhere.
 PURE = {
@@ -68,7 +68,7 @@ NOT_REPEATABLE = (
     "datetime.datetime.now datetime.datetime.utcnow datetime.datetime.today datetime.date.today time.time time.time_ns"
     " time.monotonic time.perf_counter time.sleep uuid.uuid1 uuid.uuid4 os.urandom random secrets"
 )
-CHANCE_ALLOWED = "app connectors.http sandbox"
+CHANCE_ALLOWED = "app connectors.http connectors.pace sandbox"
 
 SQL = re.compile(
     r"\s*(SELECT\s.+\sFROM\s|INSERT\s+(OR\s+\w+\s+)?INTO\s|UPDATE\s+\w+\s+SET\s|DELETE\s+FROM\s|WITH\s.+\sAS\s*\("

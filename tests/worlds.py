@@ -31,6 +31,7 @@ from connectors.base import (
     LedgerPayment,
     Memory,
     PaymentDraft,
+    Probe,
     Ref,
     Rejected,
 )
@@ -363,6 +364,10 @@ class Books:
         self.documents = Shelf(lambda draft: draft.number, _document_made)
         self.payments = Shelf(lambda draft: draft.key, _payment_made)
 
+    def probe(self) -> Probe:
+        """Say that it works."""
+        return Probe(account_name="kept in memory")
+
     def changes(self, since: datetime | None) -> LedgerChanges:
         """Say that nothing changed."""
         return LedgerChanges(documents=(), payments=(), cursor=None)
@@ -386,6 +391,7 @@ class Bench(Desk):
         self.today = TODAY
         self.dry_run = False
         self.crm_changes: Any = "review"
+        self.alerts = ""
         self.indices: Mapping[str, IndexSeries] = {}
         self.entities = {
             "us": _entity("us", "Brightwater Inc.", ("USD",)),

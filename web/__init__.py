@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as Answer
 from sync.context import World
 from web import contracts, credits, customers, documents, inbox, jobs, milestones, pages, payments, reviews
 from web.access import Access, guard
-from web.site import FILTERS, GLOBALS, Site
+from web.site import FILTERS, GLOBALS, Site, policy
 
 _PAGES = (pages, customers, contracts, milestones, documents, credits, payments, reviews, jobs, inbox)
 
@@ -46,8 +46,7 @@ def _say(error: HTTPException) -> Answer | tuple[str, int, list[tuple[str, str]]
 
 def _harden(response: Response) -> Response:
     """Pages run no script and are shown in no frame, so nothing foreign can act in them."""
-    response.headers.setdefault("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; "
-                                "form-action 'self'; frame-ancestors 'none'; base-uri 'none'")  # fmt: skip
+    response.headers.setdefault("Content-Security-Policy", policy())
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "no-referrer")
     response.headers.setdefault("Cache-Control", "no-store")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from flask import Blueprint, render_template
+from flask import Blueprint, Response, render_template
 
 from store import pages, runs
 from store.database import Store
 from store.runs import Run
 from sync.jobs import JOBS, Job
-from web.site import choice, open_store, site, sources, window
+from web import oauth
+from web.site import choice, now, open_store, policy, site, sources, window
 
 blueprint = Blueprint("jobs", __name__)
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
@@ -30,16 +31,20 @@ def index() -> str:
 
 
 @blueprint.get("/connections")
-def connections() -> str:
+def connections() -> Response:
     """Show each connection: whether it works, what to do if not, and what is on its way there."""
     with open_store() as store:
         states = runs.connection_states(store)
         counts: dict[str, list[tuple[str, str, int]]] = {}
         for connection, kind, state, count in pages.outbox_states(store):
             counts.setdefault(connection, []).append((kind, state, count))
-    return render_template(
-        "connections.html", sources=sources().values(), states=states, counts=counts, world=site().world
-    )
+    targets = oauth.targets()
+    page = render_template(
+        "connections.html", sources=sources().values(), states=states, counts=counts, world=site().world,
+        paused=[name for name, state in states.items() if state.paused(now())], connectable=targets,
+    )  # fmt: skip
+    # Browsers hold a form's redirect against the page's policy, too.
+    return Response(page, headers={"Content-Security-Policy": policy(*targets.values())})
 
 
 def latest_runs(store: Store) -> list[dict[str, Any]]:

@@ -64,6 +64,15 @@ def person() -> Actor:
     return Actor("person web", now())
 
 
+def policy(*form_targets: str) -> str:
+    """Return the Content-Security-Policy of a page whose forms lead here, or are redirected to ``form_targets``."""
+    targets = " ".join(["'self'", *sorted(set(form_targets))])
+    return (
+        f"default-src 'none'; style-src 'self'; img-src 'self'; form-action {targets}; frame-ancestors 'none';"
+        " base-uri 'none'"
+    )
+
+
 def window() -> Window:
     """Return which rows of a list the address asks for (``?page=2``); the first ones when it makes no sense."""
     asked = request.args.get("page", "1")

@@ -53,6 +53,7 @@ class World(app.LiveWorld):
         self._company = company
         self._mappings = _MAPPINGS  # read only, and the same for every company
         self._clock = company.time
+        self._quota = None  # calls are counted by the virtual clock
 
     def now(self) -> datetime:
         """Return the company's moment."""
@@ -255,11 +256,17 @@ class Company:
         passed = 0.0
         for minutes in CADENCE:
             results = self.sync()
-            if not self.changed and {one.outcome for one in results} == {"done"}:
+            if not self.changed and {one.outcome for one in results} == {"done"} and not self.unsure():
                 return passed
             self.time.sleep(minutes * 60)
             passed += minutes
         return math.inf
+
+    def unsure(self) -> int:
+        """Return how many calls are under way or in doubt."""
+        with Store(self.store) as store:
+            sql = "SELECT count(*) FROM outbox WHERE state IN ('sending', 'uncertain', 'new')"
+            return int(store.one(sql))
 
     # ------------------------------------------------------------------------------------------------- what came of it
 
@@ -323,8 +330,8 @@ class Company:
                 _count_billed(self, store, verdict)
             if (problem := audit.verify(store)) is not None:
                 verdict.wrong.append(problem)
-            if unsure := outbox_unsure(store):
-                verdict.wrong.append(f"{unsure} calls whose outcome is not known")
+        if unsure := self.unsure():
+            verdict.wrong.append(f"{unsure} calls whose outcome is not known")
         self.check(verdict)
         return verdict
 
@@ -335,11 +342,6 @@ class Company:
         verdict.wrong += [f"self check: {one.message}" for one in results if one.outcome != "done"]
         with Store(self.store) as store:
             verdict.wrong += [f"self check: {one.message}" for one in review.of_job(store, "selfcheck")]
-
-
-def outbox_unsure(store: Store) -> int:
-    """Return how many calls are under way or in doubt."""
-    return int(store.one("SELECT count(*) FROM outbox WHERE state IN ('sending', 'uncertain', 'new')"))
 
 
 def _count_documents(company: Company, store: Store, verdict: Verdict) -> None:

@@ -103,6 +103,7 @@ class Account(msgspec.Struct):
 
     portalId: int
     uiDomain: str = "app.hubspot.com"
+    timeZone: str = "UTC"
 
 
 class Option(msgspec.Struct):

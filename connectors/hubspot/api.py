@@ -7,28 +7,35 @@ ours. Facts about HubSpot used here: developers.hubspot.com/docs (CRM search, as
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime, time, timedelta
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import msgspec
 import requests
 from hubspot import HubSpot
 from hubspot.utils.requests.http_request_builder import Request
 
-from connectors.base import Ports, Settings
+from connectors.base import Limit, Ports, Settings
 from connectors.errors import ConnectorError, DailyLimit, OutcomeUnknown, Refused, Retryable
-from connectors.http import Caller, Limit, Limiter, Session, redact, retry_after, status_error
-from connectors.hubspot.answers import Problem
+from connectors.http import Caller, Session, redact, retry_after, status_error, until
+from connectors.hubspot.answers import Account, Problem
+from connectors.pace import ANY_LIMIT, Pace
 
 VERSION = "2026-03"  # of every path
-BURST = Limit(100, 10.0)  # free and starter accounts, and every OAuth app
-SEARCH = Limit(5, 1.0)
-# Seconds by which our windows are longer, of the vendor's and at least: calls do not all take equally long to arrive.
-JITTER, LEAST_JITTER = 0.1, 0.03
-WAITS = {"SECONDLY": 1.0, "TEN_SECONDLY_ROLLING": 10.0}  # seconds after a 429; it often has no Retry-After
+# developers.hubspot.com, usage guidelines. Free and Starter accounts have 100 in ten seconds and 250,000 a day, OAuth
+# apps 110 in ten seconds; an Enterprise account has 1,000,000 a day.
+LIMITS = (
+    Limit("ten_seconds", 190, 10.0),
+    Limit("search", 5, 1.0, only="search"),  # a second
+    Limit("day", 650_000, 86_400.0),
+)
+_LEFT = {"ten_seconds": "X-HubSpot-RateLimit-Remaining", "day": "X-HubSpot-RateLimit-Daily-Remaining"}
+# HubSpot's words for what is used up -> our limit and seconds to wait, as a 429 often has no Retry-After
+POLICIES = {"SECONDLY": ("search", 1.0), "TEN_SECONDLY_ROLLING": ("ten_seconds", 10.0)}
 LOCKED = 2.0  # seconds to wait after a 423
+AN_HOUR = 3600.0
 
 Answer = TypeVar("Answer")
 
@@ -42,15 +49,10 @@ class Api:
 
     def __init__(self, settings: Settings, ports: Ports) -> None:
         self._base_url = settings.base_url
-        self._scale = settings.minute_seconds / 60
         self._session = Session()
-        jitter = max(LEAST_JITTER, JITTER * self._scale)
-        burst, search = (
-            Limiter([Limit(limit.calls, limit.seconds * self._scale + jitter)], ports.clock)
-            for limit in (BURST, SEARCH)
-        )
-        self._reads = Caller([burst], ports.credentials, ports.clock)
-        self._searches = Caller([search, burst], ports.credentials, ports.clock)
+        self._pace = Pace(settings, ports, LIMITS)
+        self._reads = Caller(self._pace)
+        self._searches = Caller(self._pace, "search")
 
     def get(self, path: str, answer: type[Answer]) -> Answer:
         """Return the answer to a GET. Raises ``connectors.errors``."""
@@ -72,14 +74,15 @@ class Api:
             response = _Client(self._session, token, self._base_url).api_request(options)
         except requests.RequestException as error:
             raise OutcomeUnknown(f"HubSpot did not answer: {redact(str(error))}") from error
+        self._pace.says_left({limit: response.headers.get(header) for limit, header in _LEFT.items()})
         if response.status_code >= 300:
-            raise self._error(response)
+            raise self._error(response, token)
         try:
             return msgspec.json.decode(response.content, type=answer)
         except msgspec.MsgspecError as error:
             raise OutcomeUnknown(f"HubSpot's answer cannot be read: {error}") from error
 
-    def _error(self, response: requests.Response) -> ConnectorError:
+    def _error(self, response: requests.Response, token: str) -> ConnectorError:
         """Return the typed error for any answer but success."""
         try:
             problem = msgspec.json.decode(response.content, type=Problem)
@@ -87,16 +90,39 @@ class Api:
             problem = Problem(message=response.text)
         status, path = response.status_code, urlsplit(response.url).path
         detail = f"{problem.message} {problem.category} at {path}"
-        if problem.policyName == "DAILY" and (until := _an_hour_on(response)) is not None:
-            return DailyLimit(f"HubSpot's calls of the day are used up: {redact(detail)}", until)
-        if status in (423, 429, 477):  # 477: the account is being moved to another data centre
-            default = LOCKED if status == 423 else WAITS.get(problem.policyName)
-            wait = retry_after(response.headers, None if default is None else default * self._scale)
-            return Retryable(f"HubSpot answered {status}: {redact(detail)}", wait)
+        if status == 429 and problem.policyName == "DAILY":
+            over = self._until_midnight(token)
+            return DailyLimit(f"HubSpot's calls of the day are used up: {redact(detail)}", until(over), over)
+        if status == 429:
+            limit, pause = POLICIES.get(problem.policyName, (ANY_LIMIT, None))
+            wait = retry_after(response.headers, None if pause is None else pause * self._pace.scale)
+            return Retryable(f"HubSpot answered 429: {redact(detail)}", wait, limit)
+        if status in (423, 477):  # 477: the account is being moved to another data centre
+            wait = retry_after(response.headers, LOCKED * self._pace.scale if status == 423 else None)
+            return Retryable(f"HubSpot answered {status}: {redact(detail)}", wait, ANY_LIMIT if status == 477 else "")
         refusal = NotFound if status == 404 else Refused
         return status_error("HubSpot", status, detail, response.headers) or refusal(
             f"HubSpot answered {status}: {redact(detail)}"
         )
+
+    def _until_midnight(self, token: str) -> float:
+        """Return the seconds until the account's next midnight, when the day's calls begin anew.
+
+        An hour where it does not tell its zone any more: then it is asked again.
+        """
+        options = {"method": "GET", "path": f"/account-info/{VERSION}/details"}
+        try:
+            response = _Client(self._session, token, self._base_url).api_request(options)
+            zone = ZoneInfo(msgspec.json.decode(response.content, type=Account).timeZone)
+        except (requests.RequestException, msgspec.MsgspecError, ValueError, OSError):
+            return AN_HOUR
+        return seconds_to_midnight(until(0.0).astimezone(zone))
+
+
+def seconds_to_midnight(now: datetime) -> float:
+    """Return the real seconds until the next day begins where ``now`` is told, a change of the clocks included."""
+    midnight = datetime.combine(now.date() + timedelta(days=1), time(), now.tzinfo)
+    return (midnight.astimezone(UTC) - now.astimezone(UTC)).total_seconds()
 
 
 class _Client(HubSpot):  # type: ignore[misc]  # the SDK has no types
@@ -110,11 +136,3 @@ class _Client(HubSpot):  # type: ignore[misc]  # the SDK has no types
         """Send what the SDK's builder made of ``options``; raises ``requests`` errors and prints nothing."""
         made = Request(self.config, options)
         return self._session.request(made.get_method(), made.get_url(), **made.get_options_for_sending())
-
-
-def _an_hour_on(response: requests.Response) -> datetime | None:
-    """Return when to ask again after the daily limit: it ends at the portal's midnight, which no answer tells."""
-    try:
-        return parsedate_to_datetime(response.headers["Date"]).astimezone(UTC) + timedelta(hours=1)
-    except (KeyError, ValueError):
-        return None

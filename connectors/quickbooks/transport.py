@@ -25,15 +25,20 @@ from quickbooks import QuickBooks
 from quickbooks.exceptions import QuickbooksException
 
 from connectors import http
-from connectors.base import Ports, Settings
+from connectors.base import Limit, Ports, Settings
 from connectors.errors import ConnectorError, OutcomeUnknown, Refused, Retryable
+from connectors.pace import ANY_LIMIT, Pace
 
 MINOR_VERSION = 75
 BATCH_SIZE = 30  # items per batch call; an Intuit sample says 50, the documentation 30
 PAGE = 1000
-# Per company and app, with a little air for calls that travel at different speeds.
-LIMITS = (http.Limit(10, 1.05), http.Limit(500, 60.5))
-BATCH_LIMITS = (http.Limit(120, 60.5),)
+# Per company and app (blogs.intuit.com, 2025-08-13); a batch counts as a call, too.
+LIMITS = (
+    Limit("concurrent", 10),
+    Limit("second", 10, 1.0),
+    Limit("minute", 500, 60.0),
+    Limit("batches", 120, 60.0, only="batch"),  # a minute; 40 before November 2025
+)
 THROTTLE_PAUSE = 15.0  # seconds; a throttled answer does not say how long to wait, the longest window is a minute
 BATCH_PASSES = 4  # how often items that were throttled one by one are sent
 ASKED_AT_ONCE = 60  # values in one IN (...)
@@ -171,12 +176,11 @@ class Transport:
     """One company at QuickBooks: queries, changes and batches, paced and renewed by ``http.Caller``."""
 
     def __init__(self, settings: Settings, ports: Ports) -> None:
-        scale = settings.minute_seconds / 60
-        self._pause = THROTTLE_PAUSE * scale
+        pace = Pace(settings, ports, LIMITS)
+        self._pause = THROTTLE_PAUSE * pace.scale
         self._clock = ports.clock
-        limiter = _limiter(LIMITS, scale, ports)
-        self._single = http.Caller([limiter], ports.credentials, ports.clock)
-        self._batches = http.Caller([_limiter(BATCH_LIMITS, scale, ports), limiter], ports.credentials, ports.clock)
+        self._single = http.Caller(pace)
+        self._batches = http.Caller(pace, "batch")
         self._session = _Session()
         self._sdk = QuickBooks(company_id=settings.account, minorversion=MINOR_VERSION, use_decimal=True)
         self._sdk.session = self._session
@@ -342,14 +346,10 @@ class Transport:
         return send
 
     def _paused(self, error: ConnectorError) -> ConnectorError:
-        """Tell a throttled caller how long to wait where QuickBooks did not."""
+        """Tell a throttled caller how long to wait where QuickBooks did not, and everybody else with it."""
         if isinstance(error, Retryable) and error.after is None:
-            error.after = self._pause
+            error.after, error.limit = self._pause, ANY_LIMIT
         return error
-
-
-def _limiter(limits: Sequence[http.Limit], scale: float, ports: Ports) -> http.Limiter:
-    return http.Limiter([http.Limit(limit.calls, limit.seconds * scale) for limit in limits], ports.clock)
 
 
 def _pass_key(key: str, number: int) -> str:

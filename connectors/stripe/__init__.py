@@ -22,6 +22,7 @@ import msgspec
 import stripe
 
 from connectors.base import (
+    Limit,
     Memory,
     PayingCustomer,
     PaymentPage,
@@ -35,7 +36,8 @@ from connectors.base import (
     WebhookEvent,
 )
 from connectors.errors import ConnectorError, OutcomeUnknown, Refused, Retryable
-from connectors.http import TIMEOUT, Caller, Limit, Limiter, Session, redact, status_error
+from connectors.http import TIMEOUT, Caller, Session, redact, retry_after, status_error
+from connectors.pace import ANY_LIMIT, Pace
 from connectors.stripe import objects, pages
 from connectors.stripe.objects import (
     Account,
@@ -69,10 +71,10 @@ API_VERSION = "2026-10-28.endive"
 PAGE = 100  # Stripe's largest page
 NO_FILTER: Mapping[str, str] = {}
 
-# https://docs.stripe.com/rate-limits, in seconds of the vendor's time
-ACCOUNT_LIMIT = Limit(100, 1.0)
-ENDPOINT_LIMIT = Limit(25, 1.0)
-JITTER = 0.1  # seconds by which our windows are longer: calls do not all take equally long to arrive
+# https://docs.stripe.com/rate-limits; a sandbox account takes 25 a second
+LIMITS = (Limit("second", 100, 1.0), Limit("endpoint", 25, 1.0, only="endpoint"))  # an endpoint by itself
+# Stripe's words for what is used up -> our limit and seconds to wait; too many calls at once have neither.
+REASONS = {"global-rate": ("second", 1.0), "endpoint-rate": ("endpoint", 1.0)}
 
 # A balance transaction may appear up to an hour after its payment (https://docs.stripe.com/payments/
 # payment-intents/asynchronous-capture); each pull begins this much before the last one ended.
@@ -163,7 +165,7 @@ class Stripe:
     def __init__(self, settings: Settings, ports: Ports) -> None:
         self._settings = settings
         self._ports = ports
-        self._account_limiter = self._limiter(ACCOUNT_LIMIT)
+        self._pace = Pace(settings, ports, LIMITS)
         self._callers: dict[str, Caller] = {}
         self._refused: set[tuple[str, str]] = set()  # (path, parameter) that the server does not take
         self._transport = _Transport()
@@ -321,15 +323,10 @@ class Stripe:
 
     # ------------------------------------------------------------------------------------------------- calling
 
-    def _limiter(self, limit: Limit) -> Limiter:
-        scaled = Limit(limit.calls, (limit.seconds + JITTER) * self._settings.minute_seconds / 60)
-        return Limiter((scaled,), self._ports.clock)
-
     def _caller(self, path: str) -> Caller:
         resource = path.split("/")[2]
         if resource not in self._callers:
-            limiters = (self._account_limiter, self._limiter(ENDPOINT_LIMIT))
-            self._callers[resource] = Caller(limiters, self._ports.credentials, self._ports.clock)
+            self._callers[resource] = Caller(self._pace, "endpoint", resource)
         return self._callers[resource]
 
     def _pages(
@@ -395,7 +392,7 @@ class Stripe:
             try:
                 self._client.raw_request(method, path, api_key=token, **account, **options, **params)
             except stripe.StripeError as error:
-                raise _typed(error) from None
+                raise _typed(error, self._pace.scale) from None
             return decode(self._transport.body(), kind)
 
         return self._caller(path).read(send)
@@ -417,12 +414,14 @@ def _page(found: Iterable[ReceivedPayment | Unreadable], cursor: datetime | None
     )
 
 
-def _typed(error: stripe.StripeError) -> ConnectorError:
-    """Return our error for the SDK's, by what the caller must do."""
+def _typed(error: stripe.StripeError, scale: float = 1.0) -> ConnectorError:
+    """Return our error for the SDK's, by what the caller must do; ``scale`` is how long Stripe's second lasts."""
     detail = redact(" ".join(filter(None, (error.code, error.user_message or str(error)))))
-    if isinstance(error, stripe.RateLimitError):
+    if error.http_status == 429:
         reason = (error.headers or {}).get("Stripe-Rate-Limited-Reason", "")
-        return status_error("Stripe", 429, f"{detail} {reason}".strip(), error.headers) or Retryable(detail)
+        limit, pause = REASONS.get(reason, (ANY_LIMIT, None))
+        wait = retry_after(error.headers, None if pause is None else pause * scale)
+        return Retryable(f"Stripe answered 429: {detail} {reason}".strip(), wait, limit)
     status = error.http_status
     if status is None or status < 400:
         return OutcomeUnknown(f"Stripe's answer did not arrive whole: {detail}")

@@ -7,9 +7,8 @@ The SDK's models turn amounts into floats when they write and cost ten times the
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,12 +19,21 @@ from xero_python.api_client.configuration import Configuration
 from xero_python.exceptions import HTTPStatusException
 from xero_python.rest import RESTClientObject, RESTResponse
 
-from connectors.base import Ports, Settings
+from connectors.base import Limit, Ports, Settings
 from connectors.errors import ConnectorError, DailyLimit, OutcomeUnknown, Refused, Retryable
-from connectors.http import TIMEOUT, Caller, Limit, Limiter, redact, retry_after, status_error
+from connectors.http import TIMEOUT, Caller, redact, retry_after, status_error, until
+from connectors.pace import Pace
 
-# With a little air for calls that travel at different speeds.
-LIMITS = (Limit(60, 61.0),)  # calls of one tenant; the 5,000 a day are not slept on but answered with DailyLimit
+# https://developer.xero.com/documentation/guides/oauth2/limits: of one organisation, and of one app at all of them.
+LIMITS = (
+    Limit("concurrent", 5),
+    Limit("minute", 60, 60.0),
+    Limit("day", 5_000, 86_400.0),  # 1,000 on the Starter tier
+    Limit("app_minute", 10_000, 60.0, whole_app=True),
+)
+_LEFT = {"minute": "X-MinLimit-Remaining", "day": "X-DayLimit-Remaining", "app_minute": "X-AppMinLimit-Remaining"}
+_PROBLEMS = {"minute": "minute", "appminute": "app_minute"}  # Xero's words for what is used up -> our limit
+A_MOMENT = 1.0  # seconds to wait after too many calls at the same time, which Xero does not tell
 PAGE_SIZE = 1000  # the largest that Xero gives
 
 Json = dict[str, Any]
@@ -64,9 +72,8 @@ class Client:
     """Reads and writes of one tenant. Raises only ``connectors.errors``."""
 
     def __init__(self, settings: Settings, ports: Ports) -> None:
-        scale = settings.minute_seconds / 60
-        limits = [Limit(limit.calls, limit.seconds * scale) for limit in LIMITS]
-        self._caller = Caller([Limiter(limits, ports.clock)], ports.credentials, ports.clock)
+        self._pace = Pace(settings, ports, LIMITS)
+        self._caller = Caller(self._pace)
         self._base = f"{settings.base_url.rstrip('/')}/api.xro/2.0"
         self._tenant = settings.account
         # Configuration() hands out copies of one object per process, with the token of whoever came first
@@ -165,12 +172,18 @@ class Client:
                 _request_timeout=TIMEOUT,
             )
         except HTTPStatusException as error:
-            raise _failure(error) from None
+            self._hear(error.http_resp.getheaders())
+            raise _failure(error, self._pace.scale) from None
         except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
             raise Retryable(f"Xero could not be reached: {redact(str(error))}") from None
         except urllib3.exceptions.HTTPError as error:
             raise OutcomeUnknown(f"The connection to Xero broke: {redact(str(error))}") from None
+        self._hear(response.getheaders())
         return bytes(response.data or b"")
+
+    def _hear(self, headers: Any) -> None:
+        """Note how many calls Xero says are left."""
+        self._pace.says_left({limit: headers.get(header) for limit, header in _LEFT.items()})
 
 
 def encoded(body: Json) -> bytes:
@@ -188,20 +201,22 @@ def _decoded(body: bytes) -> Json:
     return answer
 
 
-def _failure(error: HTTPStatusException) -> ConnectorError:
-    """Return what an answer other than 2xx means for the caller."""
+def _failure(error: HTTPStatusException, scale: float) -> ConnectorError:
+    """Return what an answer other than 2xx means for the caller; ``scale`` is how long Xero's second lasts."""
     headers, body = error.http_resp.getheaders(), error.http_resp.data or b""
-    detail = _detail(body) or headers.get("X-Rate-Limit-Problem", "")
-    if error.status == 429 and _day_is_over(headers) and headers.get("Date"):
-        wait = retry_after(headers, 24 * 60 * 60.0) or 0.0
-        until = parsedate_to_datetime(headers["Date"]) + timedelta(seconds=wait)  # by Xero's clock: we have none
-        return DailyLimit(f"Xero's calls for the day are used up until {until:%Y-%m-%d %H:%M} UTC", until)
+    problem = headers.get("X-Rate-Limit-Problem", "").lower()
+    detail = _detail(body) or problem
+    if error.status == 429 and (problem == "day" or (not problem and headers.get("X-DayLimit-Remaining") == "0")):
+        wait = retry_after(headers, 24 * 60 * 60.0 * scale) or 0.0
+        return DailyLimit(
+            f"Xero's calls for the day are used up until {until(wait):%Y-%m-%d %H:%M} UTC", until(wait), wait
+        )
+    if error.status == 429 and problem in _PROBLEMS:
+        wait = retry_after(headers, 60 * scale) or 0.0
+        return Retryable(f"Xero answered 429: {detail}", wait, _PROBLEMS[problem])
+    if error.status == 429 and problem == "concurrent":
+        return Retryable(f"Xero answered 429: {detail}", retry_after(headers, A_MOMENT * scale))
     return status_error("Xero", error.status, detail, headers) or Refused(f"Xero answered {error.status}: {detail}")
-
-
-def _day_is_over(headers: Any) -> bool:
-    limit = headers.get("X-Rate-Limit-Problem", "").lower()
-    return limit == "day" or (not limit and headers.get("X-DayLimit-Remaining") == "0")
 
 
 def _detail(body: bytes) -> str:

@@ -5,7 +5,7 @@ Ours on account are overpayments; people make prepayments as well. An id does no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -29,6 +29,12 @@ OVERPAYMENT = Source("Overpayment", "Overpayments", "OverpaymentID")
 PREPAYMENT = Source("Prepayment", "Prepayments", "PrepaymentID")
 ON_ACCOUNT = (OVERPAYMENT, PREPAYMENT)
 SOURCES = (CREDIT_NOTE, *ON_ACCOUNT)
+
+
+def usable(draft: AllocationDraft | RefundDraft, sources: Mapping[str, Source]) -> Source | Rejected:
+    """Return the kind of a draft's credit by what ``Credits.sources`` found, or why nothing can be taken of it."""
+    found = sources.get(draft.source.id) or Rejected(f"Xero holds no money on account with the id {draft.source.id}")
+    return unbookable(draft.key, draft.amount, draft.currency) or found
 
 
 class Credits:
@@ -92,7 +98,7 @@ class Allocations:
     ) -> list[Created[LedgerAllocation] | Adopted[LedgerAllocation] | Rejected]:
         """Set credits against invoices; more than is left of either is refused by Xero and so ``Rejected``."""
         sources = self._credits.sources(batch)
-        sendings = [_sending(draft, sources.get(draft.source.id)) for draft in batch]
+        sendings = [_sending(draft, usable(draft, sources)) for draft in batch]
         return put_each(batch, sendings, key, self._put, _read, self.find)
 
     def _put(self, sending: Sending, key: str) -> Json:
@@ -103,12 +109,9 @@ class Allocations:
         return ours[-1] if ours else made[-1]
 
 
-def _sending(draft: AllocationDraft, source: Source | None) -> Sending | Rejected:
-    problem = unbookable(draft.key, draft.amount, draft.currency)
-    if problem is not None:
-        return problem
-    if source is None:
-        return Rejected(f"Xero holds no money on account with the id {draft.source.id}")
+def _sending(draft: AllocationDraft, source: Source | Rejected) -> Sending | Rejected:
+    if isinstance(source, Rejected):
+        return source
     body: Json = {
         "Invoice": {"InvoiceID": draft.document.id},
         "Amount": money.to_decimal(draft.amount, draft.currency),

@@ -8,8 +8,8 @@ from billing import money
 from connectors.base import Adopted, Created, LedgerEntry, Ref, RefundDraft, Rejected
 from connectors.xero.batches import BATCH_SIZE, Place, Sending, put_batch
 from connectors.xero.client import Client, Json
-from connectors.xero.credits import SOURCES, Credits, Source
-from connectors.xero.wire import chunks, day, equals, minor, unbookable
+from connectors.xero.credits import SOURCES, Credits, Source, usable
+from connectors.xero.wire import chunks, day, equals, minor
 
 _PAYMENTS = Place("Payments")
 
@@ -41,19 +41,16 @@ class Refunds:
     ) -> list[Created[LedgerEntry] | Adopted[LedgerEntry] | Rejected]:
         """Book refunds; more than is left of a credit is refused by Xero and so ``Rejected``."""
         sources = self._credits.sources(batch)
-        sendings = [_sending(draft, sources.get(draft.source.id)) for draft in batch]
+        sendings = [_sending(draft, usable(draft, sources)) for draft in batch]
         return put_batch(self._client, batch, sendings, key, _read, self._standing)
 
     def _standing(self, wanted: Sequence[RefundDraft]) -> list[LedgerEntry | None]:
         return [found if found is not None and found.status == "active" else None for found in self.find(wanted)]
 
 
-def _sending(draft: RefundDraft, source: Source | None) -> Sending | Rejected:
-    problem = unbookable(draft.key, draft.amount, draft.currency)
-    if problem is not None:
-        return problem
-    if source is None:
-        return Rejected(f"Xero holds no money on account with the id {draft.source.id}")
+def _sending(draft: RefundDraft, source: Source | Rejected) -> Sending | Rejected:
+    if isinstance(source, Rejected):
+        return source
     body: Json = {
         source.name: {source.id: draft.source.id},
         "Account": {"Code": draft.account},

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from flask import Response, request
 
+from sandbox.consent import Consents, client_id
 from sandbox.core import Clock, RateLimit, Vendor, json_response
 from sandbox.hubspot.records import Problem, Record, Records, check, is_primary
 from sandbox.hubspot.schema import (
@@ -48,7 +49,7 @@ class HubSpot(Vendor):
 
     name = "hubspot"
     limits = (
-        RateLimit("TEN_SECONDLY_ROLLING", 100, 10.0),
+        RateLimit("TEN_SECONDLY_ROLLING", 190, 10.0),
         RateLimit("SECONDLY", 5, 1.0, path="/search"),
     )
 
@@ -64,6 +65,7 @@ class HubSpot(Vendor):
         self.search_cap = 10_000
         self.association_page = 500
         self._answers = count(1)
+        self._consents = Consents()
         self._windows.clear()
 
     def happened(self) -> dict[str, Sequence[dict[str, Any]]]:
@@ -139,6 +141,7 @@ class HubSpot(Vendor):
         ):
             self._route(method, rule, handler)
         self._route("POST", "/oauth/<version>/token", self._token, public=True)
+        self.routes.add_url_rule("/oauth/authorize", "authorize", lambda: self._consents.agree())
 
     def _route(self, method: str, rule: str, handler: Callable[..., Response], *, public: bool = False) -> None:
         def view(version: str, **parts: str) -> Response:
@@ -410,10 +413,13 @@ class HubSpot(Vendor):
         )
 
     def _token(self) -> Response:
-        """Give a token for any authorization code or refresh token that starts with ``sandbox``."""
+        """Give a token for a code that was given out, or for any refresh token that starts with ``sandbox``."""
         grant = request.form.get("grant_type")
-        held = request.form.get("code" if grant == "authorization_code" else "refresh_token", "")
-        if grant not in ("authorization_code", "refresh_token") or not held.startswith("sandbox"):
+        if grant == "authorization_code":
+            good = self._consents.redeem(request.form, client_id())
+        else:
+            good = grant == "refresh_token" and request.form.get("refresh_token", "").startswith("sandbox")
+        if not good:
             raise Problem(400, "missing or unknown refresh token or code", "BAD_REFRESH_TOKEN")
         return json_response(
             {

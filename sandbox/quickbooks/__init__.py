@@ -15,6 +15,7 @@ from typing import Any
 
 from flask import Response, request
 
+from sandbox.consent import Consents, client_id
 from sandbox.core import Clock, Ledger, OpenDocument, RateLimit, json_response
 from sandbox.ledger_events import Watch
 from sandbox.pdf import one_page
@@ -69,6 +70,7 @@ class QuickBooks(Ledger):
         self.routes.add_url_rule(f"{company}/<path>/<id>/pdf", "pdf", self._pdf)
         self._route("POST", f"{company}/<path>", self._write)
         self._route("GET", f"{company}/<path>/<id>", self._read)
+        self.routes.add_url_rule("/connect/oauth2", "authorize", lambda: self._consents.agree({"realmId": REALM}))
         self.routes.add_url_rule("/oauth2/v1/tokens/bearer", "token", self._token, methods=["POST"])
 
     def reset(self) -> None:
@@ -78,6 +80,7 @@ class QuickBooks(Ledger):
         self._refreshes = 0
         self.files: dict[str, bytes] = {}  # by the id of the attachable
         self._watch = Watch()
+        self._consents = Consents()
         self.metered = {"reads": 0, "writes": 0}  # each item of a batch counts like a call
 
     def state(self) -> dict[str, list[dict[str, Any]]]:
@@ -137,9 +140,14 @@ class QuickBooks(Ledger):
         basic = request.authorization is not None and request.authorization.type == "basic"
         if not basic:
             return json_response({"error": "invalid_client"}, 401)
-        if request.form.get("grant_type") != "refresh_token":
+        grant = request.form.get("grant_type")
+        if grant not in ("refresh_token", "authorization_code"):
             return json_response({"error": "unsupported_grant_type"}, 400)
-        if request.form.get("refresh_token") != f"refresh-{self._refreshes}":
+        if grant == "authorization_code":
+            good = self._consents.redeem(request.form, client_id())
+        else:
+            good = request.form.get("refresh_token") == f"refresh-{self._refreshes}"
+        if not good:
             return json_response({"error": "invalid_grant", "error_description": "Incorrect or used Token"}, 400)
         self._refreshes += 1
         tokens = {"access_token": f"{TOKEN}-{self._refreshes}", "refresh_token": f"refresh-{self._refreshes}"}

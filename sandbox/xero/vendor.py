@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 import re
@@ -14,6 +13,7 @@ from typing import Any
 
 from flask import Response, request
 
+from sandbox.consent import Consents, client_id
 from sandbox.core import Clock, Ledger, OpenDocument, RateLimit, json_response
 from sandbox.ledger_events import Watch
 from sandbox.pdf import one_page
@@ -62,6 +62,7 @@ class Xero(Ledger):
         self.reset()
         self.routes.after_request(self._with_remaining)
         self.routes.add_url_rule("/connect/token", "token", self._token, methods=["POST"])
+        self.routes.add_url_rule("/identity/connect/authorize", "authorize", lambda: self._consents.agree())
         self.routes.add_url_rule("/connections", "connections", self._connections)
         self._add_routes()
 
@@ -75,6 +76,7 @@ class Xero(Ledger):
         self._windows.clear()
         self._keys: dict[str, _Remembered] = {}
         self._used_refresh_tokens: dict[str, float] = {}
+        self._consents = Consents()
         self._tokens = 0
         self._watch = Watch()
 
@@ -172,19 +174,26 @@ class Xero(Ledger):
 
     def _token(self) -> Response:
         """Give tokens. A refresh token works once; used again within the grace period it still answers."""
-        if not _client_id():
+        if not client_id():
             return json_response({"error": "invalid_client"}, 400)
         grant = request.form.get("grant_type")
         if grant == "client_credentials":
             return json_response(self._new_tokens())
+        if grant == "authorization_code":
+            if not self._consents.redeem(request.form, client_id()):
+                return json_response({"error": "invalid_grant"}, 400)
+            return json_response(self._rotated())
         if grant != "refresh_token":
             return json_response({"error": "unsupported_grant_type"}, 400)
         given, now = request.form.get("refresh_token", ""), time.monotonic()
         used = self._used_refresh_tokens.setdefault(given, now)
         if not given.startswith("sandbox-xero-refresh") or now - used > _GRACE_MINUTES * self.minute:
             return json_response({"error": "invalid_grant"}, 400)
+        return json_response(self._rotated())
+
+    def _rotated(self) -> Wire:
         tokens = self._new_tokens()
-        return json_response({**tokens, "refresh_token": f"sandbox-xero-refresh-{self._tokens}"})
+        return {**tokens, "refresh_token": f"sandbox-xero-refresh-{self._tokens}"}
 
     def _new_tokens(self) -> Wire:
         self._tokens += 1
@@ -350,11 +359,3 @@ def _handled(handle: Callable[[], Response]) -> Response:
 
 def _bad_request(message: str) -> Response:
     return json_response({"ErrorNumber": 16, "Type": "QueryParseException", "Message": message}, 400)
-
-
-def _client_id() -> str:
-    """Return the application that asks for a token, by basic authentication or in the form."""
-    header = request.headers.get("Authorization", "")
-    if header.startswith("Basic "):
-        return base64.b64decode(header[6:]).decode().partition(":")[0]
-    return request.form.get("client_id", "")

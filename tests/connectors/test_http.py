@@ -5,15 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 import requests
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
+from connectors.base import Limit, Ports, Settings
 from connectors.errors import (
     AuthExpired,
     ConnectorError,
@@ -21,21 +21,19 @@ from connectors.errors import (
     OutcomeUnknown,
     Refused,
     Retryable,
+    Unavailable,
 )
 from connectors.http import (
     READ_ATTEMPTS,
     TIMEOUT,
     Caller,
-    Limit,
-    Limiter,
     Session,
     redact,
     retry_after,
     status_error,
 )
+from connectors.pace import FAILURES, REST, Pace
 from tests.conftest import FixedToken, NoWait
-
-# --------------------------------------------------------------------------------------------------------- the limiter
 
 
 class Watch(NoWait):
@@ -48,60 +46,6 @@ class Watch(NoWait):
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         super().sleep(seconds)
-
-
-def overfull(sent: list[float], limit: Limit) -> list[float]:
-    """Return the calls that made a window of the limit overfull."""
-    later = zip(sent, sent[limit.calls :], strict=False)
-    return [end for start, end in later if end - start < limit.seconds - 1e-6]
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    limits=st.lists(st.builds(Limit, st.integers(1, 8), st.floats(0.1, 120)), min_size=1, max_size=3),
-    pauses=st.lists(st.floats(0, 30), min_size=1, max_size=60),
-    start=st.floats(0, 1e7),
-)
-def test_no_window_of_any_limit_is_ever_overfull(limits: list[Limit], pauses: list[float], start: float) -> None:
-    clock = Watch()
-    clock.now = start
-    limiter = Limiter(limits, clock)
-    sent = []
-    for pause in pauses:
-        clock.now += pause
-        limiter.wait()
-        sent.append(clock.now)
-    assert [overfull(sent, limit) for limit in limits] == [[] for _ in limits]
-
-
-def test_the_limiter_delays_no_call_that_still_fits() -> None:
-    clock = Watch()
-    limiter = Limiter([Limit(3, 10), Limit(100, 60)], clock)
-    for _ in range(3):
-        limiter.wait()
-    assert clock.slept == []
-    limiter.wait()
-    assert clock.slept == [10]
-
-
-def test_threads_that_share_a_limiter_share_its_windows() -> None:
-    clock = Watch()
-    limit = Limit(5, 1.0)
-    limiter = Limiter([limit], clock)
-    sent: list[float] = []
-
-    def call() -> None:
-        for _ in range(10):
-            limiter.wait()
-            sent.append(clock.now)
-
-    threads = [threading.Thread(target=call) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(sent) == 40
-    assert clock.now >= (40 / limit.calls - 1) * limit.seconds
 
 
 # ------------------------------------------------------------------------------------------------- retries of calls
@@ -137,8 +81,8 @@ class Renewing:
 
 
 def caller(clock: Watch | None = None, credentials: Any = None, limits: tuple[Limit, ...] = ()) -> Caller:
-    clock = clock or Watch()
-    return Caller([Limiter(limits, clock)], credentials or FixedToken("token-1"), clock)
+    ports = Ports(credentials=credentials or FixedToken("token-1"), clock=clock or Watch())
+    return Caller(Pace(Settings(name="books", vendor="v", base_url="u"), ports, limits))
 
 
 def test_a_read_survives_every_passing_failure() -> None:
@@ -219,10 +163,10 @@ def test_a_fixed_token_that_is_rejected_needs_a_person() -> None:
 
 
 def test_every_try_counts_against_the_limits() -> None:
-    clock, limit = Watch(), Limit(1, 10.0)
+    clock, limit = Watch(), Limit("ten_seconds", 1, 10.0)
     vendor = Vendor(AuthExpired("401"), Retryable("429", 0.0), "answer")
     caller(clock, Renewing(), (limit,)).read(vendor)
-    assert clock.now == 20.0
+    assert 20.0 <= clock.now < 20.2
 
 
 # ---------------------------------------------------------------------------------------------- what an answer means
@@ -246,9 +190,82 @@ def test_the_waiting_time_of_a_refusal_is_read_from_its_header() -> None:
     assert error.after == 12.0
 
 
-@pytest.mark.parametrize("headers", [None, {}, {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}])
-def test_a_waiting_time_that_is_no_number_gives_the_default(headers: Any) -> None:
+@pytest.mark.parametrize("value", ["soon", "nan", "inf", "", "Wed, 99 Foo 2026"])
+def test_a_waiting_time_that_is_neither_number_nor_date_gives_the_default(value: str) -> None:
+    assert retry_after({"Retry-After": value}, 5.0) == 5.0
+
+
+@pytest.mark.parametrize("headers", [None, {}])
+def test_without_a_waiting_time_there_is_the_default(headers: Any) -> None:
     assert retry_after(headers, 5.0) == 5.0
+
+
+@pytest.mark.parametrize(
+    ("until", "sent", "seconds"),
+    [
+        ("Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:27:30 GMT", 30.0),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:29:00 GMT", 0.0),
+        ("Wednesday, 21-Oct-26 07:28:00 GMT", "Wed, 21 Oct 2026 09:27:00 +0200", 60.0),
+    ],
+)
+def test_a_waiting_time_that_is_a_date_counts_by_the_senders_clock(until: str, sent: str, seconds: float) -> None:
+    assert retry_after({"Retry-After": until, "Date": sent}) == seconds
+
+
+def test_a_date_from_a_sender_that_does_not_tell_its_time_counts_by_our_clock() -> None:
+    until = format_datetime(datetime.now(UTC) + timedelta(minutes=2), usegmt=True)
+    assert retry_after({"Retry-After": until}) == pytest.approx(120, abs=2)
+
+
+def test_a_refusal_for_pace_holds_back_every_call_that_it_concerns() -> None:
+    clock = Watch()
+    pace = Pace(
+        Settings(name="books", vendor="v", base_url="u"),
+        Ports(credentials=FixedToken("t"), clock=clock),
+        (Limit("minute", 60, 60.0), Limit("search", 60, 60.0, only="search")),
+    )
+    searches, others = Caller(pace, "search"), Caller(pace)
+    assert searches.read(Vendor(Retryable("429", 3.0, "any"), "found")) == "found"
+    assert clock.now == 3.0
+    others.write(Vendor(Retryable("429", 4.0, "search"), "made"))  # no search, so it must mean everything
+    assert clock.now == 7.0
+    pace.refused(Retryable("429", 5.0, "search"), pace.pool("search"))
+    others.read(Vendor("at once"))
+    assert clock.now == 7.0
+    searches.read(Vendor("later"))
+    assert clock.now == 12.0
+
+
+def test_a_vendor_that_fails_again_and_again_is_left_alone_until_a_call_gets_through() -> None:
+    clock = Watch()
+    books = caller(clock)
+    down = Vendor(*[OutcomeUnknown("502")] * 99)
+    with pytest.raises(Retryable):
+        books.read(down)
+    with pytest.raises(Unavailable, match=r"books failed 8 times in a row and is left alone for 1\d s"):
+        books.read(down)
+    assert len(down.tokens) == FAILURES
+    with pytest.raises(Unavailable):
+        books.write(down)
+    assert len(down.tokens) == FAILURES
+    clock.now += REST
+    with pytest.raises(OutcomeUnknown):
+        books.write(down)  # the one call that tries
+    with pytest.raises(Unavailable, match="30 s"):
+        books.write(down)
+    assert len(down.tokens) == FAILURES + 1
+    clock.now += 2 * REST
+    assert books.write(Vendor("back")) == "back"
+    assert books.read(Vendor(OutcomeUnknown("502"), "still there")) == "still there"
+
+
+@pytest.mark.parametrize("error", [Refused("no"), Retryable("429", 0.0, "any"), Retryable("locked", 0.1)])
+def test_an_answer_that_makes_sense_is_no_failure_of_the_vendor(error: ConnectorError) -> None:
+    books = caller()
+    for _ in range(3 * FAILURES):
+        with pytest.raises(type(error)):
+            books.write(Vendor(*[error] * READ_ATTEMPTS))
+    assert books.write(Vendor("made")) == "made"
 
 
 SECRETS = [

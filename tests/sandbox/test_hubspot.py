@@ -487,7 +487,7 @@ def test_the_state_shows_every_type(client: Client) -> None:
 
 @pytest.mark.parametrize(
     ("path", "policy", "allowed"),
-    [(f"{OBJECTS}/deals/search", "SECONDLY", 5), (f"{OBJECTS}/deals/batch/read", "TEN_SECONDLY_ROLLING", 100)],
+    [(f"{OBJECTS}/deals/search", "SECONDLY", 5), (f"{OBJECTS}/deals/batch/read", "TEN_SECONDLY_ROLLING", 190)],
 )
 def test_a_limit_is_enforced_and_named(path: str, policy: str, allowed: int) -> None:
     with Running(Options(today=TODAY, deals=1, minute=600.0)) as running:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 from pathlib import Path
 
 import msgspec
@@ -38,7 +39,7 @@ def test_the_file_shows_nothing_of_a_token(path: Path) -> None:
     with Store(path) as store:
         ((sealed,),) = store.tuples("SELECT sealed FROM tokens")
     assert b"very-secret" not in sealed
-    everything = b"".join(file.read_bytes() for file in path.parent.iterdir())
+    everything = b"".join(file.read_bytes() for file in path.parent.rglob("*") if file.is_file())
     assert b"books" in everything
     assert b"very-secret" not in everything
 
@@ -73,20 +74,56 @@ def test_a_key_that_is_none_is_refused_at_once(path: Path, key: str) -> None:
         opened(path, key)
 
 
-def test_the_lock_holds_off_other_writers_and_keeps_what_was_saved(path: Path) -> None:
+def test_whoever_renews_a_token_holds_up_no_other_writer_of_the_store(path: Path) -> None:
     tokens = opened(path)
     with Store(path) as other:
         other.execute("PRAGMA busy_timeout=1")
-        with tokens.lock():
-            tokens.save("books", Token("first"))
-            with pytest.raises(Exception, match="locked"), other.transaction():
-                pass
+        with tokens.lock("books"), other.transaction():
+            pass
+
+
+def test_a_lock_is_for_one_connection_and_across_everyone_who_opened_the_store(path: Path) -> None:
+    order = []
+
+    def renew() -> None:
+        with opened(path).lock("books"):
+            order.append("second")
+
+    with opened(path).lock("books"):
+        thread = threading.Thread(target=renew)
+        thread.start()
+        with opened(path).lock("another"):
+            order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+
+
+def test_what_was_saved_is_kept_though_the_lock_ends_with_an_error(path: Path) -> None:
+    """The vendor has changed the refresh token: losing the new one would lose the connection."""
+    tokens = opened(path)
+    with pytest.raises(ZeroDivisionError), tokens.lock("books"):
+        tokens.save("books", Token("first"))
+        raise ZeroDivisionError
     assert opened(path).load("books") == Token("first")
 
 
-def test_what_was_saved_in_a_lock_that_failed_is_not_kept(path: Path) -> None:
-    tokens = opened(path)
-    with pytest.raises(ZeroDivisionError), tokens.lock():
-        tokens.save("books", Token("first"))
-        raise ZeroDivisionError
-    assert tokens.load("books") is None
+def test_a_key_is_changed_by_naming_both_for_a_while(path: Path) -> None:
+    new = Fernet.generate_key().decode()
+    opened(path).save("uk", Token("of the UK"))
+    both = opened(path, f"{new}, {KEY}")
+    assert both.load("uk") == Token("of the UK")
+    both.save("us", Token("of the US"))
+    assert opened(path, new).load("us") == Token("of the US")
+    assert both.seal_anew() == 1
+    assert both.seal_anew() == 0
+    assert opened(path, new).load("uk") == Token("of the UK")
+
+
+def test_what_no_key_opens_is_left_as_it_is_when_keys_change(path: Path) -> None:
+    opened(path, Fernet.generate_key().decode()).save("uk", Token("lost"))
+    assert opened(path, f"{Fernet.generate_key().decode()},{KEY}").seal_anew() == 0
+
+
+def test_every_one_of_several_keys_must_be_one(path: Path) -> None:
+    with pytest.raises(ValueError, match="NETTERMS_KEY must be 32 random bytes"):
+        opened(path, f"{KEY},")

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from connectors.base import DocumentType, LedgerChanges, LedgerDocument, Mail, Ref
+from connectors.base import DocumentType, LedgerChanges, LedgerDocument, Mail, Probe, Ref
 from connectors.errors import ConnectorError, OutcomeUnknown
 from store import cash, invoices, links
 from store.database import Store
@@ -42,6 +42,10 @@ class PostBox:
     def tried(self) -> int:
         """How many mails were handed over, taken or not."""
         return len(self.attempts)
+
+    def probe(self) -> Probe:
+        """Say that it works."""
+        return Probe(account_name="in memory")
 
     def send(self, mail: Mail) -> str:
         """Do what was ordered for this mail, else accept it."""

@@ -1,0 +1,46 @@
+"""Locks between threads and processes that end with their holder, however it ends: files locked by the system.
+
+They lie in a folder beside the store, are empty, and may only be deleted while nothing runs.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class Locks:
+    """The locks that belong to a store."""
+
+    def __init__(self, store: Path) -> None:
+        self._folder = store.with_name(f"{store.name}.locks")
+
+    @contextmanager
+    def hold(self, name: str) -> Iterator[None]:
+        """Wait for the lock of this name and hold it until the block ends."""
+        file = self._open(name)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(file)
+
+    def take(self, name: str) -> Callable[[], None] | None:
+        """Take the lock of this name and return what gives it back; None while somebody else holds it."""
+        file = self._open(name)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            return None
+        return lambda: os.close(file)
+
+    def _open(self, name: str) -> int:
+        """Open a file anew: a lock belongs to what was opened, so that threads hold off each other, too."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self._folder / hashlib.sha256(name.encode()).hexdigest()[:24]
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
