@@ -112,6 +112,15 @@ def payments(store: Store) -> list[PaymentRow]:
     return store.rows(PaymentRow, f"{_WITH_APPLIED} ORDER BY p.received_on, p.id")
 
 
+def unused(store: Store, entity: str) -> list[PaymentRow]:
+    """Return an entity's payments, received or on their way, of which something is applied to nothing, oldest first."""
+    sql = (
+        f"SELECT * FROM ({_WITH_APPLIED} WHERE p.entity=? AND p.scope='in' AND p.status<>'failed')"
+        " WHERE amount-refunded-applied > 0 ORDER BY received_on, id"
+    )
+    return store.rows(PaymentRow, sql, entity)
+
+
 def get(store: Store, payment_id: int) -> PaymentRow:
     """Return one payment; raises ``KeyError`` when there is none."""
     row = store.first(PaymentRow, f"{_WITH_APPLIED} WHERE p.id=?", payment_id)

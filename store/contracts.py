@@ -265,6 +265,11 @@ def propose_terms(store: Store, actor: Actor, row: ContractRow, terms: Terms | N
         audit.write(store, actor, "proposed", f"contract:{row.key}", after=terms)
 
 
+def any_proposed(store: Store) -> bool:
+    """Say whether a change of terms waits for a person."""
+    return store.one("SELECT 1 FROM contracts WHERE proposed IS NOT NULL LIMIT 1") is not None
+
+
 def refuse_terms(store: Store, actor: Actor, row: ContractRow, reason: str) -> None:
     """Keep the terms in force; the same change in the CRM is not proposed again."""
     assert row.proposed is not None

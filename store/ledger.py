@@ -48,6 +48,17 @@ def ids(store: Store, connection: str, kind: str) -> set[str]:
     return {vendor_id for (vendor_id,) in rows}
 
 
+def open_credit(store: Store, connection: str) -> list[tuple[int, str, int]]:
+    """Return (our customer, currency, minor units) of every credit note there that is not used up."""
+    sql = (
+        "SELECT (SELECT max(l.our_id) FROM links l WHERE l.connection=?1 AND l.kind='customer'"
+        " AND l.vendor_id=o.data ->> 'customer_id') AS ours, o.data ->> 'currency', o.data ->> 'balance'"
+        " FROM ledger_objects o WHERE o.connection=?1 AND o.kind='document' AND o.data ->> 'type'='credit_note'"
+        " AND o.data ->> 'status'='open' AND ours IS NOT NULL"
+    )
+    return [(ours, currency, int(balance)) for ours, currency, balance in store.tuples(sql, connection)]
+
+
 def numbers_of_others(store: Store, connection: str, entity: str) -> list[str]:
     """Return the numbers of documents there that are neither linked to ours nor called like one of the entity's."""
     sql = (

@@ -13,9 +13,11 @@ from store.foreign import ForeignDraft
 from store.review import Finding
 from sync import booked
 from sync.context import Context, Entity
+from sync.unchanged import unless_same
 
 STREAM = "changes"  # the cursor of what was read of a ledger
 T = TypeVar("T", LedgerDocument, LedgerPayment)
+READ = ("books", "links", "documents", "foreign", "payments", "applications", "outbox", "customers", "lost")
 
 
 def read(context: Context, entity: Entity, connection: str, books: Accounting, *, afresh: bool = False) -> None:
@@ -26,6 +28,12 @@ def read(context: Context, entity: Entity, connection: str, books: Accounting, *
     since = None if afresh else deals.cursor(context.store, connection, STREAM)
     changes = books.changes(since)
     _store(context, connection, changes, complete=since is None)
+    unless_same(
+        context, f"books {connection} of {entity.key}", READ, None, lambda: _look_through(context, entity, connection)
+    )
+
+
+def _look_through(context: Context, entity: Entity, connection: str) -> None:
     _follow_merges(context, connection)
     keep_foreign(context, entity, connection)
     booked.read(context, entity, connection)

@@ -11,6 +11,7 @@ from store.review import Finding
 from sync import books
 from sync.booked import booking_key
 from sync.context import Context, Entity
+from sync.unchanged import unless_same
 
 
 def run(context: Context) -> None:
@@ -18,9 +19,16 @@ def run(context: Context) -> None:
     for entity, source in context.ledgers():
         with context.using(source.name) as connector:
             books.read(context, entity, source.name, connector)
-            _take_payments(context, entity, source.name)
-            _compare(context, source.name)
+            unless_same(
+                context, f"{source.name} of {entity.key}", books.READ, None,
+                lambda entity=entity, name=source.name: _look_at(context, entity, name),
+            )  # fmt: skip
     _report_voided(context)
+
+
+def _look_at(context: Context, entity: Entity, connection: str) -> None:
+    _take_payments(context, entity, connection)
+    _compare(context, connection)
 
 
 def _take_payments(context: Context, entity: Entity, connection: str) -> None:

@@ -11,6 +11,9 @@ from store.mail import INVOICE, Booked
 from store.review import Finding
 from sync import mailing
 from sync.context import Context, Entity, Source
+from sync.unchanged import unless_same
+
+READ = ("documents", "links", "mails", "customers", "contracts", "outbox", "checked", "books")
 
 
 def run(context: Context) -> None:
@@ -18,7 +21,11 @@ def run(context: Context) -> None:
     with context.store.transaction():
         mail.recover(context.store, [INVOICE])
     for entity, source in context.ledgers():
-        _Round(context, entity, source).run()
+        used = mailing.mailer(context, entity)
+        unless_same(
+            context, f"{entity.key} by {source.name}", READ, used,
+            lambda entity=entity, source=source: _Round(context, entity, source).run(),
+        )  # fmt: skip
     mailing.report_doubtful(context, [INVOICE])
 
 

@@ -16,7 +16,9 @@ from store.review import Finding
 from store.written_back import InvoiceRow
 from sync import crm_feed
 from sync.context import Context
+from sync.unchanged import unless_same
 
+READ = ("documents", "contracts", "customers", "deals", "written_back")
 ObjectType = Literal["deals", "companies"]
 Values = dict[str, str]  # property -> value
 
@@ -26,7 +28,11 @@ def run(context: Context) -> None:
     for source in context.sources("crm"):
         if source.write_back:
             with context.using(source.name) as crm:
-                _write_back(context, source.name, crm)
+                used = [context.world.crm_mapping(source.name).digest]
+                unless_same(
+                    context, source.name, READ, used,
+                    lambda name=source.name, crm=crm: _write_back(context, name, crm),
+                )  # fmt: skip
 
 
 def _write_back(context: Context, connection: str, crm: Any) -> None:
