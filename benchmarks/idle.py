@@ -194,10 +194,10 @@ def report(found: dict[str, Any]) -> list[str]:
     print(f"  {'together':18} {together:7.3f}        (at most {MOST_CPU})")
     missed = [f"{together:.1f} s of the processor"] * (together > MOST_CPU)
     missed += [f"{name} has something to do" for name, one in found.items() if one["changed"]]
-    calls = Counter[str]()
+    made = Counter[str]()
     for one in found.values():
-        calls.update(one["calls"])
-    return missed + [f"{count} calls: {kind}" for kind, count in calls.items() if count > MOST_CALLS]
+        made.update(one["calls"])
+    return missed + [f"{count} calls: {kind}" for kind, count in made.items() if count > MOST_CALLS]
 
 
 def main() -> int:

@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 
 import requests  # noqa: E402  # what follows is found from the line above, wherever this is started
 
-from benchmarks.pull import NETTERMS, Took, serving, took  # noqa: E402
+from benchmarks.pull import DOUBLES, NETTERMS, Took, serving, took  # noqa: E402
 from billing.customer import Customer  # noqa: E402
 from sandbox.config_file import write_config  # noqa: E402
 from store.database import Store, to_json  # noqa: E402
@@ -159,14 +159,17 @@ def pay(path: Path) -> None:
 def sums(path: Path) -> tuple[int, int]:
     """Return how many invoices were issued and their sum in minor units."""
     with Store(path) as store:
-        return tuple(store.tuples("SELECT count(*), coalesce(sum(total), 0) FROM documents WHERE status='issued'")[0])  # type: ignore[return-value]
+        ((count, total),) = store.tuples(
+            "SELECT count(*), coalesce(sum(total), 0) FROM documents WHERE status='issued'"
+        )
+    return count, total
 
 
 # -------------------------------------------------------------------------------------------------------------- a push
 
 
 class Push(NamedTuple):
-    """What pushing so many invoices, and so many payments, took."""
+    """What pushing so many invoices, and so many payments, took; and what was missed."""
 
     documents: Took
     payments: Took
@@ -182,31 +185,33 @@ def push(vendor: Vendor, count: int, minute: float) -> Push:
         run = (NETTERMS, "--config", str(file), "sync", "--today", TODAY.isoformat(), "--json")
         prepare(store, vendor, count)
         took(*run, "plan_invoices", "issue_invoices")
-        steps = []
-        missed = []
         batches = ceil(count / vendor.batch)
-        for job, what, fewest in (
-            ("push_documents", "invoices", 2 * batches + ceil(count / 1000)),  # customers go first, who are read before
-            ("post_payments", "payments", batches),
-        ):
-            spent = took(*run, job)
-            calls = calls_since(found["url"], vendor, minute)
-            steps.append(spent)
-            print(
-                f"{vendor.name:<11}{count:6} {what:<9}{calls.number:5} calls (fewest {fewest}),"
-                f" {calls.rate:6.1%} of the permitted rate, {spent.wall:6.1f} s,"
-                f" {spent.cpu / count * 1000:5.2f} s CPU per 1,000, {spent.memory:4.0f} MiB",
-                flush=True,
-            )
-            print(f"           {', '.join(f'{number} {kind}' for kind, number in calls.kinds.most_common())}")
-            if calls.number > max(MOST_CALLS * fewest, fewest + FEW_MORE):
-                missed.append(f"{vendor.name}: {calls.number} calls for {count} {what}, fewest {fewest}")
-            if calls.rate < LEAST_RATE:
-                missed.append(f"{vendor.name}: {calls.rate:.1%} of the permitted rate for {what}")
-            if what == "invoices":
-                pay(store)
-        missed += there(found["url"], vendor, store)
-    return Push(*steps, missed)
+        documents = took(*run, "push_documents")
+        calls = calls_since(found["url"], vendor, minute)
+        fewest = 2 * batches + ceil(count / 1000)  # customers go first, and are read before
+        missed = report(vendor, count, "invoices", documents, calls, fewest)
+        pay(store)
+        payments = took(*run, "post_payments")
+        calls = calls_since(found["url"], vendor, minute)
+        missed += report(vendor, count, "payments", payments, calls, batches)
+        return Push(documents, payments, missed + there(found["url"], vendor, store))
+
+
+def report(vendor: Vendor, count: int, what: str, spent: Took, calls: Calls, fewest: int) -> list[str]:
+    """Print one line; return what was missed."""
+    print(
+        f"{vendor.name:<11}{count:6} {what:<9}{calls.number:5} calls (fewest {fewest}),"
+        f" {calls.rate:6.1%} of the permitted rate, {spent.wall:6.1f} s,"
+        f" {spent.cpu / count * 1000:5.2f} s CPU per 1,000, {spent.memory:4.0f} MiB",
+        flush=True,
+    )
+    print(f"           {', '.join(f'{number} {kind}' for kind, number in calls.kinds.most_common())}")
+    missed = []
+    if calls.number > max(MOST_CALLS * fewest, fewest + FEW_MORE):
+        missed.append(f"{vendor.name}: {calls.number} calls for {count} {what}, fewest {fewest}")
+    if calls.rate < LEAST_RATE:
+        missed.append(f"{vendor.name}: {calls.rate:.1%} of the permitted rate for {what}")
+    return missed
 
 
 def there(url: str, vendor: Vendor, store: Path) -> list[str]:
@@ -234,13 +239,44 @@ def _of(state: dict[str, Any], kind: str) -> list[dict[str, Any]]:
     return next(rows for name, rows in state.items() if name.lower() in (kind.lower(), f"{kind}s".lower()))
 
 
-if __name__ == "__main__":
-    if sys.argv[1:2] == ["stand-ins"]:
-        stand_ins(float(sys.argv[2]))
+# --------------------------------------------------------------------------------------------------- beside the others
+
+
+def one_by_one(count: int) -> None:
+    """Print what the vendor's SDK takes when each invoice is a call of its own, without any limit."""
+    with serving(__file__, "stand-ins", "0.001") as found:
+        spent = took(sys.executable, str(DOUBLES / "one_by_one.py"), found["url"], str(count))
+        calls = calls_since(found["url"], XERO, 0.001)
+    print(
+        f"xero-python one by one: {calls.number} calls for {count} invoices (at 60 a minute {calls.number / 60:.1f}"
+        f" minutes), {spent.cpu / count * 1000:.2f} s CPU per 1,000"
+    )
+
+
+def main() -> int:
+    """Print the figures; return 1 when one misses what is promised."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--invoices", type=int, default=INVOICES)
     parser.add_argument("--minute", type=float, default=MINUTE)
+    parser.add_argument("--large", action="store_true", help="also five times as many, for the memory they take")
     given = parser.parse_args()
+    missed = []
     for vendor in (QUICKBOOKS, XERO):
-        for one in push(vendor, given.invoices, given.minute).missed:
-            print("missed:", one)
+        few = push(vendor, given.invoices // 5, given.minute)
+        many = [push(vendor, given.invoices * times, given.minute) for times in ((1, 5) if given.large else (1,))]
+        for one in (few, *many):
+            missed += one.missed
+        for what in ("documents", "payments"):
+            least, most = (getattr(one, what).memory for one in (few, many[-1]))
+            if most > MOST_MEMORY * least:
+                missed.append(f"{vendor.name}: memory for {what} grows from {least:.0f} to {most:.0f} MiB")
+    one_by_one(SAMPLE)
+    for one in missed:
+        print(f"missed: {one}")
+    return int(bool(missed))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["stand-ins"]:
+        stand_ins(float(sys.argv[2]))
+    sys.exit(main())

@@ -498,7 +498,7 @@ CREATE TABLE steps ( -- what a step of a job found that changed nothing
 ) STRICT;
 """
 # Input of steps -> the tables that it is, each with the rows that count: all, or those of which something is so.
-_INPUTS: dict[str, dict[str, str]] = {
+INPUTS: dict[str, dict[str, str]] = {
     "acceptances": {"acceptances": ""},
     "answers": {"answers": ""},
     "applications": {"applications": ""},
@@ -532,7 +532,7 @@ def m0150_speed(db: Any) -> None:
 def m0151_steps(db: Any) -> None:
     """Do steps again only when one of their inputs changed; a change of an input is counted."""
     _script(db, _STEPS)
-    for name, tables in _INPUTS.items():
+    for name, tables in INPUTS.items():
         db.conn.execute("INSERT INTO counters (input, changes) VALUES (?, 0)", (name,))
         for table, rows in tables.items():
             for event, side in (("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD")):

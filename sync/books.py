@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -29,7 +30,7 @@ def read(context: Context, entity: Entity, connection: str, books: Accounting, *
     changes = books.changes(since)
     _store(context, connection, changes, complete=since is None)
     unless_same(
-        context, f"books {connection} of {entity.key}", READ, None, lambda: _look_through(context, entity, connection)
+        context, f"books {connection} of {entity.key}", READ, None, partial(_look_through, context, entity, connection)
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from datetime import date
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -33,9 +34,12 @@ def run(context: Context) -> None:
     for source in context.sources("crm"):
         inputs = (*READ, *READ_FOR_PROPOSALS) if contracts.any_proposed(context.store) else READ
         used = [context.world.crm_mapping(source.name).digest, context.world.indices]
-        unless_same(
-            context, f"deals of {source.name}", inputs, used, lambda crm=source.name: _Mapper(context, crm).run()
-        )
+        mapped = partial(_map, context, source.name)
+        unless_same(context, f"deals of {source.name}", inputs, used, mapped)
+
+
+def _map(context: Context, crm: str) -> None:
+    _Mapper(context, crm).run()
 
 
 class _Mapper:

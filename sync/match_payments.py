@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from billing.matching import Decision, Incoming, Matcher, OpenInvoice
 from billing.money import display
 from connectors.base import ReceivedPayment
@@ -33,7 +35,7 @@ def run(context: Context) -> None:
     """Match every payment with something left; what cannot be decided for certain is a review item."""
     used = [context.world.payments_mapping(source.name) for source in context.sources("payments")]
     for entity in context.world.entities.values():
-        unless_same(context, entity.key, READ, used, lambda entity=entity: _match_all(context, entity))
+        unless_same(context, entity.key, READ, used, partial(_match_all, context, entity))
 
 
 def _match_all(context: Context, entity: Entity) -> None:

@@ -15,6 +15,7 @@ from connectors.base import LedgerPayment, PaymentDraft, Ref
 from mappings.ledger import clearing_account
 from store import cash, foreign, invoices, links, outbox, selfcheck
 from store.cash import ApplicationRow, PaymentRow
+from store.links import Link
 from store.review import Finding
 from sync.booked import booking_key
 from sync.context import Context, Entity
@@ -120,9 +121,12 @@ class _Paid(NamedTuple):
                 customer = customers.get((document.customer_id, document.currency))
                 link = booked.get((part.document_id, ""))
                 if customer is not None and link is not None:
-                    refs = (Ref(id=one.vendor_id, version=one.version) for one in (customer, link))
-                    found[part.id] = cls(*refs, document.currency, document.number)
+                    found[part.id] = cls(_ref(customer), _ref(link), document.currency, document.number)
         return found
+
+
+def _ref(link: Link) -> Ref:
+    return Ref(id=link.vendor_id, version=link.version)
 
 
 def _no_account(context: Context, connection: str, currency: str, problem: str, remedy: str) -> None:

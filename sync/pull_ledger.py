@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from billing.money import display
 from connectors.base import LedgerDocument, LedgerPayment
 from store import cash, contracts, foreign, invoices, ledger, links, outbox, restores, runs
@@ -21,7 +23,7 @@ def run(context: Context) -> None:
             books.read(context, entity, source.name, connector)
             unless_same(
                 context, f"{source.name} of {entity.key}", books.READ, None,
-                lambda entity=entity, name=source.name: _look_at(context, entity, name),
+                partial(_look_at, context, entity, source.name),
             )  # fmt: skip
     _report_voided(context)
 

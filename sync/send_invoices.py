@@ -24,7 +24,7 @@ def run(context: Context) -> None:
         used = mailing.mailer(context, entity)
         unless_same(
             context, f"{entity.key} by {source.name}", READ, used,
-            lambda entity=entity, source=source: _Round(context, entity, source).run(),
+            _Round(context, entity, source).run,
         )  # fmt: skip
     mailing.report_doubtful(context, [INVOICE])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, Literal
 
@@ -31,7 +32,7 @@ def run(context: Context) -> None:
                 used = [context.world.crm_mapping(source.name).digest]
                 unless_same(
                     context, source.name, READ, used,
-                    lambda name=source.name, crm=crm: _write_back(context, name, crm),
+                    partial(_write_back, context, source.name, crm),
                 )  # fmt: skip
 
 

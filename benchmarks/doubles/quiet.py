@@ -42,19 +42,17 @@ class Quiet(Vendors):
             page = {"page": 1, "pageSize": 1000, "pageCount": 0, "itemCount": 0}
             return json.dumps({"DateTimeUTC": "/Date(1774008000000)/", "pagination": page, parts[-1]: []})
         if parts[-2:] == ["batch", "update"]:
-            return json.dumps(
-                {
-                    "status": "COMPLETE",
-                    "results": [
-                        {"id": one["id"], "properties": {}, "createdAt": AT, "updatedAt": AT, "archived": False}
-                        for one in body["inputs"]
-                    ],
-                }
-            )
+            rest = {"properties": {}, "createdAt": AT, "updatedAt": AT, "archived": False}
+            return json.dumps({"status": "COMPLETE", "results": [{"id": one["id"], **rest} for one in body["inputs"]]})
         return super().answer(path, query, body)
 
     def _moves(self, query: dict[str, list[str]]) -> str:
         return '{"object":"list","has_more":false,"url":"/v1/balance_transactions","data":[]}'
+
+
+def _is_word(part: str) -> bool:
+    """Say whether a part of a path tells what a call is, and not of which object or account."""
+    return part.replace("_", "").isalpha() and part != "company"
 
 
 if __name__ == "__main__":

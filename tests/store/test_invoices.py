@@ -295,8 +295,8 @@ def test_documents_that_are_not_on_their_way_to_the_books_are_found(store: Store
     )
     invoices.void(store, ADA, second, "voided")
 
-    def unbooked(*where: str) -> list[list[int]]:
-        return [[row.id for row in some] for some in invoices.unbooked(store, *where, 1)]
+    def unbooked(entity: str, connection: str) -> list[list[int]]:
+        return [[row.id for row in some] for some in invoices.unbooked(store, entity, connection, 1)]
 
     assert unbooked("us", "books") == [[third.id]]
     assert unbooked("us", "other") == [[first.id], [third.id]]  # some at a time
