@@ -20,11 +20,13 @@ from sync.context import Context
 _ROOMS = ("billing", "mappings", "connectors", "store", "sync")
 
 
-def unless_same(context: Context, step: str, inputs: Sequence[str], used: object, do: Callable[[], None]) -> None:
+def unless_same(
+    context: Context, step: str, inputs: Sequence[str], used: object, do: Callable[[], bool | None]
+) -> None:
     """Do a step, or report what it found before when all of its ``inputs`` and what it ``used`` are the same.
 
-    ``used`` is what it takes of the configuration. A step that fails, or that could not use a connection, is done again
-    next time.
+    ``used`` is what it takes of the configuration. A step that fails, could not use a connection, or returns False is
+    done again next time: what it found is derived from a vendor's answer, too, which may be another then.
     """
     store = context.store
     name = f"{context.job} {step}"
@@ -34,8 +36,8 @@ def unless_same(context: Context, step: str, inputs: Sequence[str], used: object
         context.findings += found
         return
     already, failures = len(context.findings), dict(context.failures)
-    do()
-    if context.failures == failures and _derived_from(context, inputs, used) == before:
+    is_ours = do()
+    if is_ours is not False and context.failures == failures and _derived_from(context, inputs, used) == before:
         steps.keep(store, name, before, context.findings[already:])
 
 

@@ -36,7 +36,9 @@ def run(context: Context) -> None:
                 )  # fmt: skip
 
 
-def _write_back(context: Context, connection: str, crm: Any) -> None:
+def _write_back(context: Context, connection: str, crm: Any) -> bool:
+    """Write what differs; return whether the CRM took it all."""
+    already = len(context.findings)
     mapping = context.world.crm_mapping(connection).write_back
     wanted = _wanted(context, connection, mapping)
     total = sum(len(records) for records in wanted.values())
@@ -49,6 +51,7 @@ def _write_back(context: Context, connection: str, crm: Any) -> None:
         # The CRM marks these records as modified. What we have done ourselves is read at once, so that the next pull
         # finds nothing new; what others have changed meanwhile comes with it.
         crm_feed.read(context, connection, crm)
+    return len(context.findings) == already
 
 
 def _wanted(

@@ -28,15 +28,17 @@ class Steps:
     def __init__(self, bench: Bench, store: Store) -> None:
         self.bench, self.store, self.done = bench, store, 0
         self.effect: Callable[[Context], None] = lambda context: None
+        self.is_ours: bool | None = None
 
     def run(self, used: object = None, job: str = "map_terms") -> list[Finding]:
         """Run the job; return what it found."""
         context = Context(self.store, self.bench, job, lambda done, total: None)
 
-        def do() -> None:
+        def do() -> bool | None:
             self.done += 1
             context.find(FOUND)
             self.effect(context)
+            return self.is_ours
 
         unless_same(context, "step", READ, used, do)
         return context.findings
@@ -119,6 +121,13 @@ def test_a_step_that_fails_or_misses_a_connection_is_done_again(step: Steps) -> 
     assert step.done == 3
 
 
+def test_what_a_vendor_refused_is_tried_again(step: Steps) -> None:
+    step.is_ours = False
+    step.run()
+    step.run()
+    assert step.done == 2
+
+
 def test_each_job_keeps_its_own(step: Steps) -> None:
     step.run()
     step.run(job="pull_ledger")
@@ -175,7 +184,7 @@ def test_no_job_reads_what_its_steps_do_not_say(lived: Live, monkeypatch: pytest
     tables = {name: set(schema.INPUTS[name]) for name in schema.INPUTS}
     hidden: dict[str, set[str]] = {}
 
-    def always(context: Context, step: str, inputs: Any, used: object, do: Callable[[], None]) -> None:
+    def always(context: Context, step: str, inputs: Any, used: object, do: Callable[[], bool | None]) -> None:
         with watched(context.store) as read:
             do()
         known = set().union(*(tables[name] for name in inputs)) | OURS
