@@ -277,7 +277,7 @@ def applications(store: Store) -> list[ApplicationRow]:
 def unposted(store: Store, entity: str, ledger: str, size: int) -> Iterator[list[ApplicationRow]]:
     """Yield, some at a time, applications of payments from outside the ledger that are not on their way to it."""
     sql = (
-        "SELECT a.* FROM applications a JOIN payments p ON p.id=a.payment_id"
+        "SELECT a.* FROM applications a CROSS JOIN payments p ON p.id=a.payment_id"  # in the order of applications
         " WHERE p.entity=?1 AND p.connection<>?2 AND NOT EXISTS"
         " (SELECT 1 FROM outbox o WHERE o.connection=?2 AND o.kind='payment' AND o.our_id=a.id)"
         " AND a.id>?3 ORDER BY a.id LIMIT ?4"

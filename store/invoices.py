@@ -362,14 +362,14 @@ def numbered(store: Store, number: str) -> list[DocumentRow]:
 
 
 _UNBOOKED = (
-    "FROM documents d WHERE d.entity=?1 AND d.status='issued' AND NOT EXISTS"
+    "WHERE d.entity=?1 AND d.status='issued' AND NOT EXISTS"
     " (SELECT 1 FROM outbox o WHERE o.connection=?2 AND o.kind='document' AND o.our_id=d.id)"
 )
 
 
 def unbooked(store: Store, entity: str, connection: str, size: int) -> Iterator[list[DocumentRow]]:
     """Yield, some at a time, issued documents that the ledger is not known to hold and that are not on their way."""
-    sql = f"SELECT d.* {_UNBOOKED} AND d.id>?3 ORDER BY d.id LIMIT ?4"
+    sql = f"SELECT d.* FROM documents d NOT INDEXED {_UNBOOKED} AND d.id>?3 ORDER BY d.id LIMIT ?4"  # in their order
     last = 0
     while found := store.rows(DocumentRow, sql, entity, connection, last, size):
         last = found[-1].id
@@ -382,13 +382,13 @@ def unknown_customers(store: Store, entity: str, connection: str) -> set[tuple[i
         "SELECT 1 FROM links l WHERE l.connection=?2 AND l.kind='customer' AND l.our_id=d.customer_id"
         " AND l.currency=d.currency"
     )
-    sql = f"SELECT DISTINCT d.customer_id, d.currency {_UNBOOKED} AND NOT EXISTS ({known})"
+    sql = f"SELECT DISTINCT d.customer_id, d.currency FROM documents d {_UNBOOKED} AND NOT EXISTS ({known})"
     return set(store.each(sql, entity, connection))
 
 
 def has_unbooked(store: Store, entity: str, connection: str) -> bool:
     """Say whether there are ``unbooked`` documents."""
-    return store.one(f"SELECT 1 {_UNBOOKED} LIMIT 1", entity, connection) is not None
+    return store.one(f"SELECT 1 FROM documents d {_UNBOOKED} LIMIT 1", entity, connection) is not None
 
 
 def recompute_open(store: Store, document_id: int) -> None:

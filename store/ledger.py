@@ -51,7 +51,7 @@ def ids(store: Store, connection: str, kind: str) -> set[str]:
 def open_credit(store: Store, connection: str) -> list[tuple[int, str, int]]:
     """Return (our customer, currency, minor units) of every credit note there that is not used up."""
     sql = (
-        "SELECT (SELECT max(l.our_id) FROM links l WHERE l.connection=?1 AND l.kind='customer'"
+        "SELECT (SELECT max(+l.our_id) FROM links l WHERE l.connection=?1 AND l.kind='customer'"
         " AND l.vendor_id=o.data ->> 'customer_id') AS ours, o.data ->> 'currency', o.data ->> 'balance'"
         " FROM ledger_objects o WHERE o.connection=?1 AND o.kind='document' AND o.data ->> 'type'='credit_note'"
         " AND o.data ->> 'status'='open' AND ours IS NOT NULL"

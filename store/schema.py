@@ -490,6 +490,7 @@ CREATE INDEX contracts_buyers ON contracts (entity, customer_id, terms ->> 'curr
 _STEPS = """
 CREATE INDEX ledger_objects_credit ON ledger_objects (connection, kind)
     WHERE data ->> 'type'='credit_note' AND data ->> 'status'='open';
+CREATE INDEX documents_types ON documents (type) WHERE number IS NOT NULL;
 CREATE INDEX contracts_proposed ON contracts (key) WHERE proposed IS NOT NULL;
 CREATE TABLE counters (input TEXT PRIMARY KEY, changes INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE steps ( -- what a step of a job found that changed nothing

@@ -25,8 +25,8 @@ ASKED_EACH = 50  # so many new customers are looked up by name; for more the boo
 def run(context: Context) -> None:
     """Make every ledger hold what was issued."""
     for entity, source in context.ledgers():
-        wanted = invoices.unknown_customers(context.store, entity.key, source.name)
-        waits = bool(wanted) or invoices.has_unbooked(context.store, entity.key, source.name)
+        waits = invoices.has_unbooked(context.store, entity.key, source.name)
+        wanted = invoices.unknown_customers(context.store, entity.key, source.name) if waits else set()
         with context.using(source.name) as ledger:
             many = len(wanted) > ASKED_EACH
             if waits and (many or not books.was_read(context, source.name)):
@@ -35,7 +35,8 @@ def run(context: Context) -> None:
             if waits and _series_is_taken(context, entity, source.name):
                 continue
             push(context, source.name, ledger, CUSTOMER)
-            _want_documents(context, entity, source.name)
+            if waits:
+                _want_documents(context, entity, source.name)
             push(context, source.name, ledger, DOCUMENT)
 
 
