@@ -15,7 +15,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks.doubles.vendors import Vendors, handler  # found from the line above
+from benchmarks.doubles.vendors import FIRST, KINDS, Vendors, handler  # found from the line above
 
 AT = "2026-03-20T12:00:00Z"
 
@@ -44,7 +44,19 @@ class Quiet(Vendors):
         if parts[-2:] == ["batch", "update"]:
             rest = {"properties": {}, "createdAt": AT, "updatedAt": AT, "archived": False}
             return json.dumps({"status": "COMPLETE", "results": [{"id": one["id"], **rest} for one in body["inputs"]]})
+        if "associations" in parts and parts[-3] == "deals":
+            return self._deals_of(parts[-4], body)
         return super().answer(path, query, body)
+
+    def _deals_of(self, kind: str, body: Any) -> str:
+        """Return the deal that each record belongs to."""
+        type_id, each = KINDS[kind]
+        types = [{"category": "HUBSPOT_DEFINED", "typeId": type_id + 1, "label": None}]
+        ids = {one["id"]: FIRST["deals"] + (int(one["id"]) - FIRST[kind]) // each for one in body["inputs"]}
+        linked = [
+            {"from": {"id": one}, "to": [{"toObjectId": deal, "associationTypes": types}]} for one, deal in ids.items()
+        ]
+        return json.dumps({"status": "COMPLETE", "results": linked})
 
     def _moves(self, query: dict[str, list[str]]) -> str:
         return '{"object":"list","has_more":false,"url":"/v1/balance_transactions","data":[]}'
