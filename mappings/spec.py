@@ -5,6 +5,7 @@ The specs of the other two roles stand in ``ledger`` and ``payments``; all three
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -50,6 +51,7 @@ class CrmMapping(msgspec.Struct, frozen=True, kw_only=True):
     """A mapping file of role ``crm``. ``sections``: section -> term -> rule, as in ``kinds.TERMS``.
 
     ``write_back``: the CRM's object type (deals, companies) -> figure -> property, as in ``kinds.WRITTEN_BACK``.
+    ``digest`` stands for the whole file.
     """
 
     source: str
@@ -57,6 +59,7 @@ class CrmMapping(msgspec.Struct, frozen=True, kw_only=True):
     conditions: tuple[Condition, ...]
     sections: Mapping[str, Mapping[str, Rule]]
     write_back: Mapping[str, Mapping[str, str]] = {}
+    digest: str = ""
 
     def rules(self) -> Iterator[Rule]:
         """Yield every rule of every section."""
@@ -97,7 +100,10 @@ def load_crm_mapping(text: str, source: str) -> CrmMapping:
         if name not in known:
             report.add(join("", name), "is not known here", did_you_mean(name, known))
     report.check()
-    return CrmMapping(source=source, won=won, conditions=conditions, sections=sections, write_back=write_back)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return CrmMapping(
+        source=source, won=won, conditions=conditions, sections=sections, write_back=write_back, digest=digest
+    )
 
 
 def _take(document: Mapping[str, Any], section: str, report: Report) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date
+from itertools import chain
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -75,6 +76,7 @@ class ApplicationRow(msgspec.Struct, frozen=True, kw_only=True):
         return ("document", self.document_id) if self.document_id is not None else ("foreign", self.foreign_id or 0)
 
 
+_AT_ONCE = 500  # rows that are in memory at once
 _POSTING = "kind IN ('payment', 'allocation')"  # how an application is booked: as a payment, or of money on account
 _WITH_APPLIED = (
     "SELECT p.*, (SELECT coalesce(sum(a.amount), 0) FROM applications a WHERE a.payment_id=p.id) AS applied,"
@@ -167,12 +169,27 @@ def payment_of(store: Store, application_id: int) -> PaymentRow | None:
     return store.first(PaymentRow, sql, application_id)
 
 
+def unused(store: Store, entity: str) -> list[PaymentRow]:
+    """Return an entity's payments, received or on their way, of which something is applied to nothing, oldest first."""
+    sql = (
+        f"SELECT * FROM ({_WITH_APPLIED} WHERE p.entity=? AND p.scope='in' AND p.status<>'failed')"
+        " WHERE amount-refunded+from_credit-applied > 0 ORDER BY received_on, id"
+    )
+    return [row for row in store.rows(PaymentRow, sql, entity) if not row.is_gone]
+
+
 def get(store: Store, payment_id: int) -> PaymentRow:
     """Return one payment; raises ``KeyError`` when there is none."""
     row = store.first(PaymentRow, f"{_WITH_APPLIED} WHERE p.id=?", payment_id)
     if row is None:
         raise KeyError(payment_id)
     return row
+
+
+def among(store: Store, ids: Collection[int]) -> dict[int, PaymentRow]:
+    """Return some payments by id, at most 32,766 at once."""
+    sql = f"{_WITH_APPLIED} WHERE p.id IN ({', '.join('?' * len(ids))})"
+    return {row.id: row for row in store.rows(PaymentRow, sql, *ids)}
 
 
 def by_vendor(store: Store, connection: str, vendor_id: str) -> PaymentRow | None:
@@ -332,17 +349,23 @@ def applications(store: Store) -> list[ApplicationRow]:
     return store.rows(ApplicationRow, "SELECT * FROM applications ORDER BY id")
 
 
-def unposted(store: Store, entity: str, ledger: str) -> list[ApplicationRow]:
-    """Return applications of payments from outside the ledger that are not on their way to it, in whichever form."""
-    return store.rows(
-        ApplicationRow,
-        "SELECT a.* FROM applications a JOIN payments p ON p.id=a.payment_id"
-        " WHERE p.entity=? AND p.connection<>? AND NOT EXISTS"
-        f" (SELECT 1 FROM outbox o WHERE o.connection=? AND {_POSTING} AND o.our_id=a.id) ORDER BY a.id",
-        entity,
-        ledger,
-        ledger,
+def unposted(store: Store, entity: str, ledger: str, size: int) -> Iterator[list[ApplicationRow]]:
+    """Yield, some at a time, applications of payments from outside the ledger that go to it in no form yet."""
+    sql = (
+        "SELECT a.* FROM applications a CROSS JOIN payments p ON p.id=a.payment_id"  # in the order of applications
+        " WHERE p.entity=?1 AND p.connection<>?2 AND NOT EXISTS"
+        f" (SELECT 1 FROM outbox o WHERE o.connection=?2 AND {_POSTING} AND o.our_id=a.id)"
+        " AND a.id>?3 ORDER BY a.id LIMIT ?4"
     )
+    last = 0
+    while found := store.rows(ApplicationRow, sql, entity, ledger, last, size):
+        last = found[-1].id
+        yield found
+
+
+def each_unposted(store: Store, entity: str, ledger: str) -> Iterator[ApplicationRow]:
+    """Yield what ``unposted`` does, one by one."""
+    return chain.from_iterable(unposted(store, entity, ledger, _AT_ONCE))
 
 
 def unposted_amounts(store: Store, ledger: str) -> dict[int, int]:

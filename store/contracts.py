@@ -72,6 +72,16 @@ class ContractRow(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(terms, billed_through=max(days)) if self.billed_through else terms
 
 
+def unknown_customers(store: Store, entity: str, connection: str) -> set[tuple[int, str]]:
+    """Return (customer, currency) of an entity's contracts for which the ledger has no customer yet."""
+    sql = (
+        "SELECT DISTINCT c.customer_id, c.terms ->> 'currency' FROM contracts c WHERE c.entity=?1 AND NOT EXISTS"
+        " (SELECT 1 FROM links l WHERE l.connection=?2 AND l.kind='customer' AND l.our_id=c.customer_id"
+        " AND l.currency=c.terms ->> 'currency')"
+    )
+    return set(store.tuples(sql, entity, connection))
+
+
 def digest(terms: Terms) -> str:
     """Return the hash by which two versions of terms are known to be the same."""
     return hashlib.sha256(to_json(terms).encode()).hexdigest()
@@ -253,6 +263,11 @@ def propose_terms(store: Store, actor: Actor, row: ContractRow, terms: Terms | N
         store.execute("UPDATE contracts SET proposed=?, effect=? WHERE key=?", data, effect, row.key)
     if row.proposed != data:
         audit.write(store, actor, "proposed", f"contract:{row.key}", after=terms)
+
+
+def any_proposed(store: Store) -> bool:
+    """Say whether a change of terms waits for a person."""
+    return store.one("SELECT 1 FROM contracts WHERE proposed IS NOT NULL LIMIT 1") is not None
 
 
 def refuse_terms(store: Store, actor: Actor, row: ContractRow, reason: str) -> None:

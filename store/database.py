@@ -122,6 +122,12 @@ class Store:
         cursor.row_factory = None
         return list(cursor.execute(sql, values))
 
+    def each(self, sql: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a query as plain tuples, however many there are. Write nothing before the last one."""
+        cursor = self._connection.cursor()
+        cursor.row_factory = None
+        yield from cursor.execute(sql, values)
+
     def table(self, sql: str) -> tuple[list[str], list[list[Any]]]:
         """Return the column names and rows of a query."""
         cursor = self._connection.execute(sql)

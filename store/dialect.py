@@ -137,6 +137,11 @@ WHEN OLD.number IS NOT NULL
 BEGIN SELECT RAISE(ABORT, 'an issued document is never deleted'); END;
 """
 
+COUNTS = """
+CREATE TRIGGER {table}_{event}_counts_{input} AFTER {what} ON {table}{when}
+BEGIN UPDATE counters SET changes=changes+1 WHERE input='{input}'; END;
+"""
+
 # What the last planning of a contract found holds until something that it was derived from changes: this counts.
 ENDS_PLANNED = """
 CREATE TRIGGER {table}_{name}_ends_planned AFTER {event} ON {table}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Literal, NamedTuple
 
@@ -319,6 +319,11 @@ def numbers(store: Store, entity: str) -> list[tuple[int, str, int]]:
     return store.tuples(f"{sql} ORDER BY id", entity)
 
 
+def issued_numbers(store: Store, entity: str) -> set[tuple[str, str]]:
+    """Return (type, number) of every document an entity ever issued."""
+    return set(store.each("SELECT type, number FROM documents WHERE number IS NOT NULL AND entity=?", entity))
+
+
 def unpaid(store: Store) -> list[DocumentRow]:
     """Return the invoices with something open, oldest due first."""
     return store.rows(DocumentRow, "SELECT * FROM documents WHERE status='issued' AND open > 0 ORDER BY due_on, id")
@@ -332,6 +337,20 @@ def get(store: Store, document_id: int) -> DocumentRow:
     return row
 
 
+class Header(NamedTuple):
+    """What a payment must know of a document that it pays."""
+
+    customer_id: int
+    currency: str
+    number: str
+
+
+def headers(store: Store, ids: Collection[int]) -> dict[int, Header]:
+    """Return some issued documents by id, without their content; at most 32,766 at once."""
+    sql = f"SELECT id, customer_id, currency, number FROM documents WHERE id IN ({', '.join('?' * len(ids))})"
+    return {key: Header(*found) for key, *found in store.tuples(sql, *ids)}
+
+
 def by_number(store: Store, entity: str, number: str) -> DocumentRow | None:
     """Return an entity's document by its number."""
     return store.first(DocumentRow, "SELECT * FROM documents WHERE entity=? AND number=?", entity, number)
@@ -342,15 +361,34 @@ def numbered(store: Store, number: str) -> list[DocumentRow]:
     return store.rows(DocumentRow, "SELECT * FROM documents WHERE number=? ORDER BY id", number)
 
 
-def without_link(store: Store, entity: str, connection: str) -> list[DocumentRow]:
-    """Return issued documents that the ledger is not known to hold and that are not on their way."""
-    return store.rows(
-        DocumentRow,
-        "SELECT d.* FROM documents d WHERE d.entity=? AND d.status='issued' AND NOT EXISTS"
-        " (SELECT 1 FROM outbox o WHERE o.connection=? AND o.kind='document' AND o.our_id=d.id) ORDER BY d.id",
-        entity,
-        connection,
+_UNBOOKED = (
+    "WHERE d.entity=?1 AND d.status='issued' AND NOT EXISTS"
+    " (SELECT 1 FROM outbox o WHERE o.connection=?2 AND o.kind='document' AND o.our_id=d.id)"
+)
+
+
+def unbooked(store: Store, entity: str, connection: str, size: int) -> Iterator[list[DocumentRow]]:
+    """Yield, some at a time, issued documents that the ledger is not known to hold and that are not on their way."""
+    sql = f"SELECT d.* FROM documents d NOT INDEXED {_UNBOOKED} AND d.id>?3 ORDER BY d.id LIMIT ?4"  # in their order
+    last = 0
+    while found := store.rows(DocumentRow, sql, entity, connection, last, size):
+        last = found[-1].id
+        yield found
+
+
+def unknown_customers(store: Store, entity: str, connection: str) -> set[tuple[int, str]]:
+    """Return (customer, currency) of those ``unbooked`` documents for which the ledger has no customer yet."""
+    known = (
+        "SELECT 1 FROM links l WHERE l.connection=?2 AND l.kind='customer' AND l.our_id=d.customer_id"
+        " AND l.currency=d.currency"
     )
+    sql = f"SELECT DISTINCT d.customer_id, d.currency FROM documents d {_UNBOOKED} AND NOT EXISTS ({known})"
+    return set(store.each(sql, entity, connection))
+
+
+def has_unbooked(store: Store, entity: str, connection: str) -> bool:
+    """Say whether there are ``unbooked`` documents."""
+    return store.one(f"SELECT 1 FROM documents d {_UNBOOKED} LIMIT 1", entity, connection) is not None
 
 
 def recompute_open(store: Store, document_id: int) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from store.database import Store, to_json
 
 T = TypeVar("T", bound=msgspec.Struct)
+SOME = 1000  # objects that are in memory at once
 
 
 def save(store: Store, connection: str, kind: str, objects: Sequence[tuple[str, msgspec.Struct]]) -> int:
@@ -47,10 +48,34 @@ def ids(store: Store, connection: str, kind: str) -> set[str]:
     return {vendor_id for (vendor_id,) in rows}
 
 
-def objects(store: Store, connection: str, kind: str, record: type[T]) -> Iterator[T]:
-    """Yield every object of a kind as last seen."""
-    rows = store.tuples(
-        "SELECT data FROM ledger_objects WHERE connection=? AND kind=? ORDER BY vendor_id", connection, kind
+def open_credit(store: Store, connection: str) -> list[tuple[int, str, int]]:
+    """Return (our customer, currency, minor units) of every credit note there that is not used up."""
+    sql = (
+        "SELECT (SELECT max(+l.our_id) FROM links l WHERE l.connection=?1 AND l.kind='customer'"
+        " AND l.vendor_id=o.data ->> 'customer_id') AS ours, o.data ->> 'currency', o.data ->> 'balance'"
+        " FROM ledger_objects o WHERE o.connection=?1 AND o.kind='document' AND o.data ->> 'type'='credit_note'"
+        " AND o.data ->> 'status'='open' AND ours IS NOT NULL"
     )
-    for (data,) in rows:
-        yield msgspec.json.decode(data, type=record)
+    return [(ours, currency, int(balance)) for ours, currency, balance in store.tuples(sql, connection)]
+
+
+def numbers_of_others(store: Store, connection: str, entity: str) -> list[str]:
+    """Return the numbers of documents there that are neither linked to ours nor called like one of the entity's."""
+    sql = (
+        "SELECT o.data ->> 'number' AS number FROM ledger_objects o WHERE o.connection=?1 AND o.kind='document'"
+        " AND NOT EXISTS (SELECT 1 FROM links l WHERE l.connection=o.connection AND l.kind='document'"
+        " AND l.vendor_id=o.vendor_id)"
+        " AND NOT EXISTS (SELECT 1 FROM documents d WHERE d.entity=?2 AND d.number=o.data ->> 'number')"
+    )
+    return [number for (number,) in store.tuples(sql, connection, entity)]
+
+
+def objects(store: Store, connection: str, kind: str, record: type[T]) -> Iterator[T]:
+    """Yield every object of a kind as last seen, however many there are; what is written meanwhile disturbs nothing."""
+    decoder = msgspec.json.Decoder(record)
+    sql = "SELECT vendor_id, data FROM ledger_objects WHERE connection=? AND kind=? AND vendor_id>? ORDER BY vendor_id"
+    last = ""
+    while some := store.tuples(f"{sql} LIMIT {SOME}", connection, kind, last):
+        last = some[-1][0]
+        for _, data in some:
+            yield decoder.decode(data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
 
@@ -110,6 +110,17 @@ def customers(store: Store) -> dict[int, CustomerRow]:
     return {row.id: row for row in store.rows(CustomerRow, "SELECT * FROM customers ORDER BY id")}
 
 
+def customers_among(store: Store, ids: Collection[int]) -> dict[int, CustomerRow]:
+    """Return some customers by id, at most 32,766 at once."""
+    marks = ", ".join("?" * len(ids))
+    return {row.id: row for row in store.rows(CustomerRow, f"SELECT * FROM customers WHERE id IN ({marks})", *ids)}
+
+
+def crm_ids(store: Store) -> Iterator[tuple[int, str, str]]:
+    """Yield (our id, CRM, company there) of every customer."""
+    yield from store.each("SELECT id, crm, crm_id FROM customers ORDER BY id")
+
+
 def save_link(
     store: Store, connection: str, kind: str, vendor_id: str, our_id: int, *, version: str = "", currency: str = ""
 ) -> None:
@@ -141,6 +152,12 @@ def by_ours(store: Store, connection: str, kind: str) -> dict[tuple[int, str], L
     """Return the link by (our id, currency); the currency is empty where it does not matter."""
     found = store.rows(Link, "SELECT * FROM links WHERE connection=? AND kind=?", connection, kind)
     return {(link.our_id, link.currency): link for link in found}
+
+
+def of_ours(store: Store, connection: str, kind: str, ids: Collection[int]) -> dict[tuple[int, str], Link]:
+    """Return the same of some of our records, at most 32,764 at once."""
+    sql = f"SELECT * FROM links WHERE connection=? AND kind=? AND our_id IN ({', '.join('?' * len(ids))})"
+    return {(link.our_id, link.currency): link for link in store.rows(Link, sql, connection, kind, *ids)}
 
 
 def link_customer(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -61,13 +61,16 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def add(store: Store, connection: str, kind: str, our_id: int, payload: Any, currency: str = "") -> None:
-    """Note that an object must exist at the vendor. Call inside a transaction.
+def add(
+    store: Store, connection: str, kind: str, our_id: int, payload: Any, currency: str = "", *, look: bool = False
+) -> None:
+    """Note that an object must exist at the vendor; ``look``: it may be there already. Call inside a transaction.
 
     One that was parked before is looked up first: it may be there, as somebody mended it by hand.
     """
     data = to_json(payload)
     again = "DELETE FROM retried WHERE connection=? AND kind=? AND our_id=? AND currency=?"
+    was_parked = store.execute(again, connection, kind, our_id, currency)
     store.insert(
         "outbox",
         connection=connection,
@@ -77,7 +80,7 @@ def add(store: Store, connection: str, kind: str, our_id: int, payload: Any, cur
         state="new",
         payload=data,
         payload_hash=_hash(data),
-        look=store.execute(again, connection, kind, our_id, currency),
+        look=int(look or was_parked > 0),
     )
 
 
@@ -139,6 +142,46 @@ def waiting(store: Store, connection: str, kind: str, state: State) -> list[Inte
         kind,
         state,
     )
+
+
+_READY = "connection=? AND kind=? AND state='new' AND (not_before IS NULL OR not_before<=?)"
+
+
+def count_ready(store: Store, connection: str, kind: str, now: datetime) -> int:
+    """Return how many intents may go out now."""
+    return int(store.one(f"SELECT count(*) FROM outbox WHERE {_READY}", connection, kind, now.isoformat()))
+
+
+def next_batch(store: Store, connection: str, kind: str, size: int, now: datetime) -> list[Intent]:
+    """Return the next intents that may go out in one call, in the order of ``waiting``.
+
+    Those sent together before stay together. One that the vendor cannot digest must not keep others back: after
+    failing together each goes alone.
+    """
+    ready = (connection, kind, now.isoformat())
+    first = store.tuples(
+        f"SELECT call_key, attempts>1 FROM outbox WHERE {_READY} ORDER BY call_key DESC, attempts>1, id LIMIT 1", *ready
+    )
+    if not first:
+        return []
+    ((call_key, alone),) = first
+    return store.rows(
+        Intent,
+        f"SELECT * FROM outbox WHERE {_READY} AND call_key=? AND (attempts>1)=? ORDER BY id LIMIT ?",
+        *ready,
+        call_key,
+        alone,
+        1 if alone else size,
+    )
+
+
+def unseen(store: Store, connection: str, kind: str, size: int, *, every: bool) -> Iterator[list[Intent]]:
+    """Yield, some at a time, the intents to look up before they go out the first time: those marked so, or all."""
+    sql = "SELECT * FROM outbox WHERE connection=? AND kind=? AND state='new' AND look>=? AND id>? ORDER BY id LIMIT ?"
+    last = 0
+    while found := store.rows(Intent, sql, connection, kind, int(not every), last, size):
+        last = found[-1].id
+        yield found
 
 
 def get(store: Store, intent_id: int) -> Intent | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlite_utils import Database, Migrations
 
-from store.dialect import APPEND_ONLY, ENDS_PLANNED, IMMUTABLE_DOCUMENT, USAGE_ARRIVES, transaction
+from store.dialect import APPEND_ONLY, COUNTS, ENDS_PLANNED, IMMUTABLE_DOCUMENT, USAGE_ARRIVES, transaction
 
 migrations = Migrations("netterms")
 
@@ -564,6 +564,65 @@ CREATE TABLE unreadable_payouts (
 def m0150_where_the_cash_went(db: Any) -> None:
     """Credit notes set against invoices, refunds and what they are taken from, payouts with their movements."""
     _script(db, _WHERE_THE_CASH_WENT)
+
+
+_SPEED = """
+CREATE INDEX outbox_next ON outbox (connection, kind, call_key DESC, attempts>1, id) WHERE state='new';
+CREATE INDEX contracts_buyers ON contracts (entity, customer_id, terms ->> 'currency');
+"""
+_STEPS = """
+CREATE INDEX ledger_objects_credit ON ledger_objects (connection, kind)
+    WHERE data ->> 'type'='credit_note' AND data ->> 'status'='open';
+CREATE INDEX documents_types ON documents (type) WHERE number IS NOT NULL;
+CREATE INDEX contracts_proposed ON contracts (key) WHERE proposed IS NOT NULL;
+CREATE TABLE counters (input TEXT PRIMARY KEY, changes INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE steps ( -- what a step of a job found that changed nothing
+    step TEXT PRIMARY KEY, derived_from TEXT NOT NULL, -- digest of its inputs' counters and of all else it read
+    findings TEXT NOT NULL
+) STRICT;
+"""
+# Input of steps -> the tables that it is, each with the rows that count: all, or those of which something is so.
+INPUTS: dict[str, dict[str, str]] = {
+    "acceptances": {"acceptances": ""},
+    "answers": {"answers": ""},
+    "applications": {"applications": "", "credit_uses": "", "refunds": "", "taken_back": ""},
+    "books": {"ledger_objects": ""},
+    "checked": {"reviews": "job='selfcheck'"},
+    "contracts": {"contracts": ""},
+    "customers": {"customers": "", "customer_aliases": "", "written_customers": ""},
+    "deals": {"deals": ""},
+    "documents": {"documents": "", "shared_documents": ""},
+    "foreign": {"foreign_documents": ""},
+    "issued": {"documents": "number IS NOT NULL"},
+    "linked_customers": {"links": "kind='customer'", "outbox": "kind='customer'"},
+    "links": {"links": "", "separations": ""},
+    "lost": {"lost_documents": "", "read_backs": ""},
+    "mails": {"mails": "", "disputes": ""},
+    "outbox": {"outbox": ""},
+    "payments": {"payments": "", "unreadable_payments": ""},
+    "slices": {"slices": ""},
+    "usage": {"usage": ""},
+    "written_back": {"written_back": ""},
+}
+
+
+@migrations()
+def m0160_speed(db: Any) -> None:
+    """Find the next call of the outbox and the customers of contracts without reading everything."""
+    _script(db, _SPEED)
+
+
+@migrations()
+def m0161_steps(db: Any) -> None:
+    """Do steps again only when one of their inputs changed; a change of an input is counted."""
+    _script(db, _STEPS)
+    for name, tables in INPUTS.items():
+        db.conn.execute("INSERT INTO counters (input, changes) VALUES (?, 0)", (name,))
+        for table, rows in tables.items():
+            for event, side in (("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD")):
+                what = "UPDATE OF status, number" if (name, event) == ("issued", "UPDATE") else event
+                when = f" WHEN {side}.{rows}" if rows else ""
+                _script(db, COUNTS.format(table=table, event=event.lower(), what=what, when=when, input=name))
 
 
 def migrate(connection: Any) -> None:

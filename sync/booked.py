@@ -130,7 +130,8 @@ class Booked:
                 owners = sorted({by_name[word] for word in _words(entry.found) if word in by_name})
                 if owners:
                     self._take(entry, {owner: names[owner] for owner in owners}, certain=True)
-            waiting = cash.unposted(store, self._entity.key, self._connection)
+            some = cash.unposted(store, self._entity.key, self._connection, 1000)
+            waiting = [part for parts in some for part in parts]
             for entry in self._oldest_first():
                 behind = self._behind(entry, waiting)
                 waiting = [part for part in waiting if part not in behind]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -13,9 +14,11 @@ from store.foreign import ForeignDraft
 from store.review import Finding
 from sync import booked
 from sync.context import Context, Entity
+from sync.unchanged import unless_same
 
 STREAM = "changes"  # the cursor of what was read of a ledger
 T = TypeVar("T", LedgerDocument, LedgerPayment)
+READ = ("books", "links", "documents", "foreign", "payments", "applications", "outbox", "customers", "lost")
 
 
 def read(context: Context, entity: Entity, connection: str, books: Accounting, *, afresh: bool = False) -> None:
@@ -26,6 +29,12 @@ def read(context: Context, entity: Entity, connection: str, books: Accounting, *
     since = None if afresh else deals.cursor(context.store, connection, STREAM)
     changes = books.changes(since)
     _store(context, connection, changes, complete=since is None)
+    unless_same(
+        context, f"books {connection} of {entity.key}", READ, None, partial(_look_through, context, entity, connection)
+    )
+
+
+def _look_through(context: Context, entity: Entity, connection: str) -> None:
     _follow_merges(context, connection)
     keep_foreign(context, entity, connection)
     booked.read(context, entity, connection)
@@ -160,7 +169,7 @@ def _report_two_in_one(context: Context, connection: str, item: LedgerCustomer, 
 def keep_foreign(context: Context, entity: Entity, connection: str) -> None:
     """Keep the documents that others made as the books have them now; those of ours are none of them."""
     ours = links.by_vendor(context.store, connection, "document")
-    on_the_way = {(row.type, row.number) for row in invoices.issued(context.store, entity.key)}
+    on_the_way = invoices.issued_numbers(context.store, entity.key)
     lost = restores.unreleased(context.store, connection)
     posted = _posted(context, connection)
     drafts = [
@@ -221,13 +230,7 @@ def _foreign(item: LedgerDocument, posted: int) -> ForeignDraft:
 
 def series_clash(context: Context, entity: Entity, connection: str) -> str:
     """Say which number of others in the books our series would come to; empty when the series is free."""
-    ours = links.by_vendor(context.store, connection, "document")
-    flying = {str(row.number) for row in invoices.issued(context.store, entity.key)}
-    others = [
-        item.number
-        for item in ledger.objects(context.store, connection, "document", LedgerDocument)
-        if item.ref.id not in ours and item.number not in flying
-    ]
+    others = ledger.numbers_of_others(context.store, connection, entity.key)
     following = invoices.next_numbers(context.store, entity.key)
     series = (entity.number_prefix, entity.credit_prefix)
     return clash(others, {prefix: following.get(prefix, 1) for prefix in series}, entity.number_digits)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -18,6 +18,7 @@ from rapidfuzz import fuzz, process, utils
 from billing.customer import Customer
 from connectors.base import LedgerCustomer
 from store import ledger, links
+from store.database import Store
 from store.links import CustomerRow
 from store.review import Finding, Item
 from sync.context import Context
@@ -25,6 +26,7 @@ from sync.context import Context
 ALIKE = 90.0  # percent from which two names resemble each other, legal forms and the order of words aside
 KEY_LENGTH = 50  # what a ledger keeps of our key
 MOST_SHOWN = 4
+SOME = 1000  # customers that are in memory at once
 _FREE_MAIL = (  # whose domain says nothing of a company
     "gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "yahoo.com", "icloud.com", "me.com",
     "aol.com", "gmx.de", "gmx.net", "web.de", "proton.me", "protonmail.com",
@@ -56,7 +58,6 @@ class Identity:
         self._apart = links.separations(store, connection)
         self._by_id = {item.ref.id: item for item in found}
         self._by_key: dict[str, list[LedgerCustomer]] = defaultdict(list)
-        self._keys = {key_of(row): row.id for row in links.customers(store).values()}
         self._by_name: dict[str, list[LedgerCustomer]] = defaultdict(list)
         self._by_tax_id: dict[str, list[LedgerCustomer]] = defaultdict(list)
         self._by_domain: dict[str, list[LedgerCustomer]] = defaultdict(list)
@@ -67,6 +68,8 @@ class Identity:
             self._by_domain[domain_of(item.email)].append(item)
         for index in (self._by_name, self._by_tax_id, self._by_domain):
             index.pop("", None)
+        ours = ((_key(crm, crm_id), our_id) for our_id, crm, crm_id in links.crm_ids(store))
+        self._keys = {key: our_id for key, our_id in ours if key in self._by_key}
         self._names = {item.ref.id: loose(plain_name(item)) for item in found}
 
     def match(self, row: CustomerRow, currency: str) -> Match:
@@ -121,15 +124,16 @@ class Identity:
 
 def key_of(row: CustomerRow) -> str:
     """Return our mark of a customer, as ledgers keep it."""
-    return f"{row.crm}-{row.crm_id}"[:KEY_LENGTH]
+    return _key(row.crm, row.crm_id)
 
 
-def link_certain(
-    context: Context, connection: str, wanted: Iterable[tuple[int, str]], customers: Mapping[int, CustomerRow]
-) -> dict[tuple[int, str], Match]:
+def _key(crm: str, crm_id: str) -> str:
+    return f"{crm}-{crm_id}"[:KEY_LENGTH]
+
+
+def link_certain(context: Context, connection: str, wanted: Iterable[tuple[int, str]]) -> dict[tuple[int, str], Match]:
     """Link the (customer, currency) pairs that are certain; return the undecided ones with what may be meant."""
-    identity = Identity(context, connection)
-    found = {(one, currency): identity.match(customers[one], currency) for one, currency in sorted(wanted)}
+    found = dict(_matched(Identity(context, connection), context.store, sorted(wanted)))
     claims = Counter((match.theirs[0].ref.id, key[1]) for key, match in found.items() if match.how == "certain")
     for key, match in found.items():
         if match.how == "certain" and claims[match.theirs[0].ref.id, key[1]] > 1:
@@ -142,6 +146,19 @@ def link_certain(
             links.link_customer(context.store, context.actor, connection, theirs, our_id, [currency], match.why)
     context.count("customers linked", len(certain))
     return {key: match for key, match in found.items() if match.how == "undecided"}
+
+
+def _matched(
+    identity: Identity, store: Store, wanted: Sequence[tuple[int, str]]
+) -> Iterator[tuple[tuple[int, str], Match]]:
+    """Yield whom the ledger holds of those wanted, for certain or perhaps."""
+    for start in range(0, len(wanted), SOME):
+        some = wanted[start : start + SOME]
+        customers = links.customers_among(store, {one for one, _ in some})
+        for one, currency in some:
+            match = identity.match(customers[one], currency)
+            if match.how in ("certain", "undecided"):
+                yield (one, currency), match
 
 
 def undecided_item(connection: str, row: CustomerRow, currency: str, match: Match) -> Finding:

@@ -37,7 +37,7 @@ class LostDocuments:
         context, connection = self._context, self._entity.accounting
         wanted = {(row.customer_id, row.currency) for row in drafts}
         wanted -= links.by_ours(context.store, connection, "customer").keys()
-        identity.link_certain(context, connection, wanted, links.customers(context.store))
+        identity.link_certain(context, connection, wanted)
 
     def match(self, row: DocumentRow) -> Lost | None:
         """Return the lost document that a draft is: the first of its customer, kind and amount."""

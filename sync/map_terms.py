@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from datetime import date
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -22,12 +23,23 @@ from sync.companies import customer_of
 from sync.context import Context
 from sync.related import Related, base_finding
 from sync.standing import Facts, Merged, settle
+from sync.unchanged import unless_same
+
+READ = ("deals", "contracts", "customers", "answers", "issued", "linked_customers")
+READ_FOR_PROPOSALS = ("documents", "usage", "acceptances", "slices", "lost")  # to say what applying them would do
 
 
 def run(context: Context) -> None:
     """Map every won deal, then say which contracts are billed; a deal that cannot be mapped stops no other."""
     for source in context.sources("crm"):
-        _Mapper(context, source.name).run()
+        inputs = (*READ, *READ_FOR_PROPOSALS) if contracts.any_proposed(context.store) else READ
+        used = [context.world.crm_mapping(source.name).digest, context.world.indices]
+        mapped = partial(_map, context, source.name)
+        unless_same(context, f"deals of {source.name}", inputs, used, mapped)
+
+
+def _map(context: Context, crm: str) -> None:
+    _Mapper(context, crm).run()
 
 
 class _Mapper:

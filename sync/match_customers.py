@@ -9,19 +9,14 @@ from sync.context import Context
 
 def run(context: Context) -> None:
     """Link every customer with a contract to its customer in the books; what is not certain a person decides."""
-    customers = links.customers(context.store)
     for entity, source in context.ledgers():
-        wanted = {
-            (row.customer_id, row.current.currency)
-            for row in contracts.all_contracts(context.store)
-            if row.entity == entity.key
-        }
-        wanted -= links.by_ours(context.store, source.name, "customer").keys()
+        wanted = contracts.unknown_customers(context.store, entity.key, source.name)
         if not wanted:
             continue
         if not books.was_read(context, source.name):
             with context.using(source.name) as ledger:
                 books.read(context, entity, source.name, ledger)
-        undecided = identity.link_certain(context, source.name, wanted, customers)
+        undecided = identity.link_certain(context, source.name, wanted)
+        customers = links.customers_among(context.store, {customer_id for customer_id, _ in undecided})
         for (customer_id, currency), match in undecided.items():
             context.find(identity.undecided_item(source.name, customers[customer_id], currency, match))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from billing.matching import Decision, Incoming, Matcher, OpenInvoice
 from billing.money import display
 from connectors.base import ReceivedPayment
@@ -14,6 +16,9 @@ from sync.booked import Booked
 from sync.context import Context, Entity
 from sync.payers import Payers
 from sync.scope import Scope
+from sync.unchanged import unless_same
+
+READ = ("payments", "applications", "documents", "foreign", "customers", "links", "outbox", "books", "contracts")
 
 _FOREIGN = "foreign "  # how the ids of foreign invoices begin beside ours
 _TAKEN_BACK = "people took its posting back in the books"
@@ -29,14 +34,18 @@ _ADVICE = {
 
 def run(context: Context) -> None:
     """Match every payment with something left; what cannot be decided for certain is a review item."""
-    rows = cash.payments(context.store)
+    used = [context.world.payments_mapping(source.name) for source in context.sources("payments")]
     for entity in context.world.entities.values():
-        matcher = _matcher(context, entity.key)
-        payers, scope, booked = Payers(context.store), Scope(context, entity.key), _booked(context, entity)
-        for done, row in enumerate(rows, 1):
-            if row.entity == entity.key:
-                _match(context, matcher, payers, scope, booked, row)
-            context.progress(done, len(rows))
+        unless_same(context, entity.key, READ, used, partial(_match_all, context, entity))
+
+
+def _match_all(context: Context, entity: Entity) -> None:
+    rows = [row for row in cash.payments(context.store) if row.entity == entity.key]
+    matcher = _matcher(context, entity.key)
+    payers, scope, booked = Payers(context.store), Scope(context, entity.key), _booked(context, entity)
+    for done, row in enumerate(rows, 1):
+        _match(context, matcher, payers, scope, booked, row)
+        context.progress(done, len(rows))
 
 
 def _booked(context: Context, entity: Entity) -> Booked | None:

@@ -30,6 +30,7 @@ from sync.context import Context
 Draft = TypeVar("Draft")
 Found = TypeVar("Found")
 ACCEPT = "a person said that this is the one"  # an uncertain intent whose next find is taken as it is
+LOOKED_UP = 1000  # intents that are looked up at once
 PATIENT = 2  # after so many calls in a row without an answer the next ones are further and further apart
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=30), timedelta(hours=6)
 
@@ -93,8 +94,9 @@ class _Push:
 
     def _look_first(self) -> None:
         """Look up what may exist although we never sent it: it did so before a restore, or by somebody's hand."""
-        always = self.kind.look_first or self.read_back_at is not None
-        self._find([intent for intent in self._waiting("new") if always or intent.look])
+        every = self.kind.look_first or self.read_back_at is not None
+        for some in outbox.unseen(self.store, self.connection, self.kind.name, LOOKED_UP, every=every):
+            self._find(some)
 
     def _look_up(self, intents: Sequence[Intent]) -> None:
         """Ask for uncertain intents by our own number; what the vendor surely does not hold may be sent."""
@@ -138,18 +140,15 @@ class _Push:
     def _send_all(self) -> None:
         if self.read_back_at is not None and self._now() - self.read_back_at <= self.memory.lag:
             return  # what was sent just before a restore may be hidden still: what is not found now goes out next time
-        now = self._now()
-        intents = [one for one in self._waiting("new") if one.not_before is None or one.not_before <= now]
-        done = 0
-        for (_, alone), group in groupby(intents, key=lambda intent: (intent.call_key, intent.attempts > 1)):
-            members = list(group)
-            # One that the vendor cannot digest must not keep others back: after failing together each goes alone.
-            size = 1 if alone else self.collection.batch_size
-            for start in range(0, len(members), size):
-                batch = members[start : start + size]
-                self._send(batch)
-                done += len(batch)
-                self.context.progress(done, len(intents))
+        now, name = self._now(), self.kind.name
+        total, done = outbox.count_ready(self.store, self.connection, name, now), 0
+        while done < total:  # a batch at a time is read, however many wait
+            batch = outbox.next_batch(self.store, self.connection, name, self.collection.batch_size, now)
+            if not batch:
+                break  # somebody took some back meanwhile
+            self._send(batch)
+            done += len(batch)
+            self.context.progress(done, total)
 
     def _send(self, batch: Sequence[Intent]) -> None:
         key = self._key(batch)

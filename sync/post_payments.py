@@ -28,6 +28,7 @@ from sync.posted import Paid, Posted, posted_draft
 from sync.postings import ALLOCATION, ON_ACCOUNT, PAYMENT, REFUND, key_of
 from sync.scope import Scope
 
+SOME = 500  # payments that are in memory at once
 PATIENCE = timedelta(days=5)  # so long another app may take to book a payment: until the payout has come
 
 
@@ -61,7 +62,7 @@ def _post(context: Context, entity: Entity, connection: str, ledger: Any) -> Non
 
 
 def _want_payments(context: Context, posted: Posted, days: Days) -> None:
-    for application in cash.unposted(context.store, posted.entity.key, posted.connection):
+    for application in cash.each_unposted(context.store, posted.entity.key, posted.connection):
         payment, paid = cash.get(context.store, application.payment_id), posted.paid(application)
         if paid is None or payment.is_gone or posted.waits(payment.id):
             continue  # not in the books yet: the next run posts it; or taken back, or doubted
@@ -120,7 +121,7 @@ def _want_on_account(context: Context, posted: Posted, days: Days) -> None:
 
 def _want_allocations(context: Context, posted: Posted) -> None:
     """Set money on account against the invoices that it was applied to since it was posted."""
-    for application in cash.unposted(context.store, posted.entity.key, posted.connection):
+    for application in cash.each_unposted(context.store, posted.entity.key, posted.connection):
         payment = cash.get(context.store, application.payment_id)
         intent = None if payment.is_gone else posted.intent("on_account", payment.id)
         source, paid = posted.on_account.get(payment.id), posted.paid(application)
@@ -170,10 +171,12 @@ def _leave_to_others(context: Context, entity: Entity, connection: str) -> None:
     with context.store.transaction():
         withdrawn = sum(outbox.withdraw(context.store, connection, kind) for kind in ("payment", "on_account"))
         context.count("postings left to another app", withdrawn)
-    for application in cash.unposted(context.store, entity.key, connection):
-        payment = cash.get(context.store, application.payment_id)
-        if context.today(entity.key) - payment.received_on > PATIENCE:
-            _not_booked(context, connection, application, payment)
+    for applications in cash.unposted(context.store, entity.key, connection, SOME):
+        payments = cash.among(context.store, {part.payment_id for part in applications})
+        for application in applications:
+            payment = payments[application.payment_id]
+            if context.today(entity.key) - payment.received_on > PATIENCE:
+                _not_booked(context, connection, application, payment)
 
 
 def _not_booked(context: Context, connection: str, application: ApplicationRow, payment: PaymentRow) -> None:

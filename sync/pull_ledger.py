@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 
 from billing.money import display
 from connectors.base import LedgerDocument, LedgerPayment
@@ -13,6 +14,7 @@ from store.review import Finding
 from sync import books, removed
 from sync.context import Context, Entity
 from sync.postings import ON_ACCOUNT, PAYMENT, key_of
+from sync.unchanged import unless_same
 
 
 def run(context: Context) -> None:
@@ -20,11 +22,18 @@ def run(context: Context) -> None:
     for entity, source in context.ledgers():
         with context.using(source.name) as connector:
             books.read(context, entity, source.name, connector)
-            _take_payments(context, entity, source.name)
-            if entity.post_payments == "netterms":
-                removed.follow(context, entity, source.name)
-            _compare(context, source.name)
+            unless_same(
+                context, f"{source.name} of {entity.key}", books.READ, None,
+                partial(_look_at, context, entity, source.name),
+            )  # fmt: skip
     _report_voided(context)
+
+
+def _look_at(context: Context, entity: Entity, connection: str) -> None:
+    _take_payments(context, entity, connection)
+    if entity.post_payments == "netterms":
+        removed.follow(context, entity, connection)
+    _compare(context, connection)
 
 
 def _take_payments(context: Context, entity: Entity, connection: str) -> None:

@@ -22,22 +22,25 @@ from sync.days import Days
 from sync.outbox import Kind, push
 from sync.voiding import VOID_DOCUMENT
 
+SOME = 500  # documents or customers that are in memory at once
+ASKED_EACH = 50  # so many new customers are looked up by name; for more the books are read up to now instead
+
 
 def run(context: Context) -> None:
     """Make every ledger hold what was issued."""
     for entity, source in context.ledgers():
-        waiting = invoices.without_link(context.store, entity.key, source.name)
-        customers = links.customers(context.store)
+        waits = invoices.has_unbooked(context.store, entity.key, source.name)
+        wanted = invoices.unknown_customers(context.store, entity.key, source.name) if waits else set()
         with context.using(source.name) as ledger:
-            if waiting and not books.was_read(context, source.name):
+            many = len(wanted) > ASKED_EACH
+            if waits and (many or not books.was_read(context, source.name)):
                 books.read(context, entity, source.name, ledger)
-            _want_customers(context, source.name, waiting, customers)
-            if _series_is_taken(context, entity, source.name, waiting):
+            _want_customers(context, source.name, wanted, look=not many)
+            if waits and _series_is_taken(context, entity, source.name):
                 continue
             push(context, source.name, ledger, CUSTOMER)
-            _want_documents(
-                context, entity, source.name, waiting, customers, Days(context, entity, source.name, ledger)
-            )
+            if waits:
+                _want_documents(context, entity, source.name, Days(context, entity, source.name, ledger))
             push(context, source.name, ledger, DOCUMENT)
             push(context, source.name, ledger, VOID_DOCUMENT)
 
@@ -45,26 +48,31 @@ def run(context: Context) -> None:
 # ---------------------------------------------------------------------------------------------------------- customers
 
 
-def _want_customers(
-    context: Context, connection: str, waiting: list[DocumentRow], customers: dict[int, CustomerRow]
-) -> None:
-    """Note which customers the ledger must hold, one per currency; those that may be there already wait."""
-    known = links.by_ours(context.store, connection, "customer")
-    wanted = {(row.customer_id, row.currency) for row in waiting} - known.keys()
-    undecided = identity.link_certain(context, connection, wanted, customers) if wanted else {}
-    linked = links.by_ours(context.store, connection, "customer")
-    with context.store.transaction():
-        for customer_id, currency in sorted(wanted - linked.keys() - undecided.keys()):
-            if outbox.has(context.store, connection, "customer", customer_id, currency):
-                continue
-            row = customers[customer_id]
-            draft = CustomerDraft(key=identity.key_of(row), currency=currency, customer=row.customer)
-            outbox.add(context.store, connection, "customer", customer_id, draft, currency)
+def _want_customers(context: Context, connection: str, wanted: set[tuple[int, str]], *, look: bool) -> None:
+    """Note which customers the ledger must hold, one per currency; those that may be there already wait.
+
+    Without ``look`` the books were just read: who is not among what was read is not there.
+    """
+    store = context.store
+    undecided = identity.link_certain(context, connection, wanted) if wanted else {}
+    new = sorted(wanted - undecided.keys())
+    with store.transaction():
+        for start in range(0, len(new), SOME):
+            some = new[start : start + SOME]
+            ids = {customer_id for customer_id, _ in some}
+            customers, linked = links.customers_among(store, ids), links.of_ours(store, connection, "customer", ids)
+            for customer_id, currency in some:
+                known = (customer_id, currency) in linked
+                if known or outbox.has(store, connection, "customer", customer_id, currency):
+                    continue
+                row = customers[customer_id]
+                draft = CustomerDraft(key=identity.key_of(row), currency=currency, customer=row.customer)
+                outbox.add(store, connection, "customer", customer_id, draft, currency, look=look)
 
 
-def _series_is_taken(context: Context, entity: Entity, connection: str, waiting: list[DocumentRow]) -> bool:
+def _series_is_taken(context: Context, entity: Entity, connection: str) -> bool:
     """Refuse to book where somebody else's documents stand in the way of our numbers, and say so."""
-    taken = books.series_clash(context, entity, connection) if waiting else ""
+    taken = books.series_clash(context, entity, connection)
     if taken:
         context.find(
             Finding(
@@ -102,31 +110,31 @@ CUSTOMER: Kind[CustomerDraft, LedgerCustomer] = Kind(
     collection=lambda ledger: ledger.customers,
     title=lambda draft: f"Customer {draft.customer.name!r} ({draft.currency})",
     differs=_customer_differs,
-    look_first=True,
     parked_actions=("link", "retry", "dismiss"),
 )
 
 # ---------------------------------------------------------------------------------------------------------- documents
 
 
-def _want_documents(
-    context: Context, entity: Entity, connection: str, waiting: list[DocumentRow], customers: dict[int, CustomerRow],
-    days: Days,
-) -> None:  # fmt: skip
-    known = links.by_ours(context.store, connection, "customer")
-    doubted = selfcheck.held(context.store, "document")
-    drafts = []
-    for row in waiting:
-        link = known.get((row.customer_id, row.currency))
-        day = days.document(row) if link is not None else None
-        if link is None or day is None or str(row.id) in doubted:
-            continue  # its customer is not in the books, its period is closed there, or the self check doubts it
-        draft = _document(context, entity, connection, row, link, customers[row.customer_id])
-        if draft is not None:
-            drafts.append((row.id, msgspec.structs.replace(draft, issue_on=day)))
-    with context.store.transaction():
-        for document_id, final in drafts:
-            outbox.add(context.store, connection, "document", document_id, final)
+def _want_documents(context: Context, entity: Entity, connection: str, days: Days) -> None:
+    """Note which documents the ledger must hold, of customers that it knows, some at a time."""
+    store = context.store
+    doubted = selfcheck.held(store, "document")
+    for rows in invoices.unbooked(store, entity.key, connection, SOME):
+        ids = {row.customer_id for row in rows}
+        customers, known = links.customers_among(store, ids), links.of_ours(store, connection, "customer", ids)
+        drafts = []
+        for row in rows:
+            link = known.get((row.customer_id, row.currency))
+            day = days.document(row) if link is not None else None
+            if link is None or day is None or str(row.id) in doubted:
+                continue  # its customer is not in the books, its period is closed there, or the self check doubts it
+            draft = _document(context, entity, connection, row, link, customers[row.customer_id])
+            if draft is not None:
+                drafts.append((row.id, msgspec.structs.replace(draft, issue_on=day)))
+        with store.transaction():
+            for document_id, final in drafts:
+                outbox.add(store, connection, "document", document_id, final)
 
 
 def _document(

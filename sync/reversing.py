@@ -53,7 +53,7 @@ def void_misplaced(context: Context, entity: Entity, connection: str, ledger: An
     A ledger sets money on account against invoices of its own customer only. What is used of in part stays as it is.
     """
     posted = Posted(context, entity, connection)
-    for application in cash.unposted(context.store, entity.key, connection):
+    for application in cash.each_unposted(context.store, entity.key, connection):
         intent, paid = posted.intent("on_account", application.payment_id), posted.paid(application)
         if intent is None or intent.state != "done" or paid is None:
             continue

@@ -11,6 +11,9 @@ from store.mail import INVOICE, Booked
 from store.review import Finding
 from sync import mailing
 from sync.context import Context, Entity, Source
+from sync.unchanged import unless_same
+
+READ = ("documents", "links", "mails", "customers", "contracts", "outbox", "checked", "books")
 
 
 def run(context: Context) -> None:
@@ -18,7 +21,11 @@ def run(context: Context) -> None:
     with context.store.transaction():
         mail.recover(context.store, [INVOICE])
     for entity, source in context.ledgers():
-        _Round(context, entity, source).run()
+        used = mailing.mailer(context, entity)
+        unless_same(
+            context, f"{entity.key} by {source.name}", READ, used,
+            _Round(context, entity, source).run,
+        )  # fmt: skip
     mailing.report_doubtful(context, [INVOICE])
 
 
@@ -30,9 +37,13 @@ class _Round:
         self.entity = entity
         self.ledger = ledger
         self.mailer = mailing.mailer(context, entity)
+        self.all_printed = True
 
-    def run(self) -> None:
-        """Send everything; a connection that fails keeps back only what needs it."""
+    def run(self) -> bool:
+        """Send everything; a connection that fails keeps back only what needs it.
+
+        Returns whether the books printed whatever they were asked for.
+        """
         store = self.context.store
         customers = links.customers(store)
         without_address: dict[int, list[str]] = {}
@@ -55,6 +66,7 @@ class _Round:
             mailing.report_no_address(self.context, customers[customer_id], numbers)
         if without_mailer:
             mailing.report_no_mailer(self.context, self.entity, without_mailer)
+        return self.all_printed
 
     def _send(self, row: Booked, customer: Customer, *, by_ledger: bool) -> None:
         if by_ledger:
@@ -116,6 +128,7 @@ class _Round:
         )
 
     def _not_printed(self, row: Booked, problem: str) -> None:
+        self.all_printed = False
         self.context.find(
             Finding(
                 code="document_not_printed",

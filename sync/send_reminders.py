@@ -16,6 +16,7 @@ from billing.money import display
 from connectors.base import LedgerDocument, Mail, ReceivedPayment
 from documents import mails
 from store import cash, ledger, links, mail, runs, selfcheck
+from store.links import CustomerRow
 from store.mail import INVOICE, Booked, MailRow
 from store.review import Finding
 from sync import mailing
@@ -61,7 +62,7 @@ class _Round:
         self.ledger = ledger_source
         self.disputed = disputed
         self.parked = mail.parked(context.store) | {int(one) for one in selfcheck.held(context.store, "document")}
-        self.customers = links.customers(context.store)
+        self.customers: dict[int, CustomerRow] = {}
         self.today = context.today(entity.key)
         read = runs.last_read(context.store, "pull_ledger", ledger_source.name)
         self.fresh = read is not None and context.world.now() - read <= FRESH
@@ -91,7 +92,8 @@ class _Round:
         rows = mail.overdue(self.context.store, self.entity.key, self.ledger.name, self.today)
         if not rows:
             return []
-        balances, waiting = self._books()
+        self.customers = links.customers_among(self.context.store, {row.customer_id for row in rows})
+        balances, waiting = self._books(rows)
         waiting += self._unapplied()
         mailed = mail.rows_of(self.context.store, [row.id for row in rows])
         return [(row, self._standing(row, balances, waiting, mailed[row.id])) for row in rows]
@@ -120,32 +122,30 @@ class _Round:
         days = [one.at.astimezone(zone).date() for one in mailed if (one.step, one.state) == (INVOICE, "sent")]
         return min(days, default=None)
 
-    def _books(self) -> tuple[dict[str, int], Money]:
+    def _books(self, rows: list[Booked]) -> tuple[dict[str, int], Money]:
         """Return what was open of each invoice in the books, and the credit that customers have there."""
         store, name = self.context.store, self.ledger.name
-        ours = links.by_vendor(store, name, "customer")
         balances: dict[str, int] = {}
+        for row in rows:
+            found = ledger.get(store, name, "document", row.vendor_id, LedgerDocument)
+            if found is not None and found.type == "invoice":
+                balances[row.vendor_id] = found.balance if found.status in ("open", "paid") else 0
         credit: Money = Counter()
-        for found in ledger.objects(store, name, "document", LedgerDocument):
-            if found.type == "invoice":
-                balances[found.ref.id] = found.balance if found.status in ("open", "paid") else 0
-            elif found.status == "open" and found.customer_id in ours:
-                credit[ours[found.customer_id], found.currency] += found.balance
+        for customer_id, currency, amount in ledger.open_credit(store, name):
+            credit[customer_id, currency] += amount
         return balances, credit
 
     def _unapplied(self) -> Money:
         """Return the customers' money that no invoice is known for, debits that are still on their way included."""
-        payers = Payers(self.context.store)
+        payers: Payers | None = None  # reading all customers is worth it only for money of whom nobody knows
         waiting: Money = Counter()
-        for row in cash.payments(self.context.store):
-            left = row.amount - row.refunded + row.from_credit - row.applied
-            if row.entity != self.entity.key or row.scope == "out" or row.is_gone or left <= 0:
-                continue
+        for row in cash.unused(self.context.store, self.entity.key):
             customer_id = row.customer_id
             if customer_id is None and row.is_received:
+                payers = payers or Payers(self.context.store)
                 customer_id = payers.customer(row.connection, row.payment(ReceivedPayment))
             if customer_id is not None:
-                waiting[customer_id, row.currency] += left
+                waiting[customer_id, row.currency] += row.amount - row.refunded + row.from_credit - row.applied
         return waiting
 
     # ------------------------------------------------------------------------------------------------- review items

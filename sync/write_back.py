@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, Literal
 
@@ -16,7 +17,9 @@ from store.review import Finding
 from store.written_back import InvoiceRow
 from sync import crm_feed
 from sync.context import Context
+from sync.unchanged import unless_same
 
+READ = ("documents", "contracts", "customers", "deals", "written_back")
 ObjectType = Literal["deals", "companies"]
 Values = dict[str, str]  # property -> value
 
@@ -26,10 +29,16 @@ def run(context: Context) -> None:
     for source in context.sources("crm"):
         if source.write_back:
             with context.using(source.name) as crm:
-                _write_back(context, source.name, crm)
+                used = [context.world.crm_mapping(source.name).digest]
+                unless_same(
+                    context, source.name, READ, used,
+                    partial(_write_back, context, source.name, crm),
+                )  # fmt: skip
 
 
-def _write_back(context: Context, connection: str, crm: Any) -> None:
+def _write_back(context: Context, connection: str, crm: Any) -> bool:
+    """Write what differs; return whether the CRM took it all."""
+    already = len(context.findings)
     mapping = context.world.crm_mapping(connection).write_back
     wanted = _wanted(context, connection, mapping)
     total = sum(len(records) for records in wanted.values())
@@ -42,6 +51,7 @@ def _write_back(context: Context, connection: str, crm: Any) -> None:
         # The CRM marks these records as modified. What we have done ourselves is read at once, so that the next pull
         # finds nothing new; what others have changed meanwhile comes with it.
         crm_feed.read(context, connection, crm)
+    return len(context.findings) == already
 
 
 def _wanted(

@@ -110,10 +110,11 @@ class Desk:
             return store.tuples(sql)
 
     def contents(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Return everything the store holds but the record of runs."""
+        """Return everything the store holds but the records of runs and of their steps."""
         with self.store() as store:
             tables = [name for (name,) in store.tuples("SELECT name FROM sqlite_master WHERE type='table'")]
-            return {name: store.tuples(f"SELECT * FROM {name}") for name in tables if name != "runs"}
+            records = ("runs", "steps")  # of what jobs did and found
+            return {name: store.tuples(f"SELECT * FROM {name}") for name in tables if name not in records}
 
 
 # ------------------------------------------------------------------------------------------------------- the real thing

@@ -166,11 +166,15 @@ def test_applications_wait_until_they_are_on_their_way_and_count_until_they_are_
     contract(store)
     document = issue(store, draft(100_00))
     apply(store, pay(store, 40_00), (document.id, 40_00))
-    (one,) = cash.unposted(store, "us", "books")
-    assert cash.unposted(store, "uk", "books") == []
-    assert cash.unposted(store, "us", "stripe_us") == []  # what was received in the books themselves is there already
+    other = issue(store, draft(50_00, start="2026-02-01"))
+    apply(store, pay(store, 50_00, "ch_2"), (other.id, 50_00))
+    (one,), (two,) = cash.unposted(store, "us", "books", 1)
+    assert list(cash.unposted(store, "uk", "books", 1)) == []
+    assert list(cash.unposted(store, "us", "stripe_us", 1)) == []  # what was received in the books is there already
     outbox.add(store, "books", "payment", one.id, {})
-    assert (cash.unposted(store, "us", "books"), cash.unposted_amounts(store, "books")) == ([], {document.id: 40_00})
+    outbox.add(store, "books", "payment", two.id, {})
+    assert list(cash.unposted(store, "us", "books", 1)) == []
+    assert cash.unposted_amounts(store, "books") == {document.id: 40_00, other.id: 50_00}
     outbox.mark(store, outbox.waiting(store, "books", "payment", "new"), "done")
     assert cash.unposted_amounts(store, "books") == {}
 

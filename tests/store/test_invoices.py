@@ -294,6 +294,12 @@ def test_documents_that_are_not_on_their_way_to_the_books_are_found(store: Store
         "outbox", connection="books", kind="document", our_id=first.id, state="new", payload="", payload_hash=""
     )
     invoices.void(store, ADA, second, "voided")
-    assert [row.id for row in invoices.without_link(store, "us", "books")] == [third.id]
-    assert [row.id for row in invoices.without_link(store, "us", "other")] == [first.id, third.id]
-    assert invoices.without_link(store, "uk", "books") == []
+
+    def unbooked(entity: str, connection: str) -> list[list[int]]:
+        return [[row.id for row in some] for some in invoices.unbooked(store, entity, connection, 1)]
+
+    assert unbooked("us", "books") == [[third.id]]
+    assert unbooked("us", "other") == [[first.id], [third.id]]  # some at a time
+    assert unbooked("uk", "books") == []
+    held = [invoices.has_unbooked(store, *where) for where in (("us", "books"), ("us", "other"), ("uk", "books"))]
+    assert held == [True, True, False]

@@ -178,3 +178,57 @@ def test_what_somebody_else_writes_from_now_on_is_withdrawn_but_not_what_is_done
     outbox.mark(store, [two], "parked", "refused")
     assert outbox.withdraw(store, "books", "document") == 2
     assert outbox.known(store, "books", "document") == {1}
+
+
+# -------------------------------------------------------------------------------------------------- what goes out next
+
+
+def following(store: Store, size: int) -> list[int]:
+    """Return the intents that go out next."""
+    return [intent.our_id for intent in outbox.next_batch(store, "books", "document", size, NOW)]
+
+
+def test_the_next_batch_is_the_oldest_that_wait_and_no_larger_than_the_vendor_takes(store: Store) -> None:
+    add(store, 1, 2, 3)
+    add(store, 4, kind="payment")
+    assert following(store, 2) == [1, 2]
+    outbox.mark(store, waiting(store)[:2], "done")
+    assert (following(store, 2), outbox.count_ready(store, "books", "document", NOW)) == ([3], 1)
+    outbox.mark(store, waiting(store), "done")
+    assert (following(store, 2), outbox.count_ready(store, "books", "document", NOW)) == ([], 0)
+
+
+def test_what_went_out_together_goes_out_together_again_before_what_is_new(store: Store) -> None:
+    add(store, 1, 2, 3, 4)
+    outbox.mark_sending(store, waiting(store)[1:3], "key-1", NOW)
+    outbox.mark(store, waiting(store, "sending"), "new")
+    assert following(store, 10) == [2, 3]
+
+
+def test_what_failed_together_goes_out_alone(store: Store) -> None:
+    add(store, 1, 2, 3)
+    for _ in range(2):
+        outbox.mark_sending(store, [one for one in waiting(store) if one.our_id != 3], "", NOW)
+        outbox.mark(store, waiting(store, "sending"), "new", keep_key=False)
+    assert following(store, 10) == [3]
+    outbox.mark(store, [one for one in waiting(store) if one.our_id == 3], "done")
+    assert following(store, 10) == [1]
+
+
+def test_what_is_put_off_does_not_go_out_before_its_time(store: Store) -> None:
+    add(store, 1, 2)
+    outbox.postpone(store, waiting(store)[:1], NOW + timedelta(hours=1))
+    assert following(store, 10) == [2]
+
+
+def test_what_may_be_there_already_is_looked_up_some_at_a_time(store: Store) -> None:
+    add(store, 1, 2)
+    for our_id in (3, 4, 5):
+        outbox.add(store, "books", "document", our_id, {}, look=True)
+
+    def unseen(*, every: bool) -> list[list[int]]:
+        pages = outbox.unseen(store, "books", "document", 2, every=every)
+        return [[intent.our_id for intent in page] for page in pages]
+
+    assert unseen(every=False) == [[3, 4], [5]]
+    assert unseen(every=True) == [[1, 2], [3, 4], [5]]

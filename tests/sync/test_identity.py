@@ -134,7 +134,7 @@ def test_one_that_two_of_ours_would_be_is_a_question_for_each(bench: Bench) -> N
             ours = {links.save_customer(store, NOBODY, "crm", key, ACME): key for key in ("1", "2")}
             ledger.save(store, BOOKS, "customer", [("L1", there(email="ap@acme.example"))])
         context = Context(store, bench, "match_customers", lambda done, total: None)
-        undecided = link_certain(context, BOOKS, [(our_id, "GBP") for our_id in ours], links.customers(store))
+        undecided = link_certain(context, BOOKS, [(our_id, "GBP") for our_id in ours])
         assert {our_id for our_id, _ in undecided} == ours.keys()
         assert links.by_ours(store, BOOKS, "customer") == {}
 

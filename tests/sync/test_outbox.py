@@ -426,6 +426,15 @@ def test_documents_wait_for_their_customer_and_follow_once_it_is_booked(bench: B
     assert set(bench.uk.documents.held) == {"UK-00001", "UK-00002"}
 
 
+@pytest.mark.parametrize(("new", "asked"), [(50, True), (51, False)])
+def test_many_new_customers_are_not_looked_up_one_by_one(bench: Bench, new: int, asked: bool) -> None:
+    for number in range(new):
+        bench.contract(f"{number:03}")
+    bench.run("plan_invoices", "issue_invoices", "push_documents")
+    assert bool(bench.uk.customers.asked) == asked
+    assert len(bench.uk.customers.held) == len(bench.uk.documents.held) == new
+
+
 # ------------------------------------------------------------------------------------------------ customers of our name
 
 
