@@ -113,7 +113,7 @@ class Desk:
         """Return everything the store holds but the records of runs and of their steps."""
         with self.store() as store:
             tables = [name for (name,) in store.tuples("SELECT name FROM sqlite_master WHERE type='table'")]
-            records = ("runs", "steps")  # of what jobs did and found
+            records = ("runs", "steps", "counters")  # of what jobs did, found and changed
             return {name: store.tuples(f"SELECT * FROM {name}") for name in tables if name not in records}
 
 
