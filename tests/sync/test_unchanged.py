@@ -219,7 +219,7 @@ def test_what_people_do_in_the_books_is_seen_after_any_number_of_quiet_syncs(liv
     payment = document["Payments"][0]["PaymentID"]
     lived.xero("POST", f"Payments/{payment}", {"Status": "DELETED"})
     lived.done()
-    assert [item.subject for item in lived.items("books_differ")]
+    assert [item.subject for item in lived.items("posting_removed")]
 
 
 def test_an_item_that_was_closed_by_mistake_opens_again(lived: Live) -> None:
