@@ -233,3 +233,56 @@ def test_what_comes_next_is_the_next_period_or_the_day_until_which_it_holds():
     found = written(terms(step), "2026-01-05", "2026-03-01")
     assert found is not None
     assert found.next_on == day("2026-04-01")
+
+
+def test_what_is_billed_elsewhere_ends_with_its_last_day():
+    for through, expected in (("2026-01-31", 108_25), ("2026-02-01", None)):
+        contract = terms(FEE, billed_through=through)
+        found = written(contract, "2026-01-05", "2026-02-01")
+        assert total(found) == expected
+        if found is not None:
+            assert found.data == drafted(contract, day("2026-01-05"), day("2026-02-01"))
+
+
+@pytest.mark.parametrize("since", ["2026-01-19", "2026-01-20"])
+def test_a_commitment_that_ends_is_settled_the_whole_way(since):
+    ending = {"key": "least", "amount": 5000, "ends_on": "2026-01-20"}
+    assert total(written(terms(FEE, commitments=[ending]), since, "2026-02-01")) is None
+
+
+def test_a_charge_that_comes_back_much_later_holds_no_other_back():
+    yearly = recurring(key="licence", every="year", price="900")
+    stepped = recurring(steps=[{"starts_on": "2026-06-01", "price": "90"}])
+    assert total(written(terms(stepped, yearly), "2026-01-05", "2026-02-01")) == 108_25
+
+
+def test_a_charge_whose_service_is_over_is_not_in_the_way():
+    over = [recurring(key="old", ends_on="2026-01-03"), usage(key="older", price="1", ends_on="2025-12-31")]
+    contract = terms(FEE, *over)
+    found = written(contract, "2026-01-05", "2026-02-01")
+    assert found is not None
+    assert found.data == drafted(contract, day("2026-01-05"), day("2026-02-01"))
+
+
+RESETTING = usage(price="1", resets="quarter")
+KEEPING = {"type": "retainer", "key": "h", "description": "H", "price": 5, "overage_price": 1,
+           "included": 2, "rollover": "all"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("charges", "first", "still_open"),
+    [
+        ([FEE], None, "0001-01-01"),
+        ([FEE, usage(price="1")], "2026-02-01", "2026-03-01"),
+        ([FEE, RESETTING], "2026-01-01", "2026-03-01"),
+        ([FEE, usage(price="1"), RESETTING | {"key": "other"}], "2026-01-01", "2026-03-01"),
+        ([FEE, KEEPING], "0001-01-01", "2026-03-01"),
+        ([FEE, usage(price="1", minimum="3", bill_over="10")], "0001-01-01", None),
+        ([FEE, usage(price="1", ends_on="2026-02-14")], "2026-02-01", "2026-02-15"),
+    ],
+)
+def test_it_says_whose_days_usage_matters_and_from_which_on_it_does_not_yet(charges, first, still_open):
+    found = found_on(terms(*charges), day("2026-02-10"))
+    assert found is not None
+    assert found.uses(day("2026-02-10"), day("2026-03-05")) == (first and day(first))
+    assert found.open_from(day("2026-03-05")) == (still_open and day(still_open))
