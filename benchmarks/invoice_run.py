@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import sqlite3
 import subprocess
@@ -326,6 +327,7 @@ def checks(contracts: int, folder: Path) -> Iterator[tuple[str, float, float]]:
     """Measure, print, and yield (what, figure, the most it may be)."""
     print("Preparing")
     path, _ = prepared(folder, contracts, MONTHS)
+    os.sync()  # so that what was prepared is not still being written while the disk is waited for
     print("Floor, run and idle run, in turn")
     floors = [step("floor", folder / "floor1.db", contracts)]
     full = step("run", path, DUE)

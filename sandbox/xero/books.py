@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 
@@ -34,6 +34,7 @@ class Books:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.contacts: dict[str, Wire] = {}
+        self._named: dict[tuple[str, str], list[Wire]] = defaultdict(list)  # by a field and what it ever said
         self.invoices: dict[str, Wire] = {}
         self.credit_notes: dict[str, Wire] = {}
         self.payments: dict[str, Wire] = {}
@@ -151,7 +152,12 @@ class Books:
             if known is None:
                 raise Invalid(f"The contact ID {data['ContactID']} does not exist")
             return known
-        return _with(self.contacts.values(), "ContactNumber", data) or _with(self.contacts.values(), "Name", data)
+        return next(self._with("ContactNumber", data), None) or next(self._with("Name", data), None)
+
+    def _with(self, field: str, wanted: Wire) -> Iterator[Wire]:
+        """Yield the contacts whose ``field`` equals that of ``wanted``, letters' case aside."""
+        value = _said(wanted, field)
+        return (one for one in self._named[field, value] if _said(one, field) == value) if value else iter(())
 
     def _save_contact(self, contact: Wire, data: Wire) -> Wire:
         given = {name: data[name] for name in _CONTACT_FIELDS if name in data}
@@ -162,24 +168,29 @@ class Books:
         contact.update(given, HasValidationErrors=False, **self.stamp())
         contact.pop("UpdatedDateUTCString")  # contacts have it in one spelling only
         self.contacts[contact["ContactID"]] = contact
+        for field in ("ContactNumber", "Name"):
+            named = self._named[field, _said(contact, field)]
+            if not any(one is contact for one in named):
+                named.append(contact)
         return contact
 
     def _taken(self, contact: Wire) -> Iterable[str]:
-        others = [one for one in self.contacts.values() if one["ContactID"] != contact["ContactID"]]
-        active = [one for one in others if one["ContactStatus"] == "ACTIVE"]
-        if contact["ContactStatus"] == "ACTIVE" and _with(active, "Name", contact):
+        same_name = (one for one in self._with("Name", contact) if one["ContactStatus"] == "ACTIVE")
+        if contact["ContactStatus"] == "ACTIVE" and any(map(_is_other(contact), same_name)):
             yield (
                 f"The contact name {contact['Name']} is already assigned to another contact. "
                 "The contact name must be unique across all active contacts."
             )
-        if _with(others, "ContactNumber", contact):
+        if any(map(_is_other(contact), self._with("ContactNumber", contact))):
             yield f"The contact number {contact['ContactNumber']} is already assigned to another contact."
 
 
-def _with(contacts: Iterable[Wire], field: str, wanted: Wire) -> Wire | None:
-    """Return the contact whose ``field`` equals that of ``wanted``, letters' case aside."""
-    value = str(wanted.get(field) or "").lower()
-    return next((one for one in contacts if value and str(one.get(field) or "").lower() == value), None)
+def _said(contact: Wire, field: str) -> str:
+    return str(contact.get(field) or "").lower()
+
+
+def _is_other(contact: Wire) -> Callable[[Wire], bool]:
+    return lambda one: one["ContactID"] != contact["ContactID"]
 
 
 def _contact_faults(contact: Wire) -> Iterable[str]:
