@@ -71,7 +71,7 @@ def bill(
         owed = dict(zip(owed, stamp(owed.values(), touches), strict=True))
     elsewhere = _take_billed_before(owed, known, terms, today, rules)
     due = list(differences(owed, known, today, _left(unknown, since)))
-    billable = shown(due, today)
+    billable = _shown(due, today)
     puzzles = dict.fromkeys([Note(one.code, one.message, one.path) for one in unknown]) if unknown else ()
     notes = [*_tax_class_notes(terms, billable, rules), *_currency_notes(terms, settled)]
     ahead = bool(known) and _is_ahead(known.values(), owed, today, since)
@@ -81,7 +81,7 @@ def bill(
     if billed is None and since is None:
         billed = sum(item.amount for item in settled if item.how == "issued")
     waiting = [*_po_notes(terms), *_bound_notes(terms, billable, billed, today, rules)]
-    draft = drafted(Head.of(terms), billable, today, rules, tuple([note.code for note in waiting]))
+    draft = _drafted(Head.of(terms), billable, today, rules, tuple([note.code for note in waiting]))
     return Billing(drafts=(draft,), settled_elsewhere=elsewhere, notes=(*waiting, *puzzles), ahead=ahead)
 
 
@@ -150,7 +150,7 @@ def _is_ahead(known: Iterable[Settled], owed: Mapping[str, Line], today: date, s
     return False
 
 
-def shown(due: Sequence[Difference], today: date) -> Sequence[Difference]:
+def _shown(due: Sequence[Difference], today: date) -> Sequence[Difference]:
     """Return what stands on a document: what has an amount, and what is free beside it."""
     if 0 not in [one.amount for one in due]:
         return due
@@ -182,11 +182,10 @@ def _take_billed_before(
     return tuple(Settled(slice=line.slice, how="elsewhere", line=line) for line in before if line.issue_on <= today)
 
 
-def drafted(head: Head, due: Sequence[Difference], today: date, rules: Rules, waits: tuple[str, ...] = ()) -> Draft:
-    """Return the document of what is due; below zero in total it is a credit note. It ``waits`` for such notes."""
-    rates = rules.tax_rates
-    subtotal = sum([one.amount for one in due])
-    taxes = document_taxes([(one.line.tax_class, one.amount) for one in due], rates, rules.tax_rounding)
+def document(head: Head, amounts: Sequence[tuple[str, int]], today: date, rules: Rules) -> Draft:
+    """Return a document but for its lines, of (tax class, net amount); below zero in total it is a credit note."""
+    subtotal = sum([amount for _, amount in amounts])
+    taxes = document_taxes(amounts, rules.tax_rates, rules.tax_rounding)
     tax = sum([line.amount for line in taxes])
     sign = -1 if subtotal + tax < 0 else 1  # what a credit note gives back is written as positive amounts
     if sign < 0:
@@ -199,13 +198,19 @@ def drafted(head: Head, due: Sequence[Difference], today: date, rules: Rules, wa
         issue_on=today,
         due_on=today if sign < 0 else due_date(head.payment_terms, today),
         po_number=head.po_number,
-        lines=tuple([worded(one, sign, rates[one.line.tax_class]) for one in due]),
+        lines=(),
         taxes=taxes,
         subtotal=sign * subtotal,
         tax=sign * tax,
         total=sign * (subtotal + tax),
-        waits=waits,
     )
+
+
+def _drafted(head: Head, due: Sequence[Difference], today: date, rules: Rules, waits: tuple[str, ...]) -> Draft:
+    """Return the document of what is due; it ``waits`` for such notes."""
+    draft = document(head, [(one.line.tax_class, one.amount) for one in due], today, rules)
+    lines = tuple([worded(one, draft.sign, rules.tax_rates[one.line.tax_class]) for one in due])
+    return msgspec.structs.replace(draft, lines=lines, waits=waits)
 
 
 def _tax_class_notes(terms: Terms, shown: Iterable[Difference], rules: Rules) -> list[Note]:

@@ -18,7 +18,7 @@ from billing.line import Explanation as Explanation
 from billing.line import Line as Line
 from billing.line import Scope
 from billing.passes import commitments, contract_discounts, holdback, late_fees, termination
-from billing.service import contract_grid, service_end
+from billing.service import calendar, contract_grid
 from billing.terms import (
     Charge,
     FixedPrice,
@@ -240,9 +240,7 @@ def usage_open_from(terms: Terms, through: date) -> date | None:
         if isinstance(charge, Usage | Retainer):
             if isinstance(charge, Usage) and charge.bill_over is not None:
                 return None
-            end, grid = service_end(terms, charge), contract_grid(terms, charge)
-            running = end is None or end > through
-            found = max(found, grid.boundary(grid.index_of(through)) if running or end is None else end)
+            found = max(found, calendar(terms, charge).running_from(through))
     return found
 
 

@@ -21,9 +21,8 @@ import msgspec
 from billing.amendments import Touch, fold, stamp
 from billing.charges import Charge, Prepaid, Recurring, Usage
 from billing.draft import Draft, DraftLine, Head, Rules
-from billing.due import due_date
 from billing.facts import NO_FACTS, Facts, Unpriceable
-from billing.invoicing import LATE
+from billing.invoicing import LATE, document
 from billing.kinds import recurring, usage
 from billing.line import Line, Scope
 from billing.next_due import next_due
@@ -31,7 +30,6 @@ from billing.passes import commitments, contract_discounts
 from billing.periods import Period
 from billing.plan import longest_wait, owed, usage_from, usage_open_from
 from billing.service import Calendar, calendar
-from billing.tax import document_taxes
 from billing.terms import Commitment, Terms
 from billing.written import to_json
 
@@ -261,8 +259,8 @@ def write_steady(known: Steady, *, since: date, today: date, rules: Rules, facts
     if not entries:
         return Written(None, "", next_on, known.open_from(today))
     entries.sort(key=_order)
-    draft = _draft(known.head, entries, today, rules)
-    if draft.total < 0:
+    draft = document(known.head, [(tax_class, amount) for _, _, amount, tax_class, _ in entries], today, rules)
+    if draft.type != "invoice":
         return None
     return Written(draft, _with_lines(to_json(draft), [one[4] for one in entries]), next_on, known.open_from(today))
 
@@ -313,29 +311,6 @@ def _add_rest(
         text = to_json(_drafted(line, rules))
         entries.append((line.issue_on, places[line.charge], line.amount, line.tax_class, text))
     return True
-
-
-def _draft(head: Head, entries: Sequence[_Entry], today: date, rules: Rules) -> Draft:
-    """Return an invoice but for its lines."""
-    subtotal = sum([one[2] for one in entries])
-    taxes = document_taxes(
-        [(tax_class, amount) for _, _, amount, tax_class, _ in entries], rules.tax_rates, rules.tax_rounding
-    )
-    tax = sum([one.amount for one in taxes])
-    return Draft(
-        contract=head.contract,
-        customer=head.customer,
-        currency=head.currency,
-        type="invoice",
-        issue_on=today,
-        due_on=due_date(head.payment_terms, today),
-        po_number=head.po_number,
-        lines=(),
-        taxes=taxes,
-        subtotal=subtotal,
-        tax=tax,
-        total=subtotal + tax,
-    )
 
 
 def _next_on(known: Steady, courses: Sequence[_Course], facts: Facts, today: date) -> date | None:

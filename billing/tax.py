@@ -29,10 +29,6 @@ def document_taxes(
     ``per_document`` rounds the tax of each rate once, half away from zero; classes of one rate share it by largest
     remainder. ``per_line`` rounds it on each amount. Raises ``KeyError`` for a class without a rate.
     """
-    amounts = list(amounts)
-    if rounding == "per_document" and amounts and len({tax_class for tax_class, _ in amounts}) == 1:
-        name, base = amounts[0][0], sum([amount for _, amount in amounts])
-        return (TaxLine(tax_class=name, rate=rates[name], base=base, amount=tax_on(base, rates[name])),)
     bases: dict[str, int] = {}
     taxes: dict[str, int] = {}
     for tax_class, amount in amounts:
