@@ -17,7 +17,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from datetime import date
 from math import ceil
@@ -30,8 +29,10 @@ sys.path.insert(0, str(ROOT))
 import requests  # noqa: E402  # what follows is found from the line above, wherever this is started
 
 from benchmarks.pull import DOUBLES, NETTERMS, Took, serving, took  # noqa: E402
+from benchmarks.stand_ins import Calls, Limit, calls_since, refused, serve  # noqa: E402
 from billing.customer import Customer  # noqa: E402
 from sandbox.config_file import write_config  # noqa: E402
+from sandbox.server import Options  # noqa: E402
 from store.database import Store, to_json  # noqa: E402
 
 TODAY = date(2026, 9, 1)
@@ -41,82 +42,20 @@ FEW_MORE = 10  # calls that a small push may take more than 1.05 times the fewes
 
 
 class Vendor(NamedTuple):
-    """A ledger: its legal entity, and the limit that binds: so many calls a minute to paths that contain ``path``."""
+    """A ledger: its legal entity, and the limit that binds, in seconds of its own minute."""
 
     name: str
     entity: str
     currency: str
     batch: int
-    calls: int
-    path: str
+    limit: Limit
     number: str  # how an invoice's number is called there
     total: str
     paid: str  # how a payment's amount is called
 
 
-QUICKBOOKS = Vendor("quickbooks", "us", "USD", 30, 120, "/batch", "DocNumber", "TotalAmt", "TotalAmt")
-XERO = Vendor("xero", "uk", "GBP", 50, 60, "/api.xro/", "InvoiceNumber", "Total", "Amount")
-
-
-# -------------------------------------------------------------------------------------------------------- the stand-ins
-
-
-def stand_ins(minute: float) -> None:
-    """Serve the sandbox, and beside it when each call came."""
-    from flask import Flask, request
-
-    from sandbox import server
-    from sandbox.core import Vendor as StandIn
-
-    came: list[tuple[str, str, float]] = []
-    over_limit = StandIn.over_limit
-
-    def noted(self: StandIn) -> Any:
-        answer = over_limit(self)
-        if answer is None:
-            came.append((self.name, f"{request.method} {request.path}", time.monotonic()))
-        return answer
-
-    StandIn.over_limit = noted  # type: ignore[method-assign]
-    create_app = server.create_app
-
-    def create(sandbox: server.Sandbox) -> Flask:
-        app = create_app(sandbox)
-
-        @app.get("/_sandbox/came")
-        def when() -> Any:
-            found, came[:] = list(came), []
-            return found
-
-        return app
-
-    server.create_app = create
-    with server.Running(server.Options(today=TODAY, deals=0, minute=minute)) as running:
-        print(json.dumps({"url": running.url}), flush=True)
-        running.wait()
-
-
-class Calls(NamedTuple):
-    """The calls of one step: how many of each kind, and the share of the permitted rate that was used."""
-
-    kinds: Counter[str]
-    rate: float
-
-    @property
-    def number(self) -> int:
-        """How many there were."""
-        return self.kinds.total()
-
-
-def calls_since(url: str, vendor: Vendor, minute: float) -> Calls:
-    """Return the calls that a vendor got since the last time this was asked."""
-    found = [one for one in requests.get(f"{url}/_sandbox/came", timeout=60).json() if one[0] == vendor.name]
-    kinds = Counter(f"{path.partition(' ')[0]} {path.rpartition('/')[2]}" for _, path, _ in found)
-    limited = [at for _, path, at in found if vendor.path in path]
-    windows = (len(limited) - 1) // vendor.calls  # as many windows must pass before that call may come
-    if windows < 1:
-        return Calls(kinds, 1.0)
-    return Calls(kinds, windows * minute / (limited[windows * vendor.calls] - limited[0]))
+QUICKBOOKS = Vendor("quickbooks", "us", "USD", 30, Limit("/batch", 120, 60.0), "DocNumber", "TotalAmt", "TotalAmt")
+XERO = Vendor("xero", "uk", "GBP", 50, Limit("/api.xro/", 60, 60.0), "InvoiceNumber", "Total", "Amount")
 
 
 # ----------------------------------------------------------------------------------------------------------- the store
@@ -189,21 +128,22 @@ def push(vendor: Vendor, count: int, minute: float) -> Push:
         took(*run, "plan_invoices", "issue_invoices")
         batches = ceil(count / vendor.batch)
         documents = took(*run, "push_documents")
-        calls = calls_since(found["url"], vendor, minute)
+        calls = calls_since(found["url"], vendor.name)
         fewest = 2 * batches + ceil(count / 1000)  # customers go first, and are read before
-        missed = report(vendor, count, "invoices", documents, calls, fewest)
+        missed = report(vendor, minute, count, "invoices", documents, calls, fewest)
         pay(store)
         payments = took(*run, "post_payments")
-        calls = calls_since(found["url"], vendor, minute)
-        missed += report(vendor, count, "payments", payments, calls, batches)
+        calls = calls_since(found["url"], vendor.name)
+        missed += report(vendor, minute, count, "payments", payments, calls, batches)
         return Push(documents, payments, missed + there(found["url"], vendor, store))
 
 
-def report(vendor: Vendor, count: int, what: str, spent: Took, calls: Calls, fewest: int) -> list[str]:
+def report(vendor: Vendor, minute: float, count: int, what: str, spent: Took, calls: Calls, fewest: int) -> list[str]:
     """Print one line; return what was missed."""
+    rate = calls.rate(vendor.limit._replace(seconds=vendor.limit.seconds * minute / 60))
     print(
         f"{vendor.name:<11}{count:6} {what:<9}{calls.number:5} calls (fewest {fewest}),"
-        f" {calls.rate:6.1%} of the permitted rate, {spent.wall:6.1f} s,"
+        f" {rate:6.1%} of the permitted rate, {spent.wall:6.1f} s,"
         f" {spent.cpu / count * 1000:5.2f} s CPU per 1,000, {spent.memory:4.0f} MiB",
         flush=True,
     )
@@ -211,8 +151,8 @@ def report(vendor: Vendor, count: int, what: str, spent: Took, calls: Calls, few
     missed = []
     if calls.number > max(MOST_CALLS * fewest, fewest + FEW_MORE):
         missed.append(f"{vendor.name}: {calls.number} calls for {count} {what}, fewest {fewest}")
-    if calls.rate < LEAST_RATE:
-        missed.append(f"{vendor.name}: {calls.rate:.1%} of the permitted rate for {what}")
+    if rate < LEAST_RATE:
+        missed.append(f"{vendor.name}: {rate:.1%} of the permitted rate for {what}")
     return missed
 
 
@@ -223,13 +163,13 @@ def there(url: str, vendor: Vendor, store: Path) -> list[str]:
     """
     command = [sys.executable, __file__, "held", url, vendor.name]
     held = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
-    refused = requests.get(f"{url}/_sandbox/calls", timeout=60).json().get("429", {}).get(vendor.name, 0)
+    too_fast = refused(url, vendor.name)
     print(
         f"           there: {held['invoices']} invoices, {held['twice']} twice, {held['total'] / 100:,.2f} in all;"
-        f" {held['paid'] / 100:,.2f} paid; {refused} times 429"
+        f" {held['paid'] / 100:,.2f} paid; {too_fast} times 429"
     )
     count, meant = sums(store)
-    missed = ["the books are not what was meant"] * (held != wanted(count, meant)) + ["429"] * bool(refused)
+    missed = ["the books are not what was meant"] * (held != wanted(count, meant)) + ["429"] * bool(too_fast)
     return [f"{vendor.name}: {one}" for one in missed]
 
 
@@ -262,7 +202,7 @@ def one_by_one(count: int) -> None:
     """Print what the vendor's SDK takes when each invoice is a call of its own, without any limit."""
     with serving(__file__, "stand-ins", "0.001") as found:
         spent = took(sys.executable, str(DOUBLES / "one_by_one.py"), found["url"], str(count))
-        calls = calls_since(found["url"], XERO, 0.001)
+        calls = calls_since(found["url"], XERO.name)
     print(
         f"xero-python one by one: {calls.number} calls for {count} invoices (at 60 a minute {calls.number / 60:.1f}"
         f" minutes), {spent.cpu / count * 1000:.2f} s CPU per 1,000"
@@ -294,7 +234,7 @@ def main() -> int:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["stand-ins"]:
-        stand_ins(float(sys.argv[2]))
+        serve(Options(today=TODAY, deals=0, minute=float(sys.argv[2])))
     elif sys.argv[1:2] == ["held"]:
         print(json.dumps(held(sys.argv[2], {one.name: one for one in (QUICKBOOKS, XERO)}[sys.argv[3]])))
     else:

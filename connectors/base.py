@@ -206,12 +206,14 @@ class DealFate(msgspec.Struct, frozen=True, kw_only=True):
 class DealPage(msgspec.Struct, frozen=True, kw_only=True):
     """Deals in order of modification. ``cursor``: everything modified before it has been delivered.
 
-    ``fates`` tell of deals that do not count as won (any more); most of them were never delivered.
+    ``fates`` tell of deals that do not count as won (any more); most of them were never delivered. ``won`` is how many
+    deals are won in all, on the last page and where no other call was needed to know it.
     """
 
     deals: tuple[CrmDeal, ...]
     cursor: datetime | None
     fates: tuple[DealFate, ...] = ()
+    won: int | None = None
 
 
 class Crm(Protocol):
@@ -226,8 +228,8 @@ class Crm(Protocol):
         """Yield the won deals modified (or whose lines, companies or contacts were) since ``since``, all when None.
 
         The connector overlaps ``since`` by the lag of its search, so a deal may come again unchanged; not when that
-        was read when it was ``settled``, long after it happened. What was deleted is not told here: ``count_won`` and
-        ``fates`` find it.
+        was read when it was ``settled``, long after it happened. What was deleted is not told here: how many are won
+        (the last page's ``won``, or ``count_won``) and ``fates`` find it.
         """
 
     def count_won(self, scope: DealScope) -> int:

@@ -36,27 +36,29 @@ def stream_of(scope: DealScope) -> str:
 def read(context: Context, connection: str, crm: Any) -> None:
     """Store what changed since the last time; deals that are won no more or were merged are marked so.
 
-    No search tells of what was deleted. So the CRM is asked how many deals are won, which costs one call, and only
-    when that is not what we know, every known deal is looked up.
+    No search tells of what was deleted. So the CRM is asked how many deals are won, which costs one call where the
+    pages do not tell, and only when that is not what we know, every known deal is looked up.
     """
     scope = deal_scope(context.world.crm_mapping(connection))
-    _read_pages(context, connection, crm, scope, everything=False)
-    _take_census(context, connection, crm, scope)
+    told = _read_pages(context, connection, crm, scope, everything=False)
+    _take_census(context, connection, crm, scope, crm.count_won(scope) if told is None else told)
 
 
-def _read_pages(context: Context, connection: str, crm: Any, scope: DealScope, *, everything: bool) -> None:
+def _read_pages(context: Context, connection: str, crm: Any, scope: DealScope, *, everything: bool) -> int | None:
+    """Store what the pages hold; return how many deals are won, None where they do not tell."""
     stream = stream_of(scope)
     since = None if everything else deals.cursor(context.store, connection, stream)
     settled = since is not None and deals.note(context.store, connection, stream) == since.isoformat()
-    seen = 0
+    seen, won = 0, None
     for page in crm.won_deals(since, scope, settled=settled):
         found = [(deal.id, deal) for deal in page.deals]
         _save_fates(context, connection, page.fates)
         count = deals.save_page(context.store, connection, stream, found, page.cursor)
         context.count("deals new or changed", count)
-        seen += len(found)
+        seen, won = seen + len(found), page.won
         context.progress(seen, 0)
     _settle(context, connection, stream)
+    return won
 
 
 def _settle(context: Context, connection: str, stream: str) -> None:
@@ -74,12 +76,11 @@ def _save_fates(context: Context, connection: str, fates: tuple[DealFate, ...] |
             context.count("deals reopened, merged or deleted", deals.save_fates(context.store, connection, told))
 
 
-def _take_census(context: Context, connection: str, crm: Any, scope: DealScope) -> None:
+def _take_census(context: Context, connection: str, crm: Any, scope: DealScope, there: int) -> None:
     """Compare how many deals are won here and there; look for the difference, at most once by reading everything.
 
     A difference that stays after that is not ours to mend (the CRM's index may be behind), and costs no more calls.
     """
-    there = crm.count_won(scope)
     difference = _difference(context, connection, there)
     known = deals.note(context.store, connection, _CENSUS)
     if difference and known != f"{difference} read":

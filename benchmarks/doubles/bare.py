@@ -41,9 +41,14 @@ class Loop:
             {"propertyName": "dealstage", "operator": "IN", "values": ["closedwon"]},
             {"propertyName": "hs_lastmodifieddate", "operator": "GTE", "value": str(since)},
         ]
-        sorts = [{"propertyName": "hs_lastmodifieddate", "direction": "ASCENDING"}]
         names = [*self.scope["deals"], "pipeline", "dealstage", "hs_lastmodifieddate", "hs_merged_object_ids"]
-        body = {"filterGroups": [{"filters": won}], "sorts": sorts, "properties": names, "limit": limit, "after": "0"}
+        body = {
+            "filterGroups": [{"filters": won}],
+            "sorts": ["hs_lastmodifieddate"],
+            "properties": names,
+            "limit": limit,
+            "after": "0",
+        }
         return self.post("/crm/objects/2026-03/deals/search", body)
 
     def deals(self) -> Any:

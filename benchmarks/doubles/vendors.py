@@ -93,9 +93,12 @@ class Vendors:
         filters = [one for group in body["filterGroups"] for one in group["filters"]]
         since = next((int(one["value"]) for one in filters if one["operator"] == "GTE"), 0)
         skipped = max(0, -(-(since - int(BEGIN.timestamp() * 1000)) // 1000))
-        last = min(self.count, skipped + int(body["limit"]))
-        found = ",".join(record(kind, FIRST[kind] + number) for number in range(skipped, last))
-        return f'{{"total":{self.count - skipped},"results":[{found}]}}'
+        if len(body["filterGroups"]) > 1:  # what is won or modified since, the latest change first: all there is
+            numbers, total = range(self.count - 1, max(-1, self.count - 1 - int(body["limit"])), -1), self.count
+        else:
+            numbers, total = range(skipped, min(self.count, skipped + int(body["limit"]))), self.count - skipped
+        found = ",".join(record(kind, FIRST[kind] + number) for number in numbers)
+        return f'{{"total":{total},"results":[{found}]}}'
 
     def _associations(self, to: str, body: Any) -> str:
         type_id, each = KINDS[to]

@@ -22,14 +22,16 @@ class Record(msgspec.Struct):
 
     id: str
     properties: dict[str, str | None]
+    updatedAt: str = ""
 
     def modified_at(self) -> datetime:
         """Return when the record was last modified."""
-        return datetime.fromisoformat(str(self.modified()))
+        return datetime.fromisoformat(self.modified())
 
-    def modified(self) -> str | None:
+    def modified(self) -> str:
         """Return HubSpot's own text of that moment; a contact has it under another name."""
-        return self.properties.get("hs_lastmodifieddate") or self.properties.get("lastmodifieddate")
+        properties = self.properties
+        return properties.get("hs_lastmodifieddate") or properties.get("lastmodifieddate") or self.updatedAt
 
     def merged_ids(self) -> list[str]:
         """Return the ids it had before it was merged."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from connectors.base import CrmDeal, CrmObject, DealFate, DealPage, DealScope
 from connectors.errors import Retryable
@@ -16,7 +16,7 @@ from connectors.hubspot.api import VERSION, Api, NotFound
 SEARCH_PAGE = 200  # results of one search
 READ_BATCH = 100  # records of one batch read
 ASSOCIATION_BATCH = 1000  # records whose associations one call reads
-BLOCK = 2000  # deals completed together, so that the batches are full and a shared company is read once
+BLOCK = 4000  # deals completed together, so that the batches are full and a shared company is read once
 OVERLAP = timedelta(minutes=5)  # the search finds a change only moments later
 
 PRIMARY_COMPANY = 5  # HubSpot's association type "deal to primary company"
@@ -31,6 +31,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 T = TypeVar("T")
 
 
+class _Newest(NamedTuple):
+    """The deals modified since a moment, oldest change first, and how many are won in all."""
+
+    changed: list[Record]
+    won: int
+
+
 class DealReader:
     """Reads the deals of one HubSpot account. ``url`` gives the address of a deal's page for people."""
 
@@ -40,14 +47,15 @@ class DealReader:
         self._url = url
 
     def pages(self, since: datetime | None, scope: DealScope, settled: bool) -> Iterator[DealPage]:
-        """Yield pages of up to 200 won deals; see ``Crm.won_deals``.
+        """Yield pages of up to 200 won deals; see ``Crm.won_deals``. What changed fits one search as a rule.
 
         First come older deals of which only a line item, company or contact was edited (that does not touch the deal's
         date); their pages leave the cursor where it is. Then come the deals modified since, oldest change first, and
         before them those among them that do not count as won. The cursor lies before a page's latest modification by
         as long as the call has run: a line item edited meanwhile is found next time. Seconds do not count, as the
         overlap covers them: the same state gives the same cursor. A last page without deals moves the cursor past
-        edits of what is no won deal. A removed line item shows only when HubSpot touches its deal.
+        edits of what is no won deal, and tells how many are won. A removed line item shows only when HubSpot touches
+        its deal.
         """
         begun = self._monotonic()
         start = _EPOCH if since is None else since + _MOMENT if settled else since - OVERLAP
@@ -64,7 +72,9 @@ class DealReader:
                 older = self._deals_of(object_type, edited, start, done, scope)
                 for deals in _chunks(self._complete(older, scope), SEARCH_PAGE):
                     yield DealPage(deals=tuple(deals), cursor=since)
-        for found in _chunks(self._modified(start, scope, everything=since is not None), BLOCK):
+        newest = None if since is None else self._newest(start, scope)
+        changed = self._modified(start, scope, everything=since is not None) if newest is None else newest.changed
+        for found in _chunks(changed, BLOCK):
             latest = max(latest, found[-1].modified_at())
             if fates := [fate for deal in found for fate in _fates(deal, scope)]:
                 yield DealPage(deals=(), cursor=since, fates=tuple(fates))
@@ -72,14 +82,15 @@ class DealReader:
             for deals in _chunks(self._complete(won, scope), SEARCH_PAGE):
                 latest_won = deals[-1].modified_at
                 yield DealPage(deals=tuple(deals), cursor=reached(latest_won))
-        if latest > latest_won:
-            yield DealPage(deals=(), cursor=reached(latest))
+        if latest > latest_won or newest is not None:
+            cursor = reached(latest) if latest > start else since
+            yield DealPage(deals=(), cursor=cursor, won=None if newest is None else newest.won)
 
     def count_won(self, scope: DealScope) -> int:
         """Return how many deals lie in the won stages."""
         if not any(scope.won_stages.values()):
             return 0
-        return self._search("deals", _in_won_stages(scope), _ID, (), limit=1).total
+        return self._search("deals", [_in_won_stages(scope)], _ID, (), limit=1).total
 
     def fates(self, ids: Sequence[str], scope: DealScope) -> list[DealFate]:
         """Return how deals stand now; see ``Crm.fates``."""
@@ -100,6 +111,23 @@ class DealReader:
             return None
 
     # ------------------------------------------------------------------------------------------------- what has changed
+
+    def _newest(self, start: datetime, scope: DealScope) -> _Newest | None:
+        """Return what was modified since ``start`` and how many deals are won, from one call; None if it takes more.
+
+        The search is for what is won *or* modified since, the latest change first. So the first page begins with what
+        was modified, and all that is found, less those of them that are not won, is what is won.
+        """
+        if not any(scope.won_stages.values()):
+            return _Newest([], 0)
+        by, begin = MODIFIED["deals"], _milliseconds(start)
+        groups = [_in_won_stages(scope), [_filter(by, "GTE", begin)]]
+        page = self._search("deals", groups, f"-{by}", [*scope.deal_properties, *_STAGE])
+        dates = [_milliseconds(deal.modified_at()) for deal in page.results]
+        if dates != sorted(dates, reverse=True) or (len(dates) == SEARCH_PAGE and dates[-1] >= begin):
+            return None
+        changed = [deal for deal in reversed(page.results) if _milliseconds(deal.modified_at()) >= begin]
+        return _Newest(changed, page.total - sum(not _is_counted(deal, scope) for deal in changed))
 
     def _modified(self, start: datetime, scope: DealScope, *, everything: bool) -> Iterator[Record]:
         """Yield the deals modified since ``start``, oldest change first: ``everything``, or only won ones."""
@@ -134,9 +162,9 @@ class DealReader:
         """
         by = MODIFIED[object_type]
         begin = _milliseconds(start)
-        seen: set[tuple[str, str | None]] = set()  # of the moment ``begin``
+        seen: set[tuple[str, str]] = set()  # of the moment ``begin``
         while True:
-            page = self._search(object_type, [*filters, _filter(by, "GTE", begin)], by, properties).results
+            page = self._search(object_type, [[*filters, _filter(by, "GTE", begin)]], by, properties).results
             yield from (one for one in page if _key(one) not in seen)
             if len(page) < SEARCH_PAGE:
                 return
@@ -153,7 +181,7 @@ class DealReader:
         """Yield everything that ``filters`` find in order of ids."""
         after = "0"
         while True:
-            page = self._search(object_type, [*filters, _filter(_ID, "GT", after)], _ID, properties).results
+            page = self._search(object_type, [[*filters, _filter(_ID, "GT", after)]], _ID, properties).results
             yield from page
             if len(page) < SEARCH_PAGE:
                 return
@@ -162,15 +190,18 @@ class DealReader:
     def _search(
         self,
         object_type: str,
-        filters: list[dict[str, Any]],
+        groups: Sequence[list[dict[str, Any]]],
         sort: str,
         properties: Sequence[str],
         limit: int | None = None,
     ) -> Records:
-        """Return the first page of a search. Long lists of properties are no trouble in its body."""
+        """Return the first page of a search: of what meets all filters of a group. ``-`` before ``sort``: downwards.
+
+        Long lists of properties are no trouble in its body.
+        """
         body = {
-            "filterGroups": [{"filters": filters}],
-            "sorts": [{"propertyName": sort, "direction": "ASCENDING"}],
+            "filterGroups": [{"filters": filters} for filters in groups],
+            "sorts": [sort],
             "properties": list(properties),
             "limit": SEARCH_PAGE if limit is None else limit,
             "after": "0",
@@ -221,14 +252,16 @@ class DealReader:
         linked: dict[str, list[To]] = {}
         waiting: list[dict[str, str]] = [{"id": one} for one in ids]
         while waiting:
+            asked, waiting = waiting[:ASSOCIATION_BATCH], waiting[ASSOCIATION_BATCH:]
             path = f"/crm/associations/{VERSION}/{from_type}/{to_type}/batch/read"
-            answer = self._api.read(path, {"inputs": waiting[:ASSOCIATION_BATCH]}, Associations)
+            answer = self._api.read(path, {"inputs": asked}, Associations)
             check_part(answer.errors)
-            del waiting[:ASSOCIATION_BATCH]
             for one in answer.results:
                 linked.setdefault(str(one.from_.id), []).extend(one.to)
                 if one.paging is not None and one.paging.next is not None:
-                    waiting.append({"id": str(one.from_.id), "after": one.paging.next.after})
+                    rest = {"id": str(one.from_.id), "after": one.paging.next.after}
+                    if rest not in asked:  # a page that leads to itself is the last one
+                        waiting.append(rest)
         return linked
 
     def _read(
@@ -282,6 +315,12 @@ def _fate(deal_id: str, found: Record | None, scope: DealScope) -> DealFate:
     return DealFate(id=deal_id, fate="merged" if became else "won", became=became)
 
 
+def _is_counted(deal: Record, scope: DealScope) -> bool:
+    """Say whether the filters of ``_in_won_stages`` find a deal."""
+    stages = {stage for stages in scope.won_stages.values() for stage in stages}
+    return deal.properties.get("pipeline") in scope.won_stages and deal.properties.get("dealstage") in stages
+
+
 def _in_won_stages(scope: DealScope) -> list[dict[str, Any]]:
     stages = sorted({stage for stages in scope.won_stages.values() for stage in stages})
     return [
@@ -304,7 +343,7 @@ def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield chunk
 
 
-def _key(one: Record) -> tuple[str, str | None]:
+def _key(one: Record) -> tuple[str, str]:
     """Return what tells a state of a record from its other states."""
     return one.id, one.modified()
 

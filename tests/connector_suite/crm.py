@@ -250,7 +250,7 @@ class CrmSuite:
 
     def test_what_was_read_when_it_was_settled_does_not_come_again(self, running: Running, crm: Crm) -> None:
         deals, cursor = self.pull(crm)
-        assert list(crm.won_deals(cursor, self.scope, settled=True)) == []
+        assert [page.deals for page in crm.won_deals(cursor, self.scope, settled=True) if page.deals] == []
         self.edit_deal(running, deals[0].id)
         pages = list(crm.won_deals(cursor, self.scope, settled=True))
         assert [deal.id for page in pages for deal in page.deals] == [deals[0].id]
@@ -276,6 +276,15 @@ class CrmSuite:
         assert not set(companies) & set(found)
 
     # ----------------------------------------------------------------------------------------------- counting and fates
+
+    def test_where_a_pull_tells_how_many_deals_are_won_it_is_as_counted(self, running: Running, crm: Crm) -> None:
+        deals, cursor = self.pull(crm)
+        self.edit_deal(running, deals[0].id)
+        self.reopen_deal(running, deals[1].id)
+        self.delete_deal(running, deals[2].id)
+        *_, last = crm.won_deals(cursor, self.scope)
+        assert crm.count_won(self.scope) == len(deals) - 2
+        assert last.won in (len(deals) - 2, None)
 
     def test_the_won_deals_are_counted_in_one_call(self, running: Running, crm: Crm) -> None:
         before = running.sandbox.vendors[self.vendor].calls.total()
