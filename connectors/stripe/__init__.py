@@ -353,7 +353,7 @@ class Stripe:
             if isinstance(page, Events):
                 page.data[:] = [event for event in page.data if event.type in types]
             yield page
-            if not more:
+            if not more or more == place.get("starting_after"):  # a page that leads to itself is the last one
                 return
             place["starting_after"] = more
 
