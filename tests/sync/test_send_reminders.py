@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-import app
+import commands
 from connectors.errors import Retryable
 from sandbox.config_file import write_config
 from store import mail, runs
@@ -315,7 +315,7 @@ def test_the_command_line_calls_an_invoice_disputed_and_ends_it(tmp_path: Path) 
 
     def say(*words: str) -> tuple[int, str]:
         result = CliRunner().invoke(
-            app.main, ["--config", str(live.file), "dispute", *words, "--reason", "wrong price"]
+            commands.main, ["--config", str(live.file), "dispute", *words, "--reason", "wrong price"]
         )
         return result.exit_code, result.output.strip()
 
