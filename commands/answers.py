@@ -28,12 +28,17 @@ def exit_code(results: Sequence[Any]) -> int:
     return OK
 
 
+def end(code: int) -> NoReturn:
+    """End with an exit code."""
+    raise click.exceptions.Exit(code)
+
+
 def fail(message: str, as_json: bool, code: int = FAILED) -> NoReturn:
     """End with an error that is not the input's."""
     if as_json:
         print_json({"error": message})
     click.echo(message, err=True)
-    raise click.exceptions.Exit(code)
+    end(code)
 
 
 def print_json(document: Any) -> None:

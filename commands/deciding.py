@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,19 +17,20 @@ from commands.options import JSON, REASON_NEEDED
 @click.argument("drafts", nargs=-1, metavar="[NUMBER]...")
 @click.option("--all", "everything", is_flag=True, help="Approve every draft.")
 @JSON
-@click.pass_context
-def approve(ctx: click.Context, drafts: tuple[str, ...], everything: bool, as_json: bool) -> None:
+@click.pass_obj
+def approve(path: Path, drafts: tuple[str, ...], everything: bool, as_json: bool) -> None:
     """Approve drafts by their number (D12), or all; without either, list what waits."""
     import terminal
     from store import invoices, reports
     from sync.report import decimal_table, records
 
-    with open_store(ctx.obj) as store:
+    with open_store(path) as store:
         waiting = {row.name: row for row in invoices.drafts(store)}
         unknown = [name for name in drafts if name.upper() not in waiting]
         if unknown:
             raise WrongInput([f"{name}: there is no such draft; `netterms approve` lists them" for name in unknown])
-        chosen = [row.id for name, row in waiting.items() if everything or name in {d.upper() for d in drafts}]
+        named = {name.upper() for name in drafts}
+        chosen = [row.id for name, row in waiting.items() if everything or name in named]
         with store.transaction():
             count = invoices.approve(store, person(), chosen)
         waiting_now = decimal_table(*reports.table(store, "drafts"))
@@ -47,9 +49,9 @@ def approve(ctx: click.Context, drafts: tuple[str, ...], everything: bool, as_js
 @click.option("--reason", help="Why; kept in the audit trail.")
 @click.option("--owner", help="Who looks after it; an empty name takes it back.")
 @JSON
-@click.pass_context
+@click.pass_obj
 def review(
-    ctx: click.Context, item: int | None, action: str | None, reason: str | None, owner: str | None, as_json: bool
+    path: Path, item: int | None, action: str | None, reason: str | None, owner: str | None, as_json: bool
 ) -> None:
     """List what waits for a person, show one item with both sides of a difference, or decide it."""
     import msgspec
@@ -61,7 +63,7 @@ def review(
         raise click.UsageError("to decide an item, give its ID, --do ACTION and --reason TEXT")
     if owner is not None and item is None:
         raise click.UsageError("to say who looks after an item, give its ID")
-    with open_store(ctx.obj) as store:
+    with open_store(path) as store:
         if item is not None:
             _review_one(store, item, action, str(reason), owner, as_json)
             return
@@ -107,12 +109,12 @@ def _review_one(store: Any, item: int, action: str | None, reason: str, owner: s
 @click.argument("number")
 @click.option("--over", is_flag=True, help="The dispute is over: reminders go on.")
 @REASON_NEEDED
-@click.pass_context
-def dispute(ctx: click.Context, number: str, over: bool, reason: str) -> None:
+@click.pass_obj
+def dispute(path: Path, number: str, over: bool, reason: str) -> None:
     """Say that a customer disputes an invoice: nobody is reminded of it until --over."""
     from store import invoices, mail
 
-    with open_store(ctx.obj) as store:
+    with open_store(path) as store:
         found = [row for row in invoices.issued(store) if row.number == number and row.type == "invoice"]
         if not found:
             raise WrongInput([f"{number}: there is no such invoice; `netterms report invoices` lists them"])

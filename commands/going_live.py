@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import click
 
 from app import LiveWorld, WrongInput, load_config, run_jobs
-from commands.answers import OK, PARTLY, exit_code, print_json, results_as_json
+from commands.answers import OK, PARTLY, end, exit_code, print_json, results_as_json
 from commands.options import DATE, JSON, TODAY
 
 
 @click.command()
 @JSON
-@click.pass_context
-def check(ctx: click.Context, as_json: bool) -> None:
+@click.pass_obj
+def check(path: Path, as_json: bool) -> None:
     """Check configuration, mappings against what the vendors really have, and connections; a fix for each fault."""
     from sync.check import check_all
 
-    world = LiveWorld(load_config(ctx.obj), dry_run=True, urgent=True)
+    world = LiveWorld(load_config(path), dry_run=True, urgent=True)
     world.load_mappings()
     found = check_all(world, begun_series(world))
     if as_json:
@@ -33,7 +34,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
         for note in found.notes:
             click.echo(f"Note: {note}")
         click.echo(f"{len(found.faults)} fault(s)." if found.faults else "Everything fits.")
-    ctx.exit(PARTLY if found.faults else OK)
+    end(PARTLY if found.faults else OK)
 
 
 def begun_series(world: LiveWorld) -> dict[str, dict[str, int]]:
@@ -53,15 +54,13 @@ def begun_series(world: LiveWorld) -> dict[str, dict[str, int]]:
 @click.option("--dry-run", is_flag=True, help="Work on a copy of the store and keep nothing.")
 @TODAY
 @JSON
-@click.pass_context
-def adopt(
-    ctx: click.Context, entity: str, through: date | None, dry_run: bool, today: date | None, as_json: bool
-) -> None:
+@click.pass_obj
+def adopt(path: Path, entity: str, through: date | None, dry_run: bool, today: date | None, as_json: bool) -> None:
     """Begin on top of the books as they are: read them, link customers, record what was billed there (docs/go-live.md).
 
     Writes at no vendor, whatever `dry_run` says in the configuration, and may run again at any time.
     """
-    config = load_config(ctx.obj)
+    config = load_config(path)
     world = LiveWorld(config, today=today, dry_run=True)  # even by mistake nothing is written at a ledger
     _check_whose(world, entity, through, today)
     steps = adopt_steps(entity, through)
@@ -77,7 +76,7 @@ def adopt(
         import terminal
 
         terminal.adopted(results, shown, dry_run)
-    ctx.exit(exit_code(results))
+    end(exit_code(results))
 
 
 def _check_whose(world: LiveWorld, entity: str, through: date | None, today: date | None) -> None:

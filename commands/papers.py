@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import click
@@ -21,9 +22,9 @@ from commands.options import DECIMAL, JSON, REASON_NEEDED
 @REASON_NEEDED
 @click.option("--yes", is_flag=True, help="Issue it; without it, it is only shown.")
 @JSON
-@click.pass_context
+@click.pass_obj
 def credit(
-    ctx: click.Context, number: str, line_number: int | None, amount: Decimal | None, net: Decimal | None,
+    path: Path, number: str, line_number: int | None, amount: Decimal | None, net: Decimal | None,
     gross: Decimal | None, reason: str, yes: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Credit an invoice: all that is left of it, a line, or an amount. What is credited is not billed again."""
@@ -31,7 +32,7 @@ def credit(
     from sync.credits import Wish
 
     wish = Wish(line_number, amount, net, gross)
-    with open_desk(ctx.obj) as (store, world), as_wrong_input():
+    with open_desk(path) as (store, world), as_wrong_input():
         row = credits.find(store, number)
         note = credits.note(store, world, row, wish)
         given = credits.give(store, world, person(), row, wish, reason) if yes else None
@@ -52,12 +53,12 @@ def credit(
 @click.command()
 @click.argument("number")
 @REASON_NEEDED
-@click.pass_context
-def void(ctx: click.Context, number: str, reason: str) -> None:
+@click.pass_obj
+def void(path: Path, number: str, reason: str) -> None:
     """Void an invoice that was never sent, is unpaid and lies in an open period; what it billed goes on hold."""
     from sync import credits, voiding
 
-    with open_desk(ctx.obj) as (store, world), as_wrong_input():
+    with open_desk(path) as (store, world), as_wrong_input():
         voiding.void(store, world, person(), credits.find(store, number), reason)
     click.echo(f"{number} is void. The next sync voids it in the books and asks whether its lines are billed again.")
 
@@ -65,13 +66,13 @@ def void(ctx: click.Context, number: str, reason: str) -> None:
 @click.command()
 @click.argument("name", metavar="CONTRACT|DRAFT")
 @JSON
-@click.pass_context
-def proforma(ctx: click.Context, name: str, as_json: bool) -> None:
+@click.pass_obj
+def proforma(path: Path, name: str, as_json: bool) -> None:
     """Show a draft (D12), or those of a contract, as a pro forma invoice: without a number, and nobody owes it."""
     from store import links
     from sync import paper
 
-    with open_desk(ctx.obj) as (store, world), as_wrong_input():
+    with open_desk(path) as (store, world), as_wrong_input():
         rows = paper.drafts(store, name)
         customers = links.customers(store)
         shown = [(row, paper.pro_forma(store, row, today_at(world, row.entity))) for row in rows]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from app import LiveWorld, WrongInput, load_config
@@ -14,8 +16,8 @@ from commands.options import CSV, JSON
 @click.argument("name", required=False, metavar="[NAME]")
 @CSV
 @JSON
-@click.pass_context
-def report(ctx: click.Context, name: str | None, as_csv: bool, as_json: bool) -> None:
+@click.pass_obj
+def report(path: Path, name: str | None, as_csv: bool, as_json: bool) -> None:
     """Who owes what.
 
     NAME: summary (default), aging, receivables (beside the books), customers, contracts, drafts, invoices, foreign
@@ -25,11 +27,11 @@ def report(ctx: click.Context, name: str | None, as_csv: bool, as_json: bool) ->
     from store import receivables, reports
     from sync.report import aging_table, compared_table, decimal_table, summary, to_json
 
-    config = load_config(ctx.obj)
+    config = load_config(path)
     known = ("summary", "aging", "receivables", *reports.TABLES)
     if (name or "summary") not in known:
         raise WrongInput([f"there is no report {name!r}; there are: {', '.join(known)}"])
-    with open_store(ctx.obj) as store:
+    with open_store(path) as store:
         if name == "receivables":
             ledgers = {key: entity.accounting for key, entity in config.entities.items()}
             print_list(name, compared_table(receivables.compare(store, ledgers)), as_csv, as_json)

@@ -11,7 +11,7 @@ import click
 
 from app import LiveWorld, WrongInput, read_text
 from commands.answers import print_json, print_list
-from commands.desk import as_wrong_input, find_contract, open_desk, person, today_at
+from commands.desk import as_wrong_input, find_contract, open_desk, open_store, person, today_at
 from commands.options import DATE, DECIMAL, FILE, JSON, REASON
 
 _YES = click.option("--yes", is_flag=True, help="Put it in force; without it, only what it would do is shown.")
@@ -80,15 +80,15 @@ def terms() -> None:
 @click.argument("contract")
 @click.option("--versions", is_flag=True, help="List every version: since when it is known, and what it changed.")
 @JSON
-@click.pass_context
-def show(ctx: click.Context, contract: str, versions: bool, as_json: bool) -> None:
+@click.pass_obj
+def show(path: Path, contract: str, versions: bool, as_json: bool) -> None:
     """Print a contract's terms in force as a terms file, amendments included."""
     import msgspec
 
     from billing.reading.terms_toml import terms_toml
     from sync.set_terms import history
 
-    with open_desk(ctx.obj) as (store, _):
+    with open_store(path) as store:
         row = find_contract(store, contract)
         found = history(store, row.key) if versions else []
     if versions:
@@ -108,14 +108,14 @@ def show(ctx: click.Context, contract: str, versions: bool, as_json: bool) -> No
 @REASON
 @_YES
 @JSON
-@click.pass_context
-def set_(ctx: click.Context, contract: str, file: Path, reason: str, yes: bool, as_json: bool) -> None:
+@click.pass_obj
+def set_(path: Path, contract: str, file: Path, reason: str, yes: bool, as_json: bool) -> None:
     """Put the terms of FILE in force for a contract. They stand until its deal says something else."""
     from billing.terms_file import load_terms_file
     from sync import set_terms
 
     read = load_terms_file(read_text(file), str(file))
-    with open_desk(ctx.obj) as (store, world):
+    with open_desk(path) as (store, world):
         row = find_contract(store, contract)
         _put(store, world, row, set_terms.replacing(row, read), reason or f"set by {file.name}", yes, as_json)
 
@@ -126,13 +126,13 @@ def set_(ctx: click.Context, contract: str, file: Path, reason: str, yes: bool, 
 @REASON
 @_YES
 @JSON
-@click.pass_context
-def amend(ctx: click.Context, contract: str, file: Path, reason: str, yes: bool, as_json: bool) -> None:
+@click.pass_obj
+def amend(path: Path, contract: str, file: Path, reason: str, yes: bool, as_json: bool) -> None:
     """Add the [[amendments]] of FILE to a contract's terms."""
     from sync import set_terms
 
     text = read_text(file)
-    with open_desk(ctx.obj) as (store, world):
+    with open_desk(path) as (store, world):
         row = find_contract(store, contract)
         changed = set_terms.amending(row, text, str(file), today_at(world, row.entity))
         _put(store, world, row, changed, reason or f"amended by {file.name}", yes, as_json)
@@ -153,15 +153,15 @@ def line() -> None:
 @REASON
 @_YES
 @JSON
-@click.pass_context
+@click.pass_obj
 def add_line(
-    ctx: click.Context, contract: str, description: str, price: Decimal, quantity: Decimal, tax_class: str,
+    path: Path, contract: str, description: str, price: Decimal, quantity: Decimal, tax_class: str,
     on: date | None, reason: str, yes: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Bill one more line on a contract: an amendment that adds a one-time charge."""
     from sync import set_terms
 
-    with open_desk(ctx.obj) as (store, world), as_wrong_input():
+    with open_desk(path) as (store, world), as_wrong_input():
         row = find_contract(store, contract)
         today = today_at(world, row.entity)
         changed = set_terms.with_line(
@@ -183,17 +183,15 @@ def contract() -> None:
 @click.option("--email", default="", help="The customer is new: where its invoices go.")
 @_YES
 @JSON
-@click.pass_context
-def add_contract(
-    ctx: click.Context, file: Path, entity: str, customer: str, email: str, yes: bool, as_json: bool
-) -> None:
+@click.pass_obj
+def add_contract(path: Path, file: Path, entity: str, customer: str, email: str, yes: bool, as_json: bool) -> None:
     """Add a contract from a terms file: one without a deal, or an invoice written by hand (one-time charges)."""
     from billing.customer import Customer
     from billing.terms_file import load_terms_file
     from sync import set_terms
 
     agreed = load_terms_file(read_text(file), str(file)).terms
-    with open_desk(ctx.obj) as (store, world), as_wrong_input():
+    with open_desk(path) as (store, world), as_wrong_input():
         _check_sells(world, entity, agreed.currency, file)
         known = set_terms.customer_of(store, customer)
         if known is None and not email:

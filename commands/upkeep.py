@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from app import WrongInput, load_config, run_jobs
-from commands.answers import BUSY, FAILED, OK, exit_code, fail, print_json
+from commands.answers import BUSY, FAILED, OK, end, exit_code, fail, print_json
 from commands.desk import as_wrong_input, open_desk, open_store, person
 from commands.options import FILE, JSON
 
@@ -18,13 +18,13 @@ from commands.options import FILE, JSON
 @click.argument("file", type=FILE)
 @click.option("--force", is_flag=True, help="Replace a file of that name.")
 @JSON
-@click.pass_context
-def backup(ctx: click.Context, file: Path, force: bool, as_json: bool) -> None:
+@click.pass_obj
+def backup(path: Path, file: Path, force: bool, as_json: bool) -> None:
     """Copy the store to FILE while everything goes on, and prove that the copy is whole."""
     from store.backup import BadBackup, back_up
 
-    _check_target(file, load_config(ctx.obj).store, force)
-    with open_store(ctx.obj) as store:
+    _check_target(file, load_config(path).store, force)
+    with open_store(path) as store:
         try:
             proved = back_up(store, file)
         except BadBackup as error:
@@ -53,8 +53,8 @@ def _check_target(file: Path, store: Path, force: bool) -> None:
 @click.command()
 @click.argument("file", type=FILE)
 @JSON
-@click.pass_context
-def restore(ctx: click.Context, file: Path, as_json: bool) -> None:
+@click.pass_obj
+def restore(path: Path, file: Path, as_json: bool) -> None:
     """Put a backup back; the books are read back before anything is sent (docs/operations.md).
 
     The store that is there is kept beside it. Stop serve and worker first.
@@ -62,7 +62,7 @@ def restore(ctx: click.Context, file: Path, as_json: bool) -> None:
     from store.backup import BadBackup
     from store.backup import restore as put_back
 
-    config = load_config(ctx.obj)
+    config = load_config(path)
     if not file.exists():
         raise WrongInput([f"{file}: there is no such file"])
     if config.store.exists() and _is_in_use(config.store):
@@ -99,31 +99,31 @@ def audit() -> None:
 
 @audit.command()
 @JSON
-@click.pass_context
-def verify(ctx: click.Context, as_json: bool) -> None:
+@click.pass_obj
+def verify(path: Path, as_json: bool) -> None:
     """Check the trail's hash chain; exit code 1 names the first bad row."""
     from store import audit as trail
 
-    with open_store(ctx.obj) as store:
+    with open_store(path) as store:
         problem, (rows, head) = trail.verify(store), trail.head(store)
     if as_json:
         print_json({"intact": problem is None, "problem": problem, "rows": rows, "head": head})
     else:
         click.echo(problem or f"The audit trail is intact: {rows} rows, head {head[:16] or 'none'}.")
-    ctx.exit(FAILED if problem else OK)
+    end(FAILED if problem else OK)
 
 
 @click.command()
 @click.option("--full", is_flag=True, help="Plan every contract anew instead of a sample.")
 @JSON
-@click.pass_context
-def selfcheck(ctx: click.Context, full: bool, as_json: bool) -> None:
+@click.pass_obj
+def selfcheck(path: Path, full: bool, as_json: bool) -> None:
     """Check what must be true of the store, as the nightly job does; exit code 1 when something is not."""
     from store import review as items
     from sync.jobs import select
     from sync.selfcheck import everything
 
-    config = load_config(ctx.obj)
+    config = load_config(path)
     steps = [everything()] if full else select(("selfcheck",))
     found: list[Any] = []
     results, _ = run_jobs(
@@ -138,18 +138,18 @@ def selfcheck(ctx: click.Context, full: bool, as_json: bool) -> None:
         for one in found:
             click.echo(f"- {one.message}")
         click.echo(f"{len(found)} hit(s)." if found else results[0].message or "Everything is as it must be.")
-    ctx.exit(exit_code(results) or (FAILED if found else OK))
+    end(exit_code(results) or (FAILED if found else OK))
 
 
 @click.command()
 @click.option("--replay", metavar="ID|all", help="Have one dead letter, or all, handled again.")
 @JSON
-@click.pass_context
-def inbox(ctx: click.Context, replay: str | None, as_json: bool) -> None:
+@click.pass_obj
+def inbox(path: Path, replay: str | None, as_json: bool) -> None:
     """List webhooks that nobody could read or whose handling keeps failing; nothing else waits for them."""
     from sync import dead_letters
 
-    with open_desk(ctx.obj) as (store, world), as_wrong_input():
+    with open_desk(path) as (store, world), as_wrong_input():
         if replay is not None:
             count = dead_letters.replay(store, world.sources, person(), replay)
             if as_json:

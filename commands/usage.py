@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from app import progress, read_text
-from commands.answers import OK, PARTLY, WRONG_INPUT, print_json, print_list
-from commands.desk import as_wrong_input, find_contract, open_desk, person
+from commands.answers import OK, PARTLY, WRONG_INPUT, end, print_json, print_list
+from commands.desk import as_wrong_input, find_contract, open_desk, open_store, person
 from commands.options import CSV, DATE, FILE, JSON
 
 
@@ -24,14 +24,14 @@ def usage() -> None:
 @click.option("--skip-bad", is_flag=True, help="Store the good records although others are bad.")
 @click.option("--dry-run", is_flag=True, help="Check everything and store nothing.")
 @JSON
-@click.pass_context
-def import_(ctx: click.Context, file: Path, replace: bool, skip_bad: bool, dry_run: bool, as_json: bool) -> None:
+@click.pass_obj
+def import_(path: Path, file: Path, replace: bool, skip_bad: bool, dry_run: bool, as_json: bool) -> None:
     """Store usage records of a .csv or .jsonl file, each once by its id; one bad record and nothing is stored."""
     from billing.reading.records import read_records
     from sync.receive_usage import load
 
     records = read_records(read_text(file), as_csv=file.suffix.lower() == ".csv")
-    with open_desk(ctx.obj) as (store, world), progress(as_json) as bars:
+    with open_desk(path) as (store, world), progress(as_json) as bars:
         found = load(
             store, world, person(), records, file.name, replace=replace, skip_bad=skip_bad, dry_run=dry_run,
             progress=bars("records"),
@@ -45,7 +45,7 @@ def import_(ctx: click.Context, file: Path, replace: bool, skip_bad: bool, dry_r
             click.echo(f"{file}: line {one}", err=True)
         counted = f"{found.new:,} new, {found.known:,} known already, {found.replaced:,} replaced"
         click.echo(f"{counted}, {len(found.refused):,} bad: {_kept(found.kept, dry_run)}")
-    ctx.exit(OK if not found.refused else PARTLY if skip_bad else WRONG_INPUT)
+    end(OK if not found.refused else PARTLY if skip_bad else WRONG_INPUT)
 
 
 def _kept(kept: bool, dry_run: bool) -> str:
@@ -61,12 +61,12 @@ def _kept(kept: bool, dry_run: bool) -> str:
 @click.option("--meter", default="", help="Only this meter.")
 @CSV
 @JSON
-@click.pass_context
-def list_(ctx: click.Context, contract: str, meter: str, as_csv: bool, as_json: bool) -> None:
+@click.pass_obj
+def list_(path: Path, contract: str, meter: str, as_csv: bool, as_json: bool) -> None:
     """List the usage records of a contract, the newest first."""
     from store import usage as records
 
-    with open_desk(ctx.obj) as (store, _):
+    with open_store(path) as store:
         row = find_contract(store, contract)
         print_list("usage", records.table(store, row.key, meter), as_csv, as_json)
 
@@ -78,15 +78,15 @@ def list_(ctx: click.Context, contract: str, meter: str, as_csv: bool, as_json: 
 @click.option("--on", type=DATE, help="The day it was accepted; by default today.")
 @click.option("--withdraw", is_flag=True, help="It was not accepted: what was billed for it is credited.")
 @JSON
-@click.pass_context
+@click.pass_obj
 def accept(
-    ctx: click.Context, contract: str, charge: str, milestone: str, on: date | None, withdraw: bool, as_json: bool
+    path: Path, contract: str, charge: str, milestone: str, on: date | None, withdraw: bool, as_json: bool
 ) -> None:
     """Record that a customer accepted a milestone, or (CHARGE holdback) the release of a holdback."""
     from sync import acceptances
 
     name = f"{charge} {milestone}".strip()
-    with open_desk(ctx.obj) as (store, world), as_wrong_input():
+    with open_desk(path) as (store, world), as_wrong_input():
         if withdraw:
             acceptances.withdraw(store, person(), contract, charge, milestone)
             changed, told = True, f"{name} of {contract} is not accepted any more."

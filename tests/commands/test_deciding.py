@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from store import outbox
+from store import mail, outbox
 from tests.commands.shell import Shell
-from tests.worlds import Live
+from tests.worlds import DAILY, Live
 
 
 def test_approve_lists_what_waits_and_approves_by_number_or_all(shell: Shell, live: Live) -> None:
@@ -76,3 +76,19 @@ def test_review_shows_one_item_with_both_sides_and_says_who_looks_after_it(shell
     assert document["owner"] == "Ada"
     assert document["sides"] == [{"what": "amount", "here": "100.00 GBP", "there": "99.00 GBP"}]
     assert re.search(r"retry dismiss +Ada", shell("review").out)
+
+
+def test_an_invoice_is_called_disputed_and_its_dispute_ended(shell: Shell, live: Live) -> None:
+    live.sell()
+    live.done(*DAILY)
+
+    def say(*words: str) -> tuple[int, str]:
+        ran = shell("dispute", *words, "--reason", "wrong price")
+        return ran.code, (ran.out + ran.err).strip()
+
+    assert say("UK-00001") == (0, "UK-00001 is in dispute now.")
+    assert say("UK-00001") == (0, "UK-00001 is in dispute already.")
+    with live.store() as store:
+        assert len(mail.disputed(store)) == 1
+    assert say("UK-00001", "--over") == (0, "UK-00001 is not in dispute now.")
+    assert say("UK-99999") == (2, "UK-99999: there is no such invoice; `netterms report invoices` lists them")
