@@ -48,8 +48,8 @@ def ours(folder: Path) -> Any:
     file = folder / "try.toml"
     write_config(file, url="http://127.0.0.1:9", minute=60, go_live=date(2026, 1, 1))
     config = app.load_config(file)
-    made = create_app(config.store, app.LiveWorld(config), config.cadence, app._access(config))
-    webhooks.install(made, app._inbox(config))
+    made = create_app(config.store, app.LiveWorld(config), config.cadence, app.access(config))
+    webhooks.install(made, app.inbox(config))
     return made
 
 

@@ -7,11 +7,13 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, request
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
+from sandbox.config_file import write_config
 from sandbox.core import LOCK, Clock, Fault, Faults, Ledger, Vendor, json_response
 from sandbox.hubspot import HubSpot
 from sandbox.mail import Mailbox, MailServer
@@ -240,6 +242,13 @@ class Running:
         self._server.server_close()
         self._mail.close()
         self.sandbox.webhooks.close()
+
+    def write_config(self, target: Path) -> None:
+        """Write a configuration that goes live before all that was sold; with a history this month, after old books."""
+        options = self.sandbox.options
+        month = options.today if options.history else options.today - timedelta(days=3 * 31)
+        go_live = month.replace(day=1)
+        write_config(target, url=self.url, minute=options.minute, go_live=go_live, mail_url=self.mail_url)
 
     def wait(self) -> None:
         """Serve until the process is interrupted."""

@@ -28,7 +28,7 @@ def serving(live: Live, **access: Any) -> Flask:
     """Return the application over the live world's configuration and store, in real time."""
     config = app.load_config(live.file)
     made = create_app(config.store, app.LiveWorld(config), config.cadence, Access(secret="of tests", **access))
-    webhooks.install(made, app._inbox(config))
+    webhooks.install(made, app.inbox(config))
     return made
 
 

@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 EVERYTHING = "everything"
 
-# Room -> which of our other rooms it may enter. Nobody else names config or terminal, so only app imports them.
+# Room -> which of our other rooms it may enter. Nobody else names config, so only app imports it.
 HOUSE = {
     "billing": "",
     "mappings": "billing",
@@ -30,6 +30,7 @@ HOUSE = {
     "terminal": "billing store sync",
     "sandbox": "",  # nothing of the product
     "app": EVERYTHING,
+    "commands": "app terminal sync store billing sandbox",  # what they work with is made by app
     "tests": EVERYTHING,
     "benchmarks": EVERYTHING,
 }
@@ -58,7 +59,8 @@ KEPT = {
     "pysqlite3": "store",
     "cryptography": "store",
     "rich": "terminal",
-    "importlib.import_module": "connectors.__init__ sync.jobs",  # what a table names is imported when it is needed
+    "click": "commands",
+    "importlib.import_module": "commands.__init__ connectors.__init__ sync.jobs",  # what a table names, when needed
 }
 
 FREE = ("tests", "benchmarks")
@@ -68,7 +70,7 @@ NOT_REPEATABLE = (
     "datetime.datetime.now datetime.datetime.utcnow datetime.datetime.today datetime.date.today time.time time.time_ns"
     " time.monotonic time.perf_counter time.sleep uuid.uuid1 uuid.uuid4 os.urandom random secrets"
 )
-CHANCE_ALLOWED = "app connectors.http connectors.pace sandbox"
+CHANCE_ALLOWED = "app commands connectors.http connectors.pace sandbox"
 
 SQL = re.compile(
     r"\s*(SELECT\s.+\sFROM\s|INSERT\s+(OR\s+\w+\s+)?INTO\s|UPDATE\s+\w+\s+SET\s|DELETE\s+FROM\s|WITH\s.+\sAS\s*\("
@@ -250,6 +252,10 @@ BAD = [
     (enters_only_open_rooms, "sync/x.py", "if TYPE_CHECKING:\n    from web import create_app"),
     (enters_only_open_rooms, "web/x.py", "import connectors"),
     (enters_only_open_rooms, "web/x.py", "from config import Config"),
+    (enters_only_open_rooms, "commands/x.py", "from config import load"),
+    (enters_only_open_rooms, "commands/x.py", "def f():\n    from web import create_app"),
+    (enters_only_open_rooms, "commands/x.py", "from connectors.stripe import connect"),
+    (enters_only_open_rooms, "sync/x.py", "from commands.desk import person"),
     (enters_only_open_rooms, "config.py", "from billing.money import text"),
     (enters_only_open_rooms, "terminal.py", "import mappings.spec"),
     (enters_only_open_rooms, "sandbox/x.py", "from billing import money"),
@@ -268,6 +274,7 @@ BAD = [
     (uses_packages_where_they_are_kept, "sync/x.py", "from importlib import import_module"),
     (uses_packages_where_they_are_kept, "web/x.py", "import importlib\nimportlib.import_module(name)"),
     (uses_packages_where_they_are_kept, "billing/x.py", "import click"),
+    (uses_packages_where_they_are_kept, "app.py", "import click"),
     (uses_packages_where_they_are_kept, "config.py", "import rapidfuzz"),
     (uses_packages_where_they_are_kept, "terminal.py", "import msgspec"),
     (imports_by_name_only, "billing/x.py", "from . import money"),
@@ -305,6 +312,7 @@ FINE = [
     ("sync/x.py", "'''SELECT a FROM b is what stands here.'''\nfrom datetime import datetime\ndatetime(2026, 1, 1)"),
     ("sync/x.py", "'''D.'''\nmessage = 'Select the invoices to send'\nnow = world.now()\nrandom = 1\nprint(random)"),
     ("connectors/quickbooks/x.py", "'''D.'''\nq = 'select * from Invoice'"),
+    ("commands/x.py", "'''D.'''\nimport click\nimport terminal\nfrom app import LiveWorld\nfrom store import runs"),
     ("app.py", "'''D.'''\nfrom config import load\nimport terminal\nfrom datetime import datetime\ndatetime.now()"),
 ]
 
@@ -368,8 +376,8 @@ def test_the_help_page_imports_nothing_heavy() -> None:
     names = STARTED_LIGHT.split()
     assert [name for name in names if importlib.util.find_spec(name) is None] == []
     code = (
-        "import sys, app\n"
-        "try: app.main(['--help'])\n"
+        "import sys, commands\n"
+        "try: commands.main(['--help'])\n"
         f"except SystemExit as end: print('code', end.code, *(n for n in {names} if n in sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -10,7 +10,7 @@ from typing import get_args
 
 import pytest
 
-import app
+from commands.sandbox import sandbox
 from sandbox.config_file import write_config
 from sandbox.core import Fault
 from sandbox.hubspot import HubSpot
@@ -68,7 +68,7 @@ def test_every_control_path_is_explained() -> None:
 
 def test_every_option_of_the_command_is_explained_with_its_default() -> None:
     explained = {name.split()[0]: cells[0] for name, cells in table("option").items()}
-    options = {option.opts[0]: option.default for option in app.sandbox.params}
+    options = {option.opts[0]: option.default for option in sandbox.params}
     assert set(explained) == set(options)
     for name in ("--port", "--seed", "--deals", "--history", "--latency", "--minute"):
         assert explained[name] == f"{options[name]:g}"

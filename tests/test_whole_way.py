@@ -20,6 +20,7 @@ import pytest
 from flask import Response, request
 
 import app
+import commands
 from billing.money import to_decimal
 from sandbox.core import Fault, Faults, Vendor
 from sandbox.server import Options, Running
@@ -44,7 +45,7 @@ def sandbox() -> Iterator[Running]:
 
 @pytest.fixture
 def config_file(sandbox: Running, tmp_path: Path) -> Path:
-    app._write_sandbox_config(tmp_path / "config.toml", sandbox)
+    sandbox.write_config(tmp_path / "config.toml")
     return tmp_path / "config.toml"
 
 
@@ -151,7 +152,7 @@ def _killed(killer: KillAtMoments, config_file: Path, today: date) -> bool:
 
 def _sync(config_file: Path, today: date) -> None:
     with redirect_stdout(StringIO()):
-        app.main(["--config", str(config_file), "sync", "--json", "--today", str(today)])
+        commands.main(["--config", str(config_file), "sync", "--json", "--today", str(today)])
 
 
 def _assert_books_equal_ours(sandbox: Running, config_file: Path) -> None:

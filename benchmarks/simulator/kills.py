@@ -63,7 +63,7 @@ def tried(count: int, seed: int, until: float) -> Tried:
     rng, done, slow = Random(seed), 0, 0
     with tempfile.TemporaryDirectory() as folder, Running(Options(today=FIRST_DAY, minute=1.0)) as running:
         config = Path(folder) / "config.toml"
-        app._write_sandbox_config(config, running)
+        running.write_config(config)
         today = FIRST_DAY
         while done < count and perf_counter() < until:
             number = rng.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM))

@@ -210,8 +210,8 @@ class Door:
 
         self.company = company
         config = company.config
-        pages = create_app(config.store, World(company), config.cadence, app._access(config))
-        webhooks.install(pages, app._inbox(config))
+        pages = create_app(config.store, World(company), config.cadence, app.access(config))
+        webhooks.install(pages, app.inbox(config))
         self.client = pages.test_client()
 
     def knock(

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-import app
+import commands
 from billing.lint import lint
 from billing.preview import load_terms_file, preview, schema
 from billing.reading.records import read_records
@@ -99,7 +99,7 @@ def test_the_output_beside_an_example_is_what_the_command_prints(path: Path, mon
     assert all(option in words for kind in ("usage", "events") for option in beside(path, kind))
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sys, "argv", words)
-    result = CliRunner().invoke(app.main, words[1:])
+    result = CliRunner().invoke(commands.main, words[1:])
     assert result.exit_code == 0, result.output
     printed = "\n".join(line.rstrip() for line in result.stdout.splitlines())
     keep(path.with_suffix(".txt"), f"$ {shlex.join(words)}\n{printed}\n")

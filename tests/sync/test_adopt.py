@@ -12,6 +12,7 @@ import pytest
 
 import app
 from billing.money import to_minor
+from commands.going_live import adopt_steps, begun_series
 from sandbox.world.history import OldCustomer
 from store import cash, foreign, links, receivables
 from store.foreign import ForeignRow
@@ -39,7 +40,7 @@ class OldCompany(Live):
         """Do what ``netterms adopt`` does; every step must succeed."""
         config = app.load_config(self.file)
         world = app.LiveWorld(config, today=self.today, dry_run=True)
-        results, _ = app.run_jobs(config, dry_run=dry_run, world=world, steps=app.adopt_steps(entity, through))
+        results, _ = app.run_jobs(config, dry_run=dry_run, world=world, steps=adopt_steps(entity, through))
         assert {result.outcome for result in results} == {"done"}, results
         return {result.job: result for result in results}
 
@@ -385,8 +386,8 @@ def test_an_invoice_that_we_wrote_is_never_taken_for_foreign(billed: Live) -> No
 
 def faults(live: Live) -> list[str]:
     """Return what ``netterms check`` says."""
-    config = app.load_config(live.file)
-    return check_all(app.LiveWorld(config, dry_run=True), app._begun_series(config)).faults
+    world = app.LiveWorld(app.load_config(live.file), dry_run=True)
+    return check_all(world, begun_series(world)).faults
 
 
 def test_a_number_that_our_series_would_come_to_is_a_fault_and_nothing_is_booked_until_it_is_gone(live: Live) -> None:

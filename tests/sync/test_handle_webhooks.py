@@ -247,7 +247,7 @@ def test_a_payment_is_in_the_books_soon_after_stripe_told_of_it(
     live = Live(tmp_path)
     live.sell()
     live.done()
-    with listening(live) as port, app._scheduled(app.load_config(live.file)):
+    with listening(live) as port, app.scheduled(app.load_config(live.file)):
         finished = "SELECT count(*) FROM runs WHERE outcome IS NOT NULL"
         until(lambda: live.rows(finished)[0][0] >= 2 * len(JOBS))  # the first pass, in which every job runs once
         tell(live, port, "once")

@@ -8,9 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-import app
 from connectors.errors import Retryable
 from sandbox.config_file import write_config
 from store import mail, runs
@@ -306,26 +304,6 @@ def test_over_real_smtp_a_late_customer_is_reminded_and_stops_hearing_of_it_once
     subjects = [found.shown()["subject"] for found in live.sandbox.mailbox.caught]
     assert [subject.split()[0] for subject in subjects] == ["Invoice", "Reminder:", "Second"]
     assert "https://in.xero.example/UK-00001" in live.sandbox.mailbox.caught[-1].shown()["text"]
-
-
-def test_the_command_line_calls_an_invoice_disputed_and_ends_it(tmp_path: Path) -> None:
-    live = Live(tmp_path)
-    live.sell()
-    live.done(*DAILY)
-
-    def say(*words: str) -> tuple[int, str]:
-        result = CliRunner().invoke(
-            app.main, ["--config", str(live.file), "dispute", *words, "--reason", "wrong price"]
-        )
-        return result.exit_code, result.output.strip()
-
-    assert say("UK-00001") == (0, "UK-00001 is in dispute now.")
-    assert say("UK-00001") == (0, "UK-00001 is in dispute already.")
-    with live.store() as store:
-        assert len(mail.disputed(store)) == 1
-    assert say("UK-00001", "--over") == (0, "UK-00001 is not in dispute now.")
-    code, told = say("UK-99999")
-    assert (code, told) == (2, "UK-99999: there is no such invoice; `netterms report invoices` lists them")
 
 
 # --------------------------------------------------------------------------------------- whatever happens, in any order

@@ -56,7 +56,7 @@ def pages(live: Live, **access: str) -> Flask:
     world = app.LiveWorld(config, urgent=True)
     hosts = config.web_hosts
     made = create_app(config.store, world, config.cadence, Access(secret="of tests", hosts=hosts, **access))
-    oauth.install(made, app._consents(config, world))
+    oauth.install(made, app.consents(config, world))
     return made
 
 
@@ -109,7 +109,7 @@ def test_the_account_that_a_consent_was_for_is_the_one_that_is_called(live: Live
     client.get(agree(depart(client, "xero_uk")))
     assert world.connector("xero_uk").probe().account_name
     assert app.LiveWorld(config).account(config.connections["xero_uk"]) == ACCOUNTS["xero_uk"]
-    assert app._inbox(config).senders["xero_uk"].account == ACCOUNTS["xero_uk"]  # whose webhooks it takes, too
+    assert app.inbox(config).senders["xero_uk"].account == ACCOUNTS["xero_uk"]  # whose webhooks it takes, too
 
 
 def test_a_consent_for_another_account_than_configured_is_refused(live: Live) -> None:

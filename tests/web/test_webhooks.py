@@ -282,7 +282,7 @@ from pathlib import Path
 
 config = app.load_config(Path(sys.argv[1]))
 made = create_app(config.store, app.LiveWorld(config), config.cadence, Access(secret="x"))
-webhooks.install(made, app._inbox(config))
+webhooks.install(made, app.inbox(config))
 inner = made.wsgi_app
 made.wsgi_app = lambda environ, start: inner(environ, lambda status, headers: status[:3] == "200" and os._exit(9))
 headers = {"Stripe-Signature": sys.argv[2]}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import app
-from tests.test_cli import Shell
+from tests.commands.shell import Shell
 from tests.worlds import TODAY, Live
 
 FILE = """

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import app
-from tests.test_cli import Shell
+from tests.commands.shell import Shell
 from tests.worlds import TODAY, Live
 
 FILE = """
