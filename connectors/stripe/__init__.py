@@ -168,6 +168,7 @@ class Stripe:
         self._pace = Pace(settings, ports, LIMITS)
         self._callers: dict[str, Caller] = {}
         self._refused: set[tuple[str, str]] = set()  # (path, parameter) that the server does not take
+        self._payouts_told: tuple[datetime, set[str]] | None = None  # since when ``payments`` read events, and of which
         self._transport = _Transport()
         base = settings.base_url.rstrip("/")
         self._client = stripe.StripeClient(
@@ -209,14 +210,14 @@ class Stripe:
     def payouts(self, since: datetime | None) -> Iterator[Payout | Unreadable]:
         """Yield payouts created since ``since``, and older ones that events tell of, the oldest first.
 
-        One whose movements Stripe is still putting together comes when it has done so.
+        One whose movements Stripe is still putting together comes when it has done so. The events are not read again
+        when ``payments`` has read them on the way.
         """
         start = since - OVERLAP if since else None
         found = {one.id: one for page in self._pages("/v1/payouts", Payouts, start) for one in page.data}
         if start is not None:
-            for page in self._pages("/v1/events", Events, start, PAYOUT_EVENTS):
-                for id_ in {decode(event.data.object, Changed).id for event in page.data} - set(found):
-                    found[id_] = self._get(f"/v1/payouts/{id_}", objects.Payout)
+            for id_ in self._changed_payouts(start) - set(found):
+                found[id_] = self._get(f"/v1/payouts/{id_}", objects.Payout)
         for one in sorted(found.values(), key=lambda payout: (payout.created, payout.id)):
             if one.reconciliation_status != "in_progress":
                 yield read_payout(one, self._moves_of(one) if one.automatic else ())
@@ -225,6 +226,14 @@ class Stripe:
         only, expand = {"payout": payout.id}, ["data.source"]
         for page in self._pages("/v1/balance_transactions", Moves, None, only=only, expand=expand):
             yield from page.data
+
+    def _changed_payouts(self, start: datetime) -> set[str]:
+        """Return the payouts that events since ``start`` tell of."""
+        told, self._payouts_told = self._payouts_told, None
+        if told is not None and told[0] <= start:
+            return told[1]
+        pages = self._pages("/v1/events", Events, start, PAYOUT_EVENTS)
+        return {decode(event.data.object, Changed).id for page in pages for event in page.data}
 
     def payment_page(self, wanted: PaymentPageDraft) -> str:
         """Return the address of an invoice's payment link; see ``connectors.stripe.pages``."""
@@ -263,10 +272,14 @@ class Stripe:
         told = _Told(charges={}, invoices={} if start else self._invoices_paid())
         paid: dict[str, Invoice] = {}
         links: list[InvoicePayment] = []
+        payouts: set[str] = set()
+        types = (*EVENTS, *INVOICE_EVENTS, *PAYOUT_EVENTS) if start else EVENTS
         try:
-            for page in self._pages("/v1/events", Events, start, (*EVENTS, *(INVOICE_EVENTS if start else ()))):
+            for page in self._pages("/v1/events", Events, start, types):
                 for event in page.data:  # newest first: the first one of a charge says how it stands
-                    if event.type == "invoice.paid":
+                    if event.type in PAYOUT_EVENTS:
+                        payouts.add(decode(event.data.object, Changed).id)
+                    elif event.type == "invoice.paid":
                         invoice = decode(event.data.object, Invoice)
                         paid.setdefault(invoice.id, invoice)
                     elif event.type == "invoice_payment.paid":
@@ -284,6 +297,7 @@ class Stripe:
             id_ = id_of(link.invoice)
             invoice = paid.get(id_) or self._get(f"/v1/invoices/{id_}", Invoice)  # the latter where it is paid in part
             told.invoices[id_of(link.payment.payment_intent) or id_of(link.payment.charge)] = invoice
+        self._payouts_told = (start, payouts) if start else None
         return told
 
     def _invoices_paid(self) -> dict[str, Invoice]:
