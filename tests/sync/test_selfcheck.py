@@ -147,6 +147,17 @@ def test_a_plan_that_was_noted_wrongly_is_found_and_its_contract_is_not_issued(b
     assert bench.drafts() == []
 
 
+def test_a_clock_behind_the_one_that_planned_raises_no_alarm(bench: Bench) -> None:
+    bench.today = TODAY.replace(month=10, day=1)  # K1 and K2 are billed on the first of each month
+    bench.run("plan_invoices", "issue_invoices")
+    bench.today -= timedelta(days=1)
+    assert hits(bench, full=True) == []
+    with spoilt(bench, "UPDATE planned SET next_on='2027-01-01' WHERE contract='K1'"):
+        assert hits(bench, full=True) == []  # the next day on which it owes anything was billed
+    bench.today += timedelta(days=40)
+    assert {item.subject for item in hits(bench, full=True)} == {"contract:K1"}
+
+
 def test_what_is_kept_as_steady_and_would_bill_something_else_is_found(bench: Bench) -> None:
     with bench.store() as store:
         assert store.one("SELECT count(*) FROM steady") == 2
