@@ -14,6 +14,7 @@ from math import isfinite
 from typing import Any, TypeVar
 
 import requests
+import urllib3
 
 from connectors.errors import AuthExpired, ConnectorError, DailyLimit, OutcomeUnknown, Retryable, Unavailable
 from connectors.pace import ANY_LIMIT, Pace
@@ -68,6 +69,17 @@ class Session(requests.Session):
             kwargs["timeout"] = TIMEOUT
         kwargs["allow_redirects"] = False  # requests' own get() asks for them
         return super().request(method, url, *args, **kwargs)
+
+
+def network_error(vendor: str, error: BaseException) -> ConnectorError:
+    """Return what an exception of requests or urllib3 means: that the request never left, or may have arrived."""
+    cause = error.args[0] if error.args else None
+    reason = getattr(cause, "reason", None) or error
+    text = f"{vendor} could not be reached: {redact(str(reason))}"
+    never_left = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
+    if isinstance(reason, (*never_left, requests.ConnectTimeout)):
+        return Retryable(text)
+    return OutcomeUnknown(text)
 
 
 def retry_after(headers: Any, default: float | None = None) -> float | None:

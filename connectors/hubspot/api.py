@@ -19,7 +19,7 @@ from hubspot.utils.requests.http_request_builder import Request
 
 from connectors.base import Limit, Ports, Settings
 from connectors.errors import ConnectorError, DailyLimit, OutcomeUnknown, Refused, Retryable
-from connectors.http import Caller, Session, redact, retry_after, status_error, until
+from connectors.http import Caller, Session, network_error, redact, retry_after, status_error, until
 from connectors.hubspot.answers import Account, Problem
 from connectors.pace import ANY_LIMIT, Pace
 
@@ -73,7 +73,7 @@ class Api:
         try:
             response = _Client(self._session, token, self._base_url).api_request(options)
         except requests.RequestException as error:
-            raise OutcomeUnknown(f"HubSpot did not answer: {redact(str(error))}") from error
+            raise network_error("HubSpot", error) from error
         self._pace.says_left({limit: response.headers.get(header) for limit, header in _LEFT.items()})
         if response.status_code >= 300:
             raise self._error(response, token)

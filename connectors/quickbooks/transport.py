@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 import requests
-import urllib3.exceptions
 from quickbooks import QuickBooks
 from quickbooks.exceptions import QuickbooksException
 
@@ -136,20 +135,11 @@ class _Session(http.Session):
         try:
             response = super().request(method, url, *args, **kwargs)
         except requests.RequestException as error:
-            raise _network_error(error) from error
+            raise http.network_error("QuickBooks", error) from error
         if response.status_code != 200:
             raise _failure(response)
         self._own.last = response
         return response
-
-
-def _network_error(error: requests.RequestException) -> ConnectorError:
-    text = http.redact(f"QuickBooks could not be reached: {type(error).__name__}: {error}")
-    cause = error.args[0] if error.args else None
-    never_sent = isinstance(getattr(cause, "reason", None), urllib3.exceptions.NewConnectionError)
-    if never_sent or isinstance(error, requests.ConnectTimeout):
-        return Retryable(text)
-    return OutcomeUnknown(text)
 
 
 def _failure(response: requests.Response) -> ConnectorError:

@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
+import requests
 import stripe
 
 from connectors.base import (
@@ -36,7 +37,7 @@ from connectors.base import (
     WebhookEvent,
 )
 from connectors.errors import ConnectorError, OutcomeUnknown, Refused, Retryable
-from connectors.http import TIMEOUT, Caller, Session, redact, retry_after, status_error
+from connectors.http import TIMEOUT, Caller, Session, network_error, redact, retry_after, status_error
 from connectors.pace import ANY_LIMIT, Pace
 from connectors.stripe import objects, pages
 from connectors.stripe.objects import (
@@ -430,6 +431,8 @@ def _page(found: Iterable[ReceivedPayment | Unreadable], cursor: datetime | None
 
 def _typed(error: stripe.StripeError, scale: float = 1.0) -> ConnectorError:
     """Return our error for the SDK's, by what the caller must do; ``scale`` is how long Stripe's second lasts."""
+    if isinstance(error.__cause__, requests.RequestException):
+        return network_error("Stripe", error.__cause__)
     detail = redact(" ".join(filter(None, (error.code, error.user_message or str(error)))))
     if error.http_status == 429:
         reason = (error.headers or {}).get("Stripe-Rate-Limited-Reason", "")

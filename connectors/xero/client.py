@@ -21,7 +21,7 @@ from xero_python.rest import RESTClientObject, RESTResponse
 
 from connectors.base import Limit, Ports, Settings
 from connectors.errors import ConnectorError, DailyLimit, OutcomeUnknown, Refused, Retryable
-from connectors.http import TIMEOUT, Caller, redact, retry_after, status_error, until
+from connectors.http import TIMEOUT, Caller, network_error, redact, retry_after, status_error, until
 from connectors.pace import Pace
 
 # https://developer.xero.com/documentation/guides/oauth2/limits: of one organisation, and of one app at all of them.
@@ -174,10 +174,8 @@ class Client:
         except HTTPStatusException as error:
             self._hear(error.http_resp.getheaders())
             raise _failure(error, self._pace.scale) from None
-        except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
-            raise Retryable(f"Xero could not be reached: {redact(str(error))}") from None
         except urllib3.exceptions.HTTPError as error:
-            raise OutcomeUnknown(f"The connection to Xero broke: {redact(str(error))}") from None
+            raise network_error("Xero", error) from None
         self._hear(response.getheaders())
         return bytes(response.data or b"")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from connectors.http import (
     TIMEOUT,
     Caller,
     Session,
+    network_error,
     redact,
     retry_after,
     status_error,
@@ -371,6 +373,22 @@ def test_a_session_always_has_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None
         session.post("http://127.0.0.1:1/", timeout=None)
         session.get("http://127.0.0.1:1/", timeout=5)
     assert seen == [TIMEOUT, TIMEOUT, 5]
+
+
+def test_what_never_left_may_be_sent_again_and_what_broke_off_is_unknown() -> None:
+    def cut(handler: BaseHTTPRequestHandler) -> None:
+        handler.connection.close()
+
+    with socket.socket() as free, Session() as session:
+        free.bind(("127.0.0.1", 0))
+        with pytest.raises(requests.RequestException) as refused:
+            session.post(f"http://127.0.0.1:{free.getsockname()[1]}/")
+    never_left = network_error("Acme", refused.value)
+    assert isinstance(never_left, Retryable)
+    assert str(never_left).startswith("Acme could not be reached: ") and "refused" in str(never_left)
+    with serving(cut) as (url, _), Session() as session, pytest.raises(requests.RequestException) as broken:
+        session.post(f"{url}/a")
+    assert isinstance(network_error("Acme", broken.value), OutcomeUnknown)
 
 
 def test_a_vendor_that_stays_silent_is_given_up() -> None:
