@@ -9,22 +9,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from connectors.base import (
-    Accounting,
-    Adopted,
-    Created,
-    DocumentDraft,
-    DocumentType,
-    LedgerDocument,
-    Ref,
-    Rejected,
-)
-from connectors.errors import ConnectorError, Refused
+from connectors.base import Accounting, DocumentDraft, DocumentType, LedgerDocument, Ref
+from connectors.errors import ConnectorError
 from store import cash, contracts, credit_uses, invoices, links, mail, outbox
 from store.audit import Actor
 from store.database import Store
 from store.invoices import DocumentRow
 from sync.context import World
+from sync.one_by_one import OneByOne
 from sync.outbox import Kind
 
 
@@ -36,28 +28,14 @@ class VoidDocumentDraft(msgspec.Struct, frozen=True, kw_only=True):
     booked: DocumentDraft
 
 
-class Voids:
-    """Voids of documents, as a collection: voiding twice is voiding once, so a void is looked up by its document."""
+def _voids(ledger: Accounting) -> OneByOne[VoidDocumentDraft, LedgerDocument]:
+    """Voids of documents, looked up by the document: one that is not there any more needs none."""
 
-    batch_size = 1
-
-    def __init__(self, ledger: Accounting) -> None:
-        self._ledger = ledger
-
-    def find(self, wanted: Sequence[VoidDocumentDraft]) -> list[LedgerDocument | None]:
-        """Return those that are voided already, or are not there any more."""
-        found = self._ledger.documents.find([one.booked for one in wanted])
+    def find(wanted: Sequence[VoidDocumentDraft]) -> list[LedgerDocument | None]:
+        found = ledger.documents.find([one.booked for one in wanted])
         return [_voided(draft, there) for draft, there in zip(wanted, found, strict=True)]
 
-    def create(
-        self, batch: Sequence[VoidDocumentDraft], key: str
-    ) -> list[Created[LedgerDocument] | Adopted[LedgerDocument] | Rejected]:
-        """Void one document; a refusal is its own."""
-        (draft,) = batch
-        try:
-            return [Created(self._ledger.void_document(draft.document, draft.type, key))]
-        except Refused as error:
-            return [Rejected(str(error))]
+    return OneByOne(lambda draft, key: ledger.void_document(draft.document, draft.type, key), find)
 
 
 def _voided(draft: VoidDocumentDraft, found: LedgerDocument | None) -> LedgerDocument | None:
@@ -69,7 +47,7 @@ def _voided(draft: VoidDocumentDraft, found: LedgerDocument | None) -> LedgerDoc
 VOID_DOCUMENT: Kind[VoidDocumentDraft, LedgerDocument] = Kind(
     name="document_void",
     draft=VoidDocumentDraft,
-    collection=Voids,
+    collection=_voids,
     title=lambda draft: f"Void of {draft.booked.number}",
     differs=lambda draft, found, adopted: "",
 )
