@@ -9,7 +9,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from connectors.base import Accounting, Adopted, Created, JournalLine, Ref, Rejected
+from connectors.base import (
+    Accounting,
+    Adopted,
+    Created,
+    DocumentDraft,
+    JournalLine,
+    LedgerDocument,
+    Ref,
+    Rejected,
+)
 from connectors.errors import OutcomeUnknown, Refused
 from connectors.quickbooks import changes
 from sandbox.quickbooks.refusal import Refusal
@@ -317,6 +326,55 @@ class TestVoids(Bench):
         (result,) = ledger.documents.create([self.draft(Ref(id=document.customer_id), "V-2")], "k2")
         assert isinstance(result, Rejected)
         assert result.code == "6210"
+
+
+class TestPuttingBack(Bench):
+    """Sparse updates of documents: what differs and nothing else."""
+
+    def edited(self, running: Running, ledger: Accounting) -> tuple[DocumentDraft, LedgerDocument]:
+        """Return a draft, and the document with another due date and what people alone write on it."""
+        draft = self.draft(self.customer(ledger), "E-1")
+        document = self.create(ledger, draft)
+        theirs = {"DueDate": "2026-12-24", "PrivateNote": "asked by phone", "SalesTermRef": {"value": "1"}}
+        by_hand(running, "invoice", {"Id": document.ref.id, "SyncToken": "0", "sparse": True, **theirs})
+        return draft, ledger.document(document.ref, "invoice")
+
+    def test_only_what_differs_is_written(self, running: Running, ledger: Accounting) -> None:
+        draft, seen = self.edited(running, ledger)
+        before = self.stored(running, "Invoice")
+        ledger.update_document(seen, draft, "k1")
+        row = self.stored(running, "Invoice")
+        changed = {name for name in row if row[name] != before[name]}
+        assert changed - {"SyncToken", "MetaData"} == {"DueDate"}
+
+    def test_a_version_that_moves_meanwhile_is_read_and_decided_again(
+        self, running: Running, ledger: Accounting
+    ) -> None:
+        draft, seen = self.edited(running, ledger)
+        self.meddle(running, "Invoice", seen.ref.id, {"PrivateNote": "typed meanwhile"})
+        assert ledger.update_document(seen, draft, "k1").due_on == draft.due_on
+        assert self.stored(running, "Invoice")["PrivateNote"] == "typed meanwhile"
+
+    def test_content_that_changes_meanwhile_is_not_overwritten(self, running: Running, ledger: Accounting) -> None:
+        draft, seen = self.edited(running, ledger)
+        self.meddle(running, "Invoice", seen.ref.id, {"DueDate": "2026-12-31"})
+        with pytest.raises(Refused, match="changed again"):
+            ledger.update_document(seen, draft, "k1")
+        assert self.stored(running, "Invoice")["DueDate"] == "2026-12-31"
+
+    def test_a_price_in_words_is_none_of_a_lines_text(self, ledger: Accounting) -> None:
+        draft = self.draft(
+            self.customer(ledger), "E-1", self.line(10, quantity=Decimal(7), unit_price=Decimal("0.0142"))
+        )
+        document = ledger.document(self.create(ledger, draft).ref, "invoice")
+        assert draft.differs_from(document) == []
+
+    def test_a_deleted_document_says_so_and_is_not_put_back(self, running: Running, ledger: Accounting) -> None:
+        draft, seen = self.edited(running, ledger)
+        by_hand(running, "invoice?operation=delete", {"Id": seen.ref.id, "SyncToken": seen.ref.version})
+        assert ledger.document(seen.ref, "invoice").status == "deleted"
+        with pytest.raises(Refused):
+            ledger.update_document(seen, draft, "k1")
 
 
 class TestCustomers(Bench):

@@ -141,7 +141,7 @@ class XeroBench(AccountingBench):
     def unknown_id(self) -> str:
         return "99999999-9999-4999-8999-999999999999"
 
-    def post(self, running: Running, path: str, body: dict[str, str]) -> None:
+    def post(self, running: Running, path: str, body: dict[str, Any]) -> None:
         """Do by hand what a bookkeeper does in Xero."""
         url = f"{self.base_url(running)}/api.xro/2.0/{path}"
         answer = requests.post(url, json=body, headers=HEADERS, timeout=5)
@@ -152,6 +152,28 @@ class XeroBench(AccountingBench):
 
     def void_payment(self, running: Running, payment: LedgerPayment) -> None:
         self.post(running, f"Payments/{payment.ref.id}", {"Status": "DELETED"})
+
+    def edit_document(self, running: Running, document: LedgerDocument, change: str) -> None:
+        path = "Invoices" if document.type == "invoice" else "CreditNotes"
+        (row,) = books(running).state()[{"Invoices": "invoices", "CreditNotes": "credit_notes"}[path]]
+        first, *others = row["LineItems"]
+        fields: dict[str, Any] = {}
+        if change == "amount":
+            changed = {"Description": "Edited", "UnitAmount": 80, "LineAmount": 80}
+            fields = {"LineItems": [{**first, **changed}, *others]}
+        elif change == "customer":
+            self.enter_customer(running, "Other Ltd")
+            (other,) = [one for one in books(running).state()["contacts"] if one["Name"] == "Other Ltd"]
+            fields = {"Contact": {"ContactID": other["ContactID"]}}
+        else:
+            number = "InvoiceNumber" if document.type == "invoice" else "CreditNoteNumber"
+            fields = {
+                "number": {number: "EDITED"},
+                "due_on": {"DueDate": (TODAY + timedelta(days=37)).isoformat()},
+                "po_number": {"Reference": "PO-9"},
+                "words": {"Reference": f"{document.memo}, see you"},
+            }[change]
+        self.post(running, f"{path}/{document.ref.id}", fields)
 
     def enter_customer(self, running: Running, name: str) -> None:
         self.post(running, "Contacts", {"Name": name})
