@@ -5,8 +5,6 @@ from __future__ import annotations
 from connectors.base import DocumentDraft, LedgerDocument
 from connectors.errors import Refused
 
-OPEN_TO_CHANGE = ("number", "due_on", "po_number")  # also when something is paid: no amount depends on them
-
 
 def to_put_back(draft: DocumentDraft, seen: LedgerDocument, there: LedgerDocument) -> list[str]:
     """Return the names of the draft's fields to write over a document as it is ``there`` now; empty: it says them all.
@@ -19,8 +17,7 @@ def to_put_back(draft: DocumentDraft, seen: LedgerDocument, there: LedgerDocumen
     wanted = draft.differs_from(there)
     if wanted and not there.says_what(seen):
         raise Refused(f"{name} was changed again since a person looked at it: look at both sides again")
-    held = [one for one in wanted if one not in OPEN_TO_CHANGE]
-    if held and there.balance != there.total:
+    if there.keeps(wanted):
         raise Refused(
             f"{name} is paid or used in part, so its lines, customer and date stand: take off there what pays it, or"
             " correct the difference with a credit note"

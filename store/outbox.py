@@ -127,6 +127,12 @@ def done(store: Store, connection: str, kind: str) -> list[Intent]:
     return store.rows(Intent, sql, connection, kind)
 
 
+def all_of(store: Store, connection: str, kind: str) -> dict[int, Intent]:
+    """Return everything the outbox knows of a kind that has one intent per object, by our id."""
+    rows = store.rows(Intent, "SELECT * FROM outbox WHERE connection=? AND kind=?", connection, kind)
+    return {intent.our_id: intent for intent in rows}
+
+
 def of(store: Store, connection: str, kind: str, our_id: int) -> Intent | None:
     """Return what the outbox knows of one of our objects, whatever became of it."""
     sql = "SELECT * FROM outbox WHERE connection=? AND kind=? AND our_id=?"
@@ -308,6 +314,12 @@ def retry(store: Store, intent_id: int) -> bool:
         intent.currency,
     )
     return True
+
+
+def resend(store: Store, intent_id: int) -> bool:
+    """Let a parked intent, as it is, be looked up and sent again; return whether it was parked."""
+    sql = "UPDATE outbox SET state='new', look=1, problem='' WHERE id=? AND state='parked'"
+    return bool(store.execute(sql, intent_id))
 
 
 def unpark(store: Store, intent_id: int, problem: str) -> bool:

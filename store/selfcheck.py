@@ -69,8 +69,18 @@ def _untold(job: str, code: str, kind: str, name: str) -> str:
 
 _REFUNDED = _untold("match_payments", "refunded_after_applied", "payment", "p.id")
 _TAKEN_BACK = _untold("post_payments", "taken_back_after_refund", "payment", "p.id")
-_EDITED = _untold("pull_ledger", "books_differ", "document", "d.id")
-_POSTED_AND_EDITED = _untold("pull_ledger", "books_differ", "document", "a.document_id")
+
+
+def _unedited(name: str) -> str:
+    """Return the condition that people are not known to have changed a document in the books; its id is in ``name``."""
+    decided = (
+        f"NOT EXISTS (SELECT 1 FROM outbox u WHERE u.kind='document_update' AND u.our_id={name})"  # to put it back
+    )
+    return f"{_untold('pull_ledger', 'books_differ', 'document', name)} AND {decided}"
+
+
+_EDITED = _unedited("d.id")
+_POSTED_AND_EDITED = _unedited("a.document_id")
 _TAKEN = _untold("push_documents", "series_taken", "connection", "?2")
 _VOIDING = (  # a posting of it is on the way to be voided, or waits for a person
     "NOT EXISTS (SELECT 1 FROM outbox o JOIN applications v ON v.id=o.our_id AND v.payment_id=p.id"

@@ -29,19 +29,13 @@ class VoidDocumentDraft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _voids(ledger: Accounting) -> OneByOne[VoidDocumentDraft, LedgerDocument]:
-    """Voids of documents, looked up by the document: one that is not there any more needs none."""
+    """Voids of documents, looked up by the document itself: one that is not there any more needs none."""
 
     def find(wanted: Sequence[VoidDocumentDraft]) -> list[LedgerDocument | None]:
-        found = ledger.documents.find([one.booked for one in wanted])
-        return [_voided(draft, there) for draft, there in zip(wanted, found, strict=True)]
+        found = [ledger.document(one.document, one.type) for one in wanted]
+        return [there if there.status in ("voided", "deleted") else None for there in found]
 
     return OneByOne(lambda draft, key: ledger.void_document(draft.document, draft.type, key), find)
-
-
-def _voided(draft: VoidDocumentDraft, found: LedgerDocument | None) -> LedgerDocument | None:
-    if found is not None and found.status not in ("voided", "deleted"):
-        return None
-    return LedgerDocument(ref=draft.document, number=draft.booked.number, type=draft.type, status="voided")
 
 
 VOID_DOCUMENT: Kind[VoidDocumentDraft, LedgerDocument] = Kind(
