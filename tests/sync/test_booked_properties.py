@@ -153,7 +153,7 @@ class Ledger(Books):
         documents = tuple(
             LedgerDocument(
                 ref=Ref(id=f"DocumentDraft-{number}"), number=number, type="invoice", status="open", currency="GBP",
-                total=TOTAL, balance=self._town.balance(index), issue_on=TODAY, due_on=TODAY,
+                total=TOTAL, balance=self._town.balance(index),
             )
             for index, number in enumerate(NUMBERS)
         )  # fmt: skip
