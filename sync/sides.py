@@ -38,12 +38,15 @@ def field(draft: Any, found: Any, name: str) -> Side:
         return label, _lines(draft), _lines(found)
     if name in ("tax", "total"):
         return label, _money(draft, name), _money(found, name)
-    return label, _text(draft, name), _text(found, "memo" if name == "po_number" and _text(draft, name) else name)
+    if name == "po_number":
+        here, there = _text(draft, name), _text(found, "memo")
+        return label, here, here if here in there else there
+    return label, _text(draft, name), _text(found, name)
 
 
 def line(one: Any, currency: str) -> str:
     """Return a line of a document in words."""
-    return f"{' '.join(one.description.split())} {display(one.amount, currency)}"
+    return f"{' '.join(one.description.split())} over {display(one.amount, currency)}"
 
 
 def _lines(thing: Any) -> str:

@@ -57,7 +57,10 @@ def why_not(store: Store, world: World, row: DocumentRow) -> str:
         return "it was sent to the customer"
     if invoices.credits_of(store, row.entity, str(row.number)):
         return "a credit note stands against it"
-    ledger = world.entities[row.entity].accounting
+    entity = world.entities.get(row.entity)
+    if entity is None:
+        return f"it was issued by {row.entity}, which is not configured"
+    ledger = entity.accounting
     intent = outbox.of(store, ledger, "document", row.id)
     if intent is not None and intent.state != "done":
         return f"it is on its way to {ledger}: wait for the next sync"
@@ -73,7 +76,7 @@ def void(store: Store, world: World, actor: Actor, row: DocumentRow, reason: str
     if not reason.strip():
         raise ValueError("say why: the reason is kept in the audit trail")
     if problem := why_not(store, world, row):
-        raise ValueError(f"{row.number} cannot be voided: {problem}; credit it instead")
+        raise ValueError(f"{row.name} cannot be voided: {problem}; credit it instead")
     ledger = world.entities[row.entity].accounting
     with store.transaction():
         row = invoices.get(store, row.id)
