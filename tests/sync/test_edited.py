@@ -10,10 +10,9 @@ import pytest
 from store import audit, review
 from sync import credits, voiding
 from sync.decide import both_sides, decide
+from tests.sync.test_books_and_people import CURRENCIES, LEDGERS, close_books, number
 from tests.worlds import DAILY, NOBODY, Live
 
-NUMBERS = {"uk": "UK-00001", "us": "US-00001"}
-LEDGERS = {"uk": "xero", "us": "quickbooks"}
 CHANGES = {  # what is changed -> how the review item says it
     "amount": "its total is 90.00",
     "due": "its due date is 2026-12-24 there, 2026-10-01 here",
@@ -23,16 +22,10 @@ CHANGES = {  # what is changed -> how the review item says it
 }
 
 
-@pytest.fixture(params=["uk", "us"])
-def entity(request: pytest.FixtureRequest) -> str:
-    found: str = request.param
-    return found
-
-
 @pytest.fixture
 def billed(live: Live, entity: str) -> Live:
     """An invoice over 100.00 in the books, with a purchase order."""
-    live.sell(deal_currency_code={"uk": "GBP", "us": "USD"}[entity], po_number="PO-7")
+    live.sell(deal_currency_code=CURRENCIES[entity], po_number="PO-7")
     live.done(*DAILY, "pull_ledger")
     return live
 
@@ -88,15 +81,6 @@ def edit(live: Live, entity: str, what: str) -> None:
     live.quickbooks("invoice", {"Id": row["Id"], "SyncToken": row["SyncToken"], "sparse": True, **body[what]})
 
 
-def close_books(live: Live, entity: str, *, closed: bool = True) -> None:
-    """Close the books through the end of 2026, or open them."""
-    books: Any = live.sandbox.vendors[LEDGERS[entity]].books  # type: ignore[attr-defined]
-    settings = books.organisation if entity == "uk" else books.preferences["AccountingInfoPrefs"]
-    name, last = {"uk": ("PeriodLockDate", "/Date(1798675200000+0000)/"), "us": ("BookCloseDate", "2026-12-31")}[entity]
-    settings.pop(name, None)
-    settings.update({name: last} if closed else {})
-
-
 def is_at_rest(live: Live) -> bool:
     """Say whether a further run changes nothing, here or there, once the CRM has heard of everything."""
     live.done()
@@ -117,7 +101,7 @@ def test_each_change_is_shown_with_both_sides_and_nothing_is_overwritten(billed:
     assert CHANGES[what] in item.message
     with billed.store() as store:
         sides = {name: (here, theirs) for name, here, theirs in both_sides(store, item)}
-    assert sides["number"] == (NUMBERS[entity],) * 2
+    assert sides["number"] == (number(entity),) * 2
     assert [name for name, (here, theirs) in sides.items() if here and theirs and here != theirs] or what in sides
     billed.done()
     assert is_at_rest(billed)
@@ -175,7 +159,7 @@ def test_a_number_is_given_back(billed: Live, entity: str) -> None:
     assert billed.item("renumbered_in_books").choices == ["put_back", "dismiss"]
     billed.decide("renumbered_in_books", "put_back")
     billed.done("push_documents", "pull_ledger")
-    assert NUMBERS[entity] in content(billed, entity)
+    assert number(entity) in content(billed, entity)
     assert billed.items() == []
 
 
@@ -234,7 +218,7 @@ def test_what_is_paid_is_refused_and_the_item_says_so(billed: Live, entity: str)
     edit(billed, entity, "amount")
     billed.done("pull_ledger")
     billed.decide("books_differ", "put_back")
-    billed.pay(10_00, NUMBERS[entity], entity=entity)
+    billed.pay(10_00, number(entity), entity=entity)
     billed.done("pull_payments", "match_payments", "post_payments")
     billed.done("push_documents")
     item = billed.item("document_update_not_booked")
@@ -258,11 +242,11 @@ def test_a_closed_period_refuses_and_a_retry_puts_it_back_once_it_is_open(billed
     edit(billed, entity, "amount")
     billed.done("pull_ledger")
     billed.decide("books_differ", "put_back")
-    close_books(billed, entity)
+    close_books(billed, entity, billed.today)
     billed.done("push_documents", "pull_ledger", "selfcheck")
     assert [item.code for item in billed.items()] == ["document_update_not_booked"]
     assert is_at_rest(billed)
-    close_books(billed, entity, closed=False)
+    close_books(billed, entity, None)
     billed.decide("document_update_not_booked", "retry")
     billed.done("push_documents", "pull_ledger")
     assert content(billed, entity) == before
@@ -280,7 +264,7 @@ def test_what_is_voided_there_meanwhile_is_void(billed: Live, entity: str) -> No
         billed.quickbooks("invoice?operation=void", {"Id": row["Id"], "SyncToken": row["SyncToken"]})
     billed.done()
     billed.done("push_documents")
-    assert billed.issued()[NUMBERS[entity]].status == "voided"
+    assert billed.issued()[number(entity)].status == "voided"
     assert [item.code for item in billed.items()] == ["billing_held"]
 
 
@@ -319,11 +303,11 @@ def test_the_books_of_customers_that_were_merged_there_are_as_ours_are(billed: L
 
 def test_a_void_that_the_ledger_refused_is_sent_again_by_a_retry(billed: Live, entity: str) -> None:
     with billed.store() as store:
-        voiding.void(store, billed.world, NOBODY, credits.find(store, NUMBERS[entity]), "wrong PO")
-    close_books(billed, entity)
+        voiding.void(store, billed.world, NOBODY, credits.find(store, number(entity)), "wrong PO")
+    close_books(billed, entity, billed.today)
     billed.done("push_documents")
     item = billed.item("document_void_not_booked")
-    close_books(billed, entity, closed=False)
+    close_books(billed, entity, None)
     billed.decide("document_void_not_booked", "retry")
     assert billed.done("push_documents")["push_documents"].tally == {"document_voids created in the books": 1}
     with billed.store() as store:
