@@ -63,7 +63,7 @@ class TestCredits(Bench):
         source = self.credit(ledger, customer, "on_account", 100_00)
         document = self.create(ledger, self.draft(customer, "INV-1"))
         self.meddle(running, "Payment", source.id, {"PrivateNote": "Netterms on account\nchecked by Ada"})
-        draft = self.allocation(customer, "on_account", source, document, 40_00)
+        draft = self.allocation("on_account", source, document, 40_00)
         (result,) = ledger.allocations.create([draft], "k1")
         assert isinstance(result, Created), result
         assert "checked by Ada" in self.stored(running, "Payment")["PrivateNote"]
@@ -76,7 +76,7 @@ class TestCredits(Bench):
         source = self.credit(ledger, customer, "on_account", 100_00)
         document = self.create(ledger, self.draft(customer, "INV-1"))
         self.meddle(running, "Payment", source.id, {"PrivateNote": "Netterms on account"}, times=2)
-        draft = self.allocation(customer, "on_account", source, document, 40_00)
+        draft = self.allocation("on_account", source, document, 40_00)
         (result,) = ledger.allocations.create([draft], "k1")
         assert isinstance(result, Rejected)
         assert result.code == "5010"
@@ -88,7 +88,7 @@ class TestCredits(Bench):
         customer = self.customer(ledger)
         source = self.credit(ledger, customer, credit, 100_00)
         document = self.create(ledger, self.draft(customer, "INV-1"))
-        allocation = self.allocation(customer, credit, source, document, 40_00)
+        allocation = self.allocation(credit, source, document, 40_00)
         refund = self.refund(customer, credit, source, 30_00)
         for number in range(2):
             (first,) = self.fresh(running).allocations.create([allocation], f"a{number}")
@@ -101,9 +101,7 @@ class TestCredits(Bench):
         customer = self.customer(ledger)
         source = self.credit(ledger, customer, "on_account", 100_00)
         document = self.create(ledger, self.draft(customer, "INV-1"))
-        drafts = [
-            self.allocation(customer, "on_account", source, document, amount, f"al_{amount}") for amount in (10, 20)
-        ]
+        drafts = [self.allocation("on_account", source, document, amount, f"al_{amount}") for amount in (10, 20)]
         assert [type(result) for result in ledger.allocations.create(drafts, "k1")] == [Created, Created]
         assert [one and one.amount for one in ledger.allocations.find(drafts)] == [10, 20]
         assert self.found(ledger, self.draft(customer, "INV-1")).balance == 99_70
@@ -112,7 +110,7 @@ class TestCredits(Bench):
         customer = self.customer(ledger)
         source = self.credit(ledger, customer, "on_account", 100_00)
         document = self.create(ledger, self.draft(customer, "INV-1"))
-        draft = self.allocation(customer, "on_account", source, document, 40_00)
+        draft = self.allocation("on_account", source, document, 40_00)
         ledger.allocations.create([draft], "k1")
         by_hand(running, "payment", {"Id": source.id, "SyncToken": "1", "sparse": True, "Line": []})
         assert ledger.allocations.find([draft]) == [None]
@@ -125,7 +123,7 @@ class TestCredits(Bench):
         document = self.create(ledger, self.draft(customer, "INV-1"))
         note = {"PrivateNote": "Netterms on account\n" + "n" * 3935}
         by_hand(running, "payment", {"Id": source.id, "SyncToken": "0", "sparse": True, **note})
-        drafts = [self.allocation(customer, "on_account", source, document, 1_00, f"al_{n}") for n in range(2)]
+        drafts = [self.allocation("on_account", source, document, 1_00, f"al_{n}") for n in range(2)]
         taken, refused = ledger.allocations.create(drafts, "k1")
         assert isinstance(taken, Created), taken
         assert isinstance(refused, Rejected)
@@ -195,7 +193,7 @@ class TestCredits(Bench):
         self.lose(running, kind="error_before", status=503, skip=1)
         with pytest.raises(OutcomeUnknown):
             ledger.refunds.create([draft], "k1")
-        ledger.allocations.create([self.allocation(customer, "credit_note", source, document, 70_00)], "k2")
+        ledger.allocations.create([self.allocation("credit_note", source, document, 70_00)], "k2")
         (result,) = ledger.refunds.create([draft], "k1")
         assert isinstance(result, Rejected)
         assert "booked as check" in result.reason
@@ -459,7 +457,7 @@ class TestChanges(Bench):
         customer = self.customer(ledger)
         source = self.credit(ledger, customer, "credit_note", 100_00)
         document = self.create(ledger, self.draft(customer, "INV-1"))
-        ledger.allocations.create([self.allocation(customer, "credit_note", source, document, 100_00)], "k1")
+        ledger.allocations.create([self.allocation("credit_note", source, document, 100_00)], "k1")
         found = ledger.changes(datetime(2026, 3, 10, tzinfo=UTC))
         assert {one.number: (one.status, one.balance) for one in found.documents} == {
             "CN-9": ("paid", 0),

@@ -58,7 +58,7 @@ class TestVoiding(XeroMoney):
         paid, credited = (self.create(ledger, self.draft(customer, f"V-{number}")) for number in (1, 2))
         note = self.create(ledger, self.draft(customer, "CN-1", type="credit_note"))
         self.pay(ledger, paid, 1_00)
-        self.only(ledger.allocations, self.allocation(note.ref, "credit_note", credited, 1_00))
+        self.only(ledger.allocations, self.allocation("credit_note", note.ref, credited, 1_00))
         for ref, kind in ((paid.ref, "invoice"), (credited.ref, "invoice"), (note.ref, "credit_note")):
             with pytest.raises(Refused, match="valid status"):
                 ledger.void_document(ref, kind, f"v-{ref.id}")  # type: ignore[arg-type]  # the pairs above
@@ -90,7 +90,7 @@ class TestVoiding(XeroMoney):
     def test_used_money_on_account_is_not_voided(self, ledger: Accounting) -> None:
         customer = self.customer(ledger)
         money = self.on_account(ledger, customer, 5_00)
-        self.only(ledger.refunds, self.refund(customer, money.ref, "on_account", 1_00))
+        self.only(ledger.refunds, self.refund(customer, "on_account", money.ref, 1_00))
         with pytest.raises(Refused, match="refunded"):
             ledger.void_payment(money.ref, "v1")
 
@@ -474,9 +474,9 @@ class TestSpecification(XeroMoney):
         money = self.on_account(ledger, customer, 50_00)
         by_hand = Ref(id=prepayment(running, customer))
         for kind, source in (("credit_note", note.ref), ("on_account", money.ref), ("on_account", by_hand)):
-            allocation = self.allocation(source, kind, document, 10_00)  # type: ignore[arg-type]  # the pairs above
+            allocation = self.allocation(kind, source, document, 10_00)
             self.only(ledger.allocations, allocation)
-            back = self.refund(customer, source, kind, 5_00, f"re_{source.id[:4]}")  # type: ignore[arg-type]
+            back = self.refund(customer, kind, source, 5_00, f"re_{source.id[:4]}")
             self.only(ledger.refunds, back)
             assert ledger.allocations.find([allocation]) != [None]
             assert ledger.refunds.find([back]) != [None]
@@ -485,8 +485,8 @@ class TestSpecification(XeroMoney):
             (ledger.expenses, fee),
             (ledger.expenses, self.expense(-1_00, "fee_2")),
             (ledger.transfers, self.transfer(1_00)),
-            (ledger.journals, self.journal()),
-            (ledger.payments, self.received(customer, 7_00, "ch_7")),
+            (ledger.journals, self.entry()),
+            (ledger.payments, self.on_account_draft(customer, 7_00, "ch_7")),
         ]
         for collection, draft in written:
             self.only(collection, draft)
@@ -500,7 +500,7 @@ class TestSpecification(XeroMoney):
         third = self.create(ledger, self.draft(customer, "S-3", self.line(4_00)))
         ledger.update_document(ledger.document(third.ref, "invoice"), edited, "e-3")
         ledger.void_document(other.ref, "invoice", "v1")
-        (last,) = ledger.payments.find([self.received(customer, 7_00, "ch_7")])
+        (last,) = ledger.payments.find([self.on_account_draft(customer, 7_00, "ch_7")])
         assert last is not None
         ledger.void_payment(last.ref, "v2")
         ledger.void_payment(self.pay(ledger, document, 1_00).ref, "v3")
