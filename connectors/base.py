@@ -507,10 +507,6 @@ class LedgerDocument(msgspec.Struct, frozen=True, kw_only=True):
         same_texts = untold or (self.memo, _texts(self.lines or ())) == (other.memo, _texts(other.lines or ()))
         return same_texts and all(getattr(self, name) == getattr(other, name) for name in names)
 
-    def keeps(self, names: Iterable[str]) -> bool:
-        """Say whether a draft's fields of these names cannot be written any more, as a part is paid or used."""
-        return self.balance != self.total and not set(names) <= {"number", "due_on", "po_number"}
-
 
 class PaymentDraft(msgspec.Struct, frozen=True, kw_only=True):
     """Money applied to one document, or with ``document`` None money on account that nothing is paid with yet.

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from billing.money import display
 from connectors.base import (
     Accounting,
     DocumentDraft,
@@ -35,9 +36,7 @@ _WORDS = {
     "customer": "customer", "currency": "currency", "issue_on": "date", "due_on": "due date", "total": "total",
     "tax": "tax", "lines": "lines", "po_number": "purchase order",
 }  # fmt: skip
-_PUT_BACK = "put_back: the next sync writes ours over it; "
-_PAID = "a part of it is paid or used, so that ledgers do not let it be written over: correct it there, or credit it; "
-_DISMISS = "dismiss: the books stay so, and it is asked again when it is changed there anew"
+_FIX = "put_back: the next sync writes ours over it; dismiss: the books stay so, until it is changed there anew"
 
 
 # --------------------------------------------------------------------------------------------------------- the outbox
@@ -127,35 +126,38 @@ def _update(intent: Intent) -> DocumentUpdate:
     return msgspec.json.decode(intent.payload, type=DocumentUpdate)
 
 
-def report(context: Context, draft: DocumentDraft, row: DocumentRow, found: LedgerDocument, connection: str) -> bool:
-    """Show what people changed in a document; return whether anything of it differs but its number."""
+def report(
+    context: Context, connection: str, row: DocumentRow, draft: DocumentDraft, found: LedgerDocument, open_here: int
+) -> None:
+    """Show what people changed in a document, and where another part of it is open there: that is never overwritten."""
     names = draft.differs_from(found)
-    subject = f"document:{row.id}"
     if "number" in names:
-        context.find(
-            Finding(
-                code="renumbered_in_books",
-                subject=subject,
-                detail=f"{connection} {found.number}",
-                message=f"{row.number} is called {found.number} at {connection}; the customer knows it as {row.number}",
-                fix=f"give it back its number {row.number}. {_PUT_BACK}{_DISMISS}",
-                actions=("put_back", "dismiss"),
-            )
+        names.remove("number")
+        _find(
+            context,
+            "renumbered_in_books",
+            row,
+            f"{connection} {found.number}",
+            f"{row.number} is called {found.number} at {connection}; the customer knows it as {row.number}",
+            f"give it back its number {row.number}",
         )
-    told = [_apart(context.store, connection, draft, found, name) for name in names if name != "number"]
+    told = [_apart(context.store, connection, draft, found, name) for name in names]
+    comparable = row.type == "invoice" and not {"total", "currency"}.intersection(names)
+    if comparable and found.balance != open_here:
+        there, here = display(found.balance, row.currency), display(open_here, row.currency)
+        told.append(f"{there} is open there, {here} here")
     if told:
-        kept = found.keeps(names)
-        context.find(
-            Finding(
-                code="books_differ",
-                subject=subject,
-                detail=connection,
-                message=f"{row.number} at {connection}: {'; '.join(told)}",
-                fix=f"see who changed it there. {_PAID if kept else _PUT_BACK}{_DISMISS}",
-                actions=("dismiss",) if kept else ("put_back", "dismiss"),
-            )
-        )
-    return bool(told)
+        message = f"{row.number} at {connection}: {'; '.join(told)}"
+        _find(context, "books_differ", row, connection, message, "see who changed it there", edited=bool(names))
+
+
+def _find(
+    context: Context, code: str, row: DocumentRow, detail: str, message: str, fix: str, *, edited: bool = True
+) -> None:
+    fix = f"{fix}. {_FIX}" if edited else f"{fix}; nothing is overwritten"
+    actions = ("put_back", "dismiss") if edited else ("dismiss",)
+    subject = f"document:{row.id}"
+    context.find(Finding(code=code, subject=subject, detail=detail, message=message, fix=fix, actions=actions))
 
 
 def _apart(store: Store, connection: str, draft: DocumentDraft, found: LedgerDocument, name: str) -> str:

@@ -112,27 +112,10 @@ def _compare(context: Context, connection: str) -> None:
             if row is not None:
                 ours.forget(row)
                 _void(context, row, f"{found.status} at {connection}")
-        elif ours.is_decided(row, found):
-            continue
-        elif not edited.report(context, ours.meant(row, found, booked), row, found, connection):
-            _compare_open(context, connection, row, found, unposted[row.id])
+        elif not ours.is_decided(row, found):
+            draft = ours.meant(row, found, booked)
+            edited.report(context, connection, row, draft, found, row.open + unposted[row.id])
     _compare_foreign(context, connection)
-
-
-def _compare_open(context: Context, connection: str, row: DocumentRow, found: LedgerDocument, unposted: int) -> None:
-    """What is open of an invoice there and here: a matter of payments, of which nothing is overwritten."""
-    here = row.open + unposted
-    if row.type == "invoice" and found.balance != here:
-        there_is, here_is = display(found.balance, row.currency), display(here, row.currency)
-        context.find(
-            Finding(
-                code="books_differ",
-                subject=f"document:{row.id}",
-                detail=connection,
-                message=f"{row.number} at {connection}: {there_is} is open there, {here_is} here",
-                fix="see who changed it there; nothing is overwritten",
-            )
-        )
 
 
 def _compare_foreign(context: Context, connection: str) -> None:
