@@ -223,7 +223,7 @@ def _document_id(item: Item) -> int:
 def _pair(store: Store, connection: str, row: DocumentRow) -> tuple[DocumentDraft, LedgerDocument] | None:
     """Return what a document has to say there and how it was last seen; None where it was never seen."""
     found = ledger.document_of_ours(store, connection, row.id)
-    if found is None:
+    if found is None or found[1] is None:
         return None
     there = msgspec.json.decode(found[0], type=LedgerDocument)
     return Ours(store, connection).meant(row, there, found[1]), there

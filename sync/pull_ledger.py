@@ -107,12 +107,13 @@ def _compare(context: Context, connection: str) -> None:
     unposted.update(credit_uses.unposted_amounts(store, connection))
     for our_id, there, booked in ledger.documents_of_ours(store, connection):
         row = documents.get(our_id)
+        if row is None:
+            continue
         found = msgspec.json.decode(there, type=LedgerDocument)
-        if row is None or row.status == "voided" or found.status in ("voided", "deleted"):
-            if row is not None:
-                ours.forget(row)
-                _void(context, row, f"{found.status} at {connection}")
-        elif not ours.is_decided(row, found):
+        if row.status == "voided" or found.status in ("voided", "deleted"):
+            ours.forget(row)
+            _void(context, row, f"{found.status} at {connection}")
+        elif booked is not None and not ours.is_decided(row, found):
             draft = ours.meant(row, found, booked)
             edited.report(context, connection, row, draft, found, row.open + unposted[row.id])
     _compare_foreign(context, connection)
