@@ -120,6 +120,21 @@ def test_what_the_books_code_otherwise_is_theirs(billed: Live, entity: str) -> N
     assert billed.items() == []
 
 
+def test_what_was_read_before_lines_and_memos_were_is_not_taken_for_changed(billed: Live, entity: str) -> None:
+    with billed.store() as store:
+        old = "UPDATE ledger_objects SET data=json_remove(data, '$.lines', '$.memo') WHERE kind='document'"
+        assert store.execute(old) == 1
+    billed.done("pull_ledger")
+    assert billed.items() == []
+    edit(billed, entity, "amount")
+    with billed.store() as store:
+        store.execute(old)
+    billed.done("pull_ledger")
+    billed.decide("books_differ", "put_back")
+    billed.done("push_documents", "pull_ledger")
+    assert billed.items() == []
+
+
 def test_keeping_theirs_is_not_asked_again_until_it_changes_anew(billed: Live, entity: str) -> None:
     edit(billed, entity, "amount")
     billed.done("pull_ledger")
