@@ -110,6 +110,12 @@ def forget(store: Store, connection: str, kind: str, our_ids: Sequence[int]) -> 
     )
 
 
+def drop(store: Store, intent: Intent) -> None:
+    """Drop an intent that is as it was read, unless a call for it may be under way."""
+    sql = "DELETE FROM outbox WHERE id=? AND state=? AND state NOT IN ('sending', 'uncertain')"
+    store.execute(sql, intent.id, intent.state)
+
+
 def withdraw(store: Store, connection: str, kind: str) -> int:
     """Drop every intent that is not known to be done, since somebody else does it now; return how many."""
     return store.execute("DELETE FROM outbox WHERE connection=? AND kind=? AND state<>'done'", connection, kind)

@@ -119,7 +119,7 @@ class Ours:
         """Drop a decision, if there is one: the document is void, or something else by now."""
         if row.id in self._decided:
             with self.store.transaction():
-                outbox.forget(self.store, self.connection, UPDATE_DOCUMENT.name, [row.id])
+                outbox.drop(self.store, self._decided[row.id])
 
 
 def _update(intent: Intent) -> DocumentUpdate:
