@@ -43,10 +43,11 @@ _FIX = "put_back: the next sync writes ours over it; dismiss: the books stay so,
 
 
 class DocumentUpdate(msgspec.Struct, frozen=True, kw_only=True):
-    """A document as a person saw it in the books, and what it has to say instead."""
+    """A document as a person saw it in the books, what it has to say instead, and who wanted that when."""
 
     seen: LedgerDocument
     draft: DocumentDraft
+    wanted: str
 
 
 def _updates(books: Accounting) -> OneByOne[DocumentUpdate, LedgerDocument]:
@@ -70,7 +71,7 @@ UPDATE_DOCUMENT: Kind[DocumentUpdate, LedgerDocument] = Kind(
     name="document_update",
     draft=DocumentUpdate,
     collection=_updates,
-    title=lambda update: f"Putting back {update.draft.number}",
+    title=lambda update: f"Putting back {update.draft.number}, as {update.wanted} wanted,",
     differs=_still_differs,
 )
 
@@ -199,7 +200,8 @@ def put_back(store: Store, actor: Actor, item: Item, value: str, reason: str) ->
         raise ValueError("it is on its way already: the next sync looks what became of it")
     draft, seen = pair
     outbox.forget(store, connection, UPDATE_DOCUMENT.name, [row.id])
-    outbox.add(store, connection, UPDATE_DOCUMENT.name, row.id, DocumentUpdate(seen=seen, draft=draft))
+    update = DocumentUpdate(seen=seen, draft=draft, wanted=f"{actor.name} on {actor.at:%Y-%m-%d %H:%M} UTC")
+    outbox.add(store, connection, UPDATE_DOCUMENT.name, row.id, update)
     audit.write(store, actor, "put back", f"document:{row.id}", before=seen, after=draft, reason=reason)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from store import audit, review
+from store.audit import Actor
 from sync import credits, voiding
 from sync.decide import both_sides, decide
 from tests.sync.test_books_and_people import CURRENCIES, LEDGERS, close_books, number
@@ -256,6 +257,15 @@ def test_what_is_paid_is_refused_and_the_item_says_so(billed: Live, entity: str)
         assert ("amount", *SIDES[entity]) in both_sides(store, item)
     assert is_at_rest(billed)
     assert [item.code for item in billed.items()] == ["document_update_not_booked"]
+    with billed.store() as store:
+        decide(store, NOBODY, item.id, "dismiss", "it stays so")
+    edit(billed, entity, "due")
+    billed.done("pull_ledger")
+    with billed.store() as store:
+        later = Actor("another", NOBODY.at)
+        decide(store, later, billed.item("books_differ").id, "put_back", "after all")
+    billed.done("push_documents")
+    assert "as another on 2026-09-01" in billed.item("document_update_not_booked").message
 
 
 SIDES = {"uk": ("100.00 GBP", "90.00 GBP"), "us": ("100.00 USD", "90.00 USD")}
