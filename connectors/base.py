@@ -6,7 +6,7 @@ UTC datetimes; dates are calendar dates in the company's zone. Every method may 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from math import isfinite
@@ -450,9 +450,42 @@ class DocumentDraft(msgspec.Struct, frozen=True, kw_only=True):
     mark: str = ""  # for us: kept where the customer does not see it
     email: str = ""
 
+    def differs_from(self, found: LedgerDocument) -> list[str]:
+        """Return which of our fields the document does not say (any more), by their names.
+
+        What people add where we say nothing is theirs: a memo, the coding of lines, lines of text.
+        """
+        same = {
+            "number": found.number in ("", self.number),
+            "customer": found.customer_id in ("", self.customer.id),
+            "currency": found.currency in ("", self.currency),
+            "issue_on": found.issue_on in (None, self.issue_on),
+            "due_on": found.due_on in (None, self.due_on) or self.type == "credit_note",
+            "total": found.total == self.total,
+            "tax": found.tax == self.tax,
+            "lines": found.lines is None or _texts(found.lines) == _texts(self.lines),
+            "po_number": found.lines is None or self.po_number in found.memo,
+        }
+        return [name for name, is_same in same.items() if not is_same]
+
+
+class HeldLine(msgspec.Struct, frozen=True, array_like=True):
+    """A line of a document at a ledger: its text, and its amount net of tax. Lines without an amount are none."""
+
+    description: str
+    amount: int
+
+
+def _texts(lines: Iterable[HeldLine | LedgerLine]) -> list[tuple[int, str]]:
+    """Return what lines say in any order, whatever became of their spaces."""
+    return sorted((line.amount, " ".join(line.description.split())) for line in lines if line.amount)
+
 
 class LedgerDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """A document as the ledger holds it."""
+    """A document as the ledger holds it. ``lines`` are None where the answer did not tell them.
+
+    ``memo`` is what it says to the customer beside its lines, the purchase order's number too.
+    """
 
     ref: Ref
     number: str
@@ -465,7 +498,16 @@ class LedgerDocument(msgspec.Struct, frozen=True, kw_only=True):
     balance: int = 0
     issue_on: date | None = None
     due_on: date | None = None
+    lines: tuple[HeldLine, ...] | None = None
+    memo: str = ""
     updated_at: datetime | None = None
+
+    def says_what(self, other: LedgerDocument) -> bool:
+        """Say whether two looks at a document found the same content, whatever was paid or mailed in between."""
+        names = ("number", "customer_id", "currency", "issue_on", "due_on", "total", "tax")
+        untold = self.lines is None or other.lines is None
+        same_texts = untold or (self.memo, _texts(self.lines or ())) == (other.memo, _texts(other.lines or ()))
+        return same_texts and all(getattr(self, name) == getattr(other, name) for name in names)
 
 
 class PaymentDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -684,6 +726,16 @@ class Accounting(Protocol):
         """Bring a customer's own fields in step with ours under the idempotency ``key``; nothing else is cleared.
 
         Raises ``Refused`` where its version is stale or the ledger does not take a value.
+        """
+
+    def document(self, document: Ref, kind: DocumentType) -> LedgerDocument:
+        """Return a document as it is now, with its lines; ``deleted`` where it is not there any more."""
+
+    def update_document(self, seen: LedgerDocument, draft: DocumentDraft, key: str) -> LedgerDocument:
+        """Write over a document of ours what it does not say any more of ``draft``; all else stays as it is there.
+
+        ``seen`` is what a person wants overwritten. Raises ``Refused`` where it is something else by now, is void, is
+        paid or used so that its lines stand, or lies in a closed period. What says it all already is not written.
         """
 
     def void_document(self, document: Ref, kind: DocumentType, key: str) -> LedgerDocument:

@@ -48,6 +48,29 @@ def ids(store: Store, connection: str, kind: str) -> set[str]:
     return {vendor_id for (vendor_id,) in rows}
 
 
+_OURS = (
+    "SELECT l.vendor_id, l.our_id, g.data, o.payload FROM links l"
+    " JOIN ledger_objects g ON g.connection=l.connection AND g.kind='document' AND g.vendor_id=l.vendor_id"
+    " LEFT JOIN outbox o ON o.connection=l.connection AND o.kind='document' AND o.our_id=l.our_id"
+    " WHERE l.connection=? AND l.kind='document'"
+)
+
+
+def documents_of_ours(store: Store, connection: str) -> Iterator[tuple[int, str, str | None]]:
+    """Yield (our id, how it was last seen there, what we booked as far as known; both JSON) of our documents."""
+    last = ""
+    while some := store.tuples(f"{_OURS} AND l.vendor_id>? ORDER BY l.vendor_id LIMIT {SOME}", connection, last):
+        last = some[-1][0]
+        yield from ((our_id, there, booked) for _, our_id, there, booked in some)
+
+
+def document_of_ours(store: Store, connection: str, our_id: int) -> tuple[str, str | None] | None:
+    """Return the same (how it was last seen, what we booked) of one of our documents, None where it is not there."""
+    for _, _, there, booked in store.tuples(f"{_OURS} AND l.our_id=?", connection, our_id):
+        return there, booked
+    return None
+
+
 def open_credit(store: Store, connection: str) -> list[tuple[int, str, int]]:
     """Return (our customer, currency, minor units) of every credit note there that is not used up."""
     sql = (

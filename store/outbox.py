@@ -110,6 +110,12 @@ def forget(store: Store, connection: str, kind: str, our_ids: Sequence[int]) -> 
     )
 
 
+def drop(store: Store, intent: Intent) -> None:
+    """Drop an intent that is as it was read, unless a call for it may be under way."""
+    sql = "DELETE FROM outbox WHERE id=? AND state=? AND state NOT IN ('sending', 'uncertain')"
+    store.execute(sql, intent.id, intent.state)
+
+
 def withdraw(store: Store, connection: str, kind: str) -> int:
     """Drop every intent that is not known to be done, since somebody else does it now; return how many."""
     return store.execute("DELETE FROM outbox WHERE connection=? AND kind=? AND state<>'done'", connection, kind)
@@ -125,6 +131,12 @@ def done(store: Store, connection: str, kind: str) -> list[Intent]:
     """Return the intents of a kind that are done and not forgotten."""
     sql = "SELECT * FROM outbox WHERE connection=? AND kind=? AND state='done' ORDER BY id"
     return store.rows(Intent, sql, connection, kind)
+
+
+def all_of(store: Store, connection: str, kind: str) -> dict[int, Intent]:
+    """Return everything the outbox knows of a kind that has one intent per object, by our id."""
+    rows = store.rows(Intent, "SELECT * FROM outbox WHERE connection=? AND kind=?", connection, kind)
+    return {intent.our_id: intent for intent in rows}
 
 
 def of(store: Store, connection: str, kind: str, our_id: int) -> Intent | None:
@@ -308,6 +320,12 @@ def retry(store: Store, intent_id: int) -> bool:
         intent.currency,
     )
     return True
+
+
+def resend(store: Store, intent_id: int) -> bool:
+    """Let a parked intent, as it is, be looked up and sent again; return whether it was parked."""
+    sql = "UPDATE outbox SET state='new', look=1, problem='' WHERE id=? AND state='parked'"
+    return bool(store.execute(sql, intent_id))
 
 
 def unpark(store: Store, intent_id: int, problem: str) -> bool:

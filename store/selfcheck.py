@@ -69,8 +69,18 @@ def _untold(job: str, code: str, kind: str, name: str) -> str:
 
 _REFUNDED = _untold("match_payments", "refunded_after_applied", "payment", "p.id")
 _TAKEN_BACK = _untold("post_payments", "taken_back_after_refund", "payment", "p.id")
-_EDITED = _untold("pull_ledger", "books_differ", "document", "d.id")
-_POSTED_AND_EDITED = _untold("pull_ledger", "books_differ", "document", "a.document_id")
+
+
+def _unedited(name: str) -> str:
+    """Return the condition that people are not known to have changed a document in the books; its id is in ``name``."""
+    decided = (
+        f"NOT EXISTS (SELECT 1 FROM outbox u WHERE u.kind='document_update' AND u.our_id={name})"  # to put it back
+    )
+    return f"{_untold('pull_ledger', 'books_differ', 'document', name)} AND {decided}"
+
+
+_EDITED = _unedited("d.id")
+_POSTED_AND_EDITED = _unedited("a.document_id")
 _TAKEN = _untold("push_documents", "series_taken", "connection", "?2")
 _VOIDING = (  # a posting of it is on the way to be voided, or waits for a person
     "NOT EXISTS (SELECT 1 FROM outbox o JOIN applications v ON v.id=o.our_id AND v.payment_id=p.id"
@@ -196,34 +206,37 @@ def gaps_in_numbers(store: Store) -> list[Hit]:
     )
 
 
+def _in_books(store: Store, ledger: Ledger, sql: str) -> list[Hit]:
+    """Ask of a legal entity's books as they were last read: ?1 is the entity, ?2 the connection, ?3 the digits."""
+    return _hits(store, sql, *ledger[: 3 if "?3" in sql else 2])
+
+
 _STANDING = "o.connection=?2 AND o.kind='document' AND o.data ->> 'status' NOT IN ('voided', 'deleted')"
 
 
 def documents_twice_in_books(store: Store, ledger: Ledger) -> list[Hit]:
     """The books hold more than one standing document under a number of ours."""
-    return _hits(
+    return _in_books(
         store,
+        ledger,
         "SELECT 'document:' || d.id, d.number, t.times, 1, '' FROM (SELECT o.data ->> 'number' AS number,"
         f" o.data ->> 'type' AS type, count(*) AS times FROM ledger_objects o WHERE {_STANDING} GROUP BY 1, 2"
         " HAVING count(*)>1) t JOIN documents d ON d.entity=?1 AND d.number=t.number AND d.type=t.type"
         " UNION ALL SELECT 'document:' || l.our_id, d.number, count(*), 1, '' FROM links l"
         " JOIN documents d ON d.id=l.our_id AND d.entity=?1 WHERE l.connection=?2 AND l.kind='document'"
         " GROUP BY l.our_id HAVING count(*)>1",
-        ledger.entity,
-        ledger.connection,
     )
 
 
 def payments_twice_in_books(store: Store, ledger: Ledger) -> list[Hit]:
     """The books hold a payment of a provider more than once for the same invoice."""
-    return _hits(
+    return _in_books(
         store,
+        ledger,
         "SELECT 'payment:' || p.id, p.vendor_id, t.times, 1, '' FROM (SELECT o.data ->> 'key' AS key,"
         " o.data -> 'applied' AS applied, count(*) AS times FROM ledger_objects o WHERE o.connection=?2"
         " AND o.kind='payment' AND o.data ->> 'status'='active' AND o.data ->> 'key'<>'' GROUP BY 1, 2"
         " HAVING count(*)>1) t JOIN payments p ON p.entity=?1 AND p.connection<>?2 AND substr(p.vendor_id, -21)=t.key",
-        ledger.entity,
-        ledger.connection,
     )
 
 
@@ -240,8 +253,9 @@ def twins_differ(store: Store, ledger: Ledger) -> list[Hit]:
         "(SELECT k.vendor_id FROM links k WHERE k.connection=?2 AND k.kind='customer' AND k.our_id=d.customer_id"
         " AND k.currency=d.currency)"
     )
-    return _hits(
+    return _in_books(
         store,
+        ledger,
         f"SELECT 'document:' || d.id, d.number, o.data ->> 'total', d.total, d.currency{_TWINS}"
         f" AND o.data ->> 'total'<>d.total AND o.data ->> 'status' NOT IN ('voided', 'deleted') AND {_EDITED}"
         f" UNION ALL SELECT 'document:' || d.id, d.number, o.data ->> 'currency', d.currency, ''{_TWINS}"
@@ -250,44 +264,42 @@ def twins_differ(store: Store, ledger: Ledger) -> list[Hit]:
         f" 'customer ' || {customer}, ''{_TWINS} AND o.data ->> 'customer_id' NOT IN ('', {customer}) AND {_EDITED}"
         f" UNION ALL SELECT 'document:' || d.id, d.number, o.data ->> 'status', 'issued', ''{_TWINS}"
         " AND o.data ->> 'status' IN ('voided', 'deleted')",
-        ledger.entity,
-        ledger.connection,
     )
 
 
 def twins_missing(store: Store, ledger: Ledger) -> list[Hit]:
     """A document that the books took was not seen there by a whole reading that began after it was put there."""
-    return _hits(
+    return _in_books(
         store,
+        ledger,
         "SELECT 'document:' || d.id, d.number, 'not there', 'in the books', '' FROM documents d"
         " JOIN links l ON l.connection=?2 AND l.kind='document' AND l.our_id=d.id"
         " WHERE d.entity=?1 AND d.status='issued' AND NOT EXISTS (SELECT 1 FROM ledger_objects o"
         " WHERE o.connection=?2 AND o.kind='document' AND o.vendor_id=l.vendor_id)"
         " AND EXISTS (SELECT 1 FROM runs r WHERE r.job='pull_ledger' AND r.outcome='done' AND r.started_at>="
         " coalesce((SELECT max(finished_at) FROM runs WHERE job='push_documents'), ''))",
-        ledger.entity,
-        ledger.connection,
     )
 
 
 def strangers_in_series(store: Store, ledger: Ledger) -> list[Hit]:
     """A standing document in the books bears a number of our series, and nothing of ours does."""
-    return _hits(
+    return _in_books(
         store,
+        ledger,
         "SELECT 'connection:' || ?2, o.data ->> 'number', 'in the books', 'not ours', '' FROM ledger_objects o"
         " JOIN numbers n ON n.entity=?1 AND substr(o.data ->> 'number', 1, length(n.series))=n.series"
         " AND length(o.data ->> 'number')=length(n.series)+?3"
         f" AND substr(o.data ->> 'number', length(n.series)+1) NOT GLOB '*[^0-9]*' WHERE {_STANDING}"
         " AND NOT EXISTS (SELECT 1 FROM documents d WHERE d.entity=?1 AND d.number=o.data ->> 'number')"
         f" AND {_TAKEN}",
-        *ledger,
     )
 
 
 def posted_amounts(store: Store, ledger: Ledger) -> list[Hit]:
     """A payment that we posted stands in the books with another amount than is applied, or lies on account, here."""
-    return _hits(
+    return _in_books(
         store,
+        ledger,
         "SELECT 'payment:' || p.id, p.vendor_id, o.data ->> 'amount', a.amount, p.currency FROM links l"
         " JOIN applications a ON a.id=l.our_id JOIN payments p ON p.id=a.payment_id AND p.entity=?1"
         " JOIN ledger_objects o ON o.connection=?2 AND o.kind='payment' AND o.vendor_id=l.vendor_id"
@@ -298,8 +310,6 @@ def posted_amounts(store: Store, ledger: Ledger) -> list[Hit]:
         " AND w.kind='on_account' AND w.our_id=p.id JOIN ledger_objects o ON o.connection=?2 AND o.kind='payment'"
         " AND o.vendor_id=l.vendor_id WHERE l.connection=?2 AND l.kind='on_account'"
         " AND o.data ->> 'status'='active' AND o.data ->> 'amount'<>w.payload ->> 'amount'",
-        ledger.entity,
-        ledger.connection,
     )
 
 

@@ -14,8 +14,15 @@ from store.cash import PaymentRow
 from store.database import Store
 from store.outbox import Side
 from store.review import Item
-from sync import decide_deals, identity, removed
+from sync import decide_deals, edited, identity, removed
+from sync.edited import UPDATE_DOCUMENT
 from sync.outbox import ACCEPT
+from sync.voiding import VOID_DOCUMENT
+
+_DECIDED_ONCE = (
+    UPDATE_DOCUMENT.name,
+    VOID_DOCUMENT.name,
+)  # kinds that no step draws up anew: they are sent as they are
 
 
 def decide(store: Store, actor: Actor, item_id: int, action: str, reason: str) -> Item:
@@ -52,10 +59,16 @@ def give_to(store: Store, actor: Actor, item_id: int, owner: str) -> Item:
 
 
 def both_sides(store: Store, item: Item) -> list[Side]:
-    """Return what is meant here beside what a vendor holds, for an item about something on its way there."""
+    """Return what is meant here beside what a vendor holds, for an item about something there or on its way there."""
+    if (shown := edited.shows(item)) is not None:
+        return edited.both_sides(store, *shown)
     kind, _, name = item.subject.partition(":")
     intent = outbox.get(store, int(name)) if kind == "outbox" and name.isdigit() else None
-    return intent.both_sides if intent else []
+    if intent is None:
+        return []
+    if intent.kind == UPDATE_DOCUMENT.name:
+        return edited.both_sides(store, intent.connection, intent.our_id)
+    return intent.both_sides
 
 
 def asks_for(item: Item, action: str) -> str:
@@ -67,7 +80,9 @@ def asks_for(item: Item, action: str) -> str:
 
 
 def _retry(store: Store, actor: Actor, subject: str, value: str, reason: str) -> None:
-    if not outbox.retry(store, int(subject)):
+    intent = outbox.get(store, int(subject))
+    again = outbox.resend if intent and intent.kind in _DECIDED_ONCE and intent.state == "parked" else outbox.retry
+    if not again(store, int(subject)):
         raise ValueError("it is not parked any more")
 
 
@@ -178,6 +193,8 @@ _ON_ITEMS: dict[tuple[str, str], Callable[[Store, Actor, Item, str, str], None]]
     ("customer_match", "link"): _link_customer,
     ("customer_match", "separate"): _separate_customer,
     ("posting_removed", "put_back"): removed.put_back,
+    ("books_differ", "put_back"): edited.put_back,
+    ("renumbered_in_books", "put_back"): edited.put_back,
     ("customer_edited_in_books", "put_ours"): _put_ours,
     **decide_deals.DECISIONS,
 }

@@ -13,10 +13,8 @@ import msgspec
 from billing.money import display
 from connectors.base import (
     Accounting,
-    Adopted,
     AllocationDraft,
     Collection,
-    Created,
     ExpenseDraft,
     LedgerAllocation,
     LedgerEntry,
@@ -24,10 +22,9 @@ from connectors.base import (
     PaymentDraft,
     Ref,
     RefundDraft,
-    Rejected,
     TransferDraft,
 )
-from connectors.errors import Refused
+from sync.one_by_one import OneByOne
 from sync.outbox import Kind
 
 KEY_LENGTH = 21  # what QuickBooks keeps of a reference; the tail of a provider's id is its unique part
@@ -40,28 +37,14 @@ class VoidDraft(msgspec.Struct, frozen=True, kw_only=True):
     posted: PaymentDraft
 
 
-class Voids:
-    """Voids of payments, as a collection: voiding twice is voiding once, so a void is looked up by its payment."""
+def _voids(ledger: Accounting) -> OneByOne[VoidDraft, LedgerPayment]:
+    """Voids of payments, looked up by the payment: one that does not stand is not found, or found as what it is."""
 
-    batch_size = 1
-
-    def __init__(self, ledger: Accounting) -> None:
-        self._ledger = ledger
-
-    def find(self, wanted: Sequence[VoidDraft]) -> list[LedgerPayment | None]:
-        """Return what is voided already: a payment that does not stand is not found, or found as what it is."""
-        found = self._ledger.payments.find([one.posted for one in wanted])
+    def find(wanted: Sequence[VoidDraft]) -> list[LedgerPayment | None]:
+        found = ledger.payments.find([one.posted for one in wanted])
         return [_voided(draft, payment) for draft, payment in zip(wanted, found, strict=True)]
 
-    def create(
-        self, batch: Sequence[VoidDraft], key: str
-    ) -> list[Created[LedgerPayment] | Adopted[LedgerPayment] | Rejected]:
-        """Void one payment; a refusal is its own."""
-        (draft,) = batch
-        try:
-            return [Created(self._ledger.void_payment(draft.payment, key))]
-        except Refused as error:
-            return [Rejected(str(error))]
+    return OneByOne(lambda draft, key: ledger.void_payment(draft.payment, key), find)
 
 
 def _voided(draft: VoidDraft, found: LedgerPayment | None) -> LedgerPayment | None:
@@ -154,14 +137,14 @@ REFUND: Kind[RefundDraft, LedgerEntry] = Kind(
 VOID_PAYMENT: Kind[VoidDraft, LedgerPayment] = Kind(
     name="payment_void",
     draft=VoidDraft,
-    collection=Voids,
+    collection=_voids,
     title=lambda draft: f"Void of payment {draft.posted.key} of {_amount(draft.posted)}",
     differs=lambda draft, found, adopted: "",
 )
 VOID_ON_ACCOUNT: Kind[VoidDraft, LedgerPayment] = Kind(
     name="on_account_void",
     draft=VoidDraft,
-    collection=Voids,
+    collection=_voids,
     title=lambda draft: f"Void of money on account {draft.posted.key} of {_amount(draft.posted)}",
     differs=lambda draft, found, adopted: "",
 )

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from functools import partial
 
+import msgspec
+
 from billing.money import display
 from connectors.base import LedgerDocument, LedgerPayment
 from store import cash, contracts, credit_uses, foreign, invoices, ledger, links, outbox, restores, runs
 from store.foreign import ForeignRow
 from store.invoices import DocumentRow
 from store.review import Finding
-from sync import books, removed
+from sync import books, edited, removed
 from sync.context import Context, Entity
 from sync.postings import ON_ACCOUNT, PAYMENT, key_of
 from sync.unchanged import unless_same
@@ -98,55 +100,23 @@ def _take_payment(
 
 
 def _compare(context: Context, connection: str) -> None:
-    ours = links.by_vendor(context.store, connection, "document")
-    documents = {row.id: row for row in invoices.issued(context.store)}
-    unposted = Counter(cash.unposted_amounts(context.store, connection))
-    unposted.update(credit_uses.unposted_amounts(context.store, connection))
-    for found in ledger.objects(context.store, connection, "document", LedgerDocument):
-        row = documents.get(ours.get(found.ref.id, 0))
-        if row is None or row.status == "voided":
+    store = context.store
+    ours = edited.Ours(store, connection)
+    documents = {row.id: row for row in invoices.issued(store)}
+    unposted = Counter(cash.unposted_amounts(store, connection))
+    unposted.update(credit_uses.unposted_amounts(store, connection))
+    for our_id, there, booked in ledger.documents_of_ours(store, connection):
+        row = documents.get(our_id)
+        if row is None:
             continue
-        if found.status in ("voided", "deleted"):
+        found = msgspec.json.decode(there, type=LedgerDocument)
+        if row.status == "voided" or found.status in ("voided", "deleted"):
+            ours.forget(row)
             _void(context, row, f"{found.status} at {connection}")
-        else:
-            _compare_amounts(context, connection, row, found, unposted[row.id])
-            _compare_numbers(context, connection, row, found)
+        elif booked is not None and not ours.is_decided(row, found):
+            draft = ours.meant(row, found, booked)
+            edited.report(context, connection, row, draft, found, row.open + unposted[row.id])
     _compare_foreign(context, connection)
-
-
-def _compare_amounts(context: Context, connection: str, row: DocumentRow, found: LedgerDocument, unposted: int) -> None:
-    if found.total != row.total or (found.currency or row.currency) != row.currency:
-        problem = f"its total is {display(found.total, found.currency or row.currency)} there"
-        here = display(row.total, row.currency)
-    elif row.type == "invoice" and found.balance != row.open + unposted:
-        problem = f"{display(found.balance, row.currency)} is open there"
-        here = display(row.open + unposted, row.currency)
-    else:
-        return
-    context.find(
-        Finding(
-            code="books_differ",
-            subject=f"document:{row.id}",
-            detail=connection,
-            message=f"{row.number} at {connection}: {problem}, {here} here",
-            fix="see who changed it there; nothing is overwritten",
-        )
-    )
-
-
-def _compare_numbers(context: Context, connection: str, row: DocumentRow, found: LedgerDocument) -> None:
-    """Somebody numbered our document anew there: the link by its id stays, as does our number."""
-    if not found.number or found.number == row.number:
-        return
-    context.find(
-        Finding(
-            code="renumbered_in_books",
-            subject=f"document:{row.id}",
-            detail=f"{connection} {found.number}",
-            message=f"{row.number} is called {found.number} at {connection}; the customer knows it as {row.number}",
-            fix=f"give it back its number {row.number} in the books",
-        )
-    )
 
 
 def _compare_foreign(context: Context, connection: str) -> None:
@@ -177,6 +147,8 @@ def _foreign_differs(context: Context, row: ForeignRow, there: int, here: int) -
 
 
 def _void(context: Context, row: DocumentRow, reason: str) -> None:
+    if row.status == "voided":
+        return
     with context.store.transaction():
         for contract, slices in invoices.void(context.store, context.actor, row, reason).items():
             contracts.hold(context.store, context.actor, contract, slices, reason)

@@ -19,6 +19,7 @@ from store.review import Finding
 from sync import books, identity, mailing
 from sync.context import Context, Entity
 from sync.days import Days
+from sync.edited import UPDATE_DOCUMENT
 from sync.outbox import Kind, push
 from sync.voiding import VOID_DOCUMENT
 
@@ -42,6 +43,7 @@ def run(context: Context) -> None:
             if waits:
                 _want_documents(context, entity, source.name, Days(context, entity, source.name, ledger))
             push(context, source.name, ledger, DOCUMENT)
+            push(context, source.name, ledger, UPDATE_DOCUMENT)
             push(context, source.name, ledger, VOID_DOCUMENT)
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from connectors.base import (
     Accounting,
     AllocationDraft,
@@ -105,6 +107,16 @@ class Rehearsal:
         """Note that a customer would be changed."""
         self.noted.append("customer update")
         return LedgerCustomer(ref=ref, name=draft.customer.name, key=draft.key, email=draft.customer.email)
+
+    def document(self, document: Ref, kind: DocumentType) -> LedgerDocument:
+        """Ask the vendor."""
+        return self._real.document(document, kind)
+
+    def update_document(self, seen: LedgerDocument, draft: DocumentDraft, key: str) -> LedgerDocument:
+        """Note that a document would be put back."""
+        self.noted.append("document update")
+        made: LedgerDocument = _answer(draft, seen.ref)
+        return msgspec.structs.replace(made, tax=draft.tax)
 
     def void_document(self, document: Ref, kind: DocumentType, key: str) -> LedgerDocument:
         """Note that a document would be voided."""

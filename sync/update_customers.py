@@ -5,28 +5,19 @@ What people changed there is never overwritten by itself: both sides are shown, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from billing.customer import Customer
-from connectors.base import (
-    Accounting,
-    Adopted,
-    Created,
-    CustomerDraft,
-    LedgerCustomer,
-    Ref,
-    Rejected,
-)
-from connectors.errors import Refused
+from connectors.base import Accounting, CustomerDraft, LedgerCustomer, Ref
 from store import customers_booked, ledger, outbox
 from store.customers_booked import Booked
 from store.database import to_json
 from store.review import Finding
 from sync import books, identity
 from sync.context import Context
+from sync.one_by_one import OneByOne
 from sync.outbox import Kind, push
 
 
@@ -37,33 +28,15 @@ class CustomerUpdate(msgspec.Struct, frozen=True, kw_only=True):
     draft: CustomerDraft
 
 
-class _Updates:
-    """Updates as a collection. Writing the same fields twice is writing them once, so nothing has to be looked up."""
-
-    batch_size = 1
-
-    def __init__(self, accounting: Accounting) -> None:
-        self._accounting = accounting
-
-    def find(self, wanted: Sequence[CustomerUpdate]) -> list[LedgerCustomer | None]:
-        """Return nothing: an update whose outcome is unknown is sent again."""
-        return [None] * len(wanted)
-
-    def create(
-        self, batch: Sequence[CustomerUpdate], key: str
-    ) -> list[Created[LedgerCustomer] | Adopted[LedgerCustomer] | Rejected]:
-        """Update one customer; a refusal is its own."""
-        (update,) = batch
-        try:
-            return [Created(self._accounting.update_customer(update.ref, update.draft, key))]
-        except Refused as error:
-            return [Rejected(str(error))]
+def _updates(accounting: Accounting) -> OneByOne[CustomerUpdate, LedgerCustomer]:
+    """Updates, never looked up: one whose outcome is unknown is sent again."""
+    return OneByOne(lambda update, key: accounting.update_customer(update.ref, update.draft, key))
 
 
 UPDATE: Kind[CustomerUpdate, LedgerCustomer] = Kind(
     name="customer_update",
     draft=CustomerUpdate,
-    collection=_Updates,
+    collection=_updates,
     title=lambda update: f"Update of customer {update.draft.customer.name!r} ({update.draft.currency})",
     differs=lambda update, found, adopted: "",
 )

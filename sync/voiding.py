@@ -9,22 +9,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from connectors.base import (
-    Accounting,
-    Adopted,
-    Created,
-    DocumentDraft,
-    DocumentType,
-    LedgerDocument,
-    Ref,
-    Rejected,
-)
-from connectors.errors import ConnectorError, Refused
+from connectors.base import Accounting, DocumentDraft, DocumentType, LedgerDocument, Ref
+from connectors.errors import ConnectorError
 from store import cash, contracts, credit_uses, invoices, links, mail, outbox
 from store.audit import Actor
 from store.database import Store
 from store.invoices import DocumentRow
 from sync.context import World
+from sync.one_by_one import OneByOne
 from sync.outbox import Kind
 
 
@@ -36,40 +28,20 @@ class VoidDocumentDraft(msgspec.Struct, frozen=True, kw_only=True):
     booked: DocumentDraft
 
 
-class Voids:
-    """Voids of documents, as a collection: voiding twice is voiding once, so a void is looked up by its document."""
+def _voids(ledger: Accounting) -> OneByOne[VoidDocumentDraft, LedgerDocument]:
+    """Voids of documents, looked up by the document itself: one that is not there any more needs none."""
 
-    batch_size = 1
+    def find(wanted: Sequence[VoidDocumentDraft]) -> list[LedgerDocument | None]:
+        found = [ledger.document(one.document, one.type) for one in wanted]
+        return [there if there.status in ("voided", "deleted") else None for there in found]
 
-    def __init__(self, ledger: Accounting) -> None:
-        self._ledger = ledger
-
-    def find(self, wanted: Sequence[VoidDocumentDraft]) -> list[LedgerDocument | None]:
-        """Return those that are voided already, or are not there any more."""
-        found = self._ledger.documents.find([one.booked for one in wanted])
-        return [_voided(draft, there) for draft, there in zip(wanted, found, strict=True)]
-
-    def create(
-        self, batch: Sequence[VoidDocumentDraft], key: str
-    ) -> list[Created[LedgerDocument] | Adopted[LedgerDocument] | Rejected]:
-        """Void one document; a refusal is its own."""
-        (draft,) = batch
-        try:
-            return [Created(self._ledger.void_document(draft.document, draft.type, key))]
-        except Refused as error:
-            return [Rejected(str(error))]
-
-
-def _voided(draft: VoidDocumentDraft, found: LedgerDocument | None) -> LedgerDocument | None:
-    if found is not None and found.status not in ("voided", "deleted"):
-        return None
-    return LedgerDocument(ref=draft.document, number=draft.booked.number, type=draft.type, status="voided")
+    return OneByOne(lambda draft, key: ledger.void_document(draft.document, draft.type, key), find)
 
 
 VOID_DOCUMENT: Kind[VoidDocumentDraft, LedgerDocument] = Kind(
     name="document_void",
     draft=VoidDocumentDraft,
-    collection=Voids,
+    collection=_voids,
     title=lambda draft: f"Void of {draft.booked.number}",
     differs=lambda draft, found, adopted: "",
 )
@@ -85,7 +57,10 @@ def why_not(store: Store, world: World, row: DocumentRow) -> str:
         return "it was sent to the customer"
     if invoices.credits_of(store, row.entity, str(row.number)):
         return "a credit note stands against it"
-    ledger = world.entities[row.entity].accounting
+    entity = world.entities.get(row.entity)
+    if entity is None:
+        return f"it was issued by {row.entity}, which is not configured"
+    ledger = entity.accounting
     intent = outbox.of(store, ledger, "document", row.id)
     if intent is not None and intent.state != "done":
         return f"it is on its way to {ledger}: wait for the next sync"
@@ -101,7 +76,7 @@ def void(store: Store, world: World, actor: Actor, row: DocumentRow, reason: str
     if not reason.strip():
         raise ValueError("say why: the reason is kept in the audit trail")
     if problem := why_not(store, world, row):
-        raise ValueError(f"{row.number} cannot be voided: {problem}; credit it instead")
+        raise ValueError(f"{row.name} cannot be voided: {problem}; credit it instead")
     ledger = world.entities[row.entity].accounting
     with store.transaction():
         row = invoices.get(store, row.id)

@@ -34,7 +34,7 @@ HOUSE = {
     "tests": EVERYTHING,
     "benchmarks": EVERYTHING,
 }
-SHARED_BY_VENDORS = ("base", "errors", "http", "oauth", "pace", "webhooks")
+SHARED_BY_VENDORS = ("base", "edits", "errors", "http", "oauth", "pace", "webhooks")
 
 # Room -> the only packages of others it may use; rooms that are not named may use any that is not kept elsewhere.
 PURE = {

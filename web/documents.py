@@ -11,7 +11,7 @@ from store.database import Store
 from store.invoices import DocumentRow
 from store.outbox import Intent
 from store.pages import DOCUMENT_STATES, FOREIGN_STATES, Window
-from sync import paper
+from sync import paper, voiding
 from web.site import choice, days, open_store, person, search, site, today, window
 
 blueprint = Blueprint("documents", __name__)
@@ -41,22 +41,41 @@ def index() -> str:
 def show(document_id: int) -> str:
     """Show one document: its lines, what pays it, and what the books say of it."""
     with open_store() as store:
+        return _page(store, _document(store, document_id))
+
+
+@blueprint.post("/invoices/<int:document_id>/void")
+def void(document_id: int) -> Response | tuple[str, int]:
+    """Void an invoice that nobody has seen yet; say in words why it is not possible."""
+    reason = request.form.get("reason", "").strip()
+    with open_store() as store:
         row = _document(store, document_id)
-        return render_template(
-            "document.html",
-            row=row,
-            draft=row.draft,
-            keys=list(invoices.slices_of(row.draft)),
-            against=invoices.by_number(store, row.entity, row.draft.against),
-            notes=invoices.credits_of(store, row.entity, row.number or ""),
-            customer=pages.customer(store, row.customer_id),
-            applied=pages.applied(store, document_id=row.id),
-            books=_books(store, row),
-            mark=pages.mark(row),
-            today=today(row.entity),
-            items=pages.reviews_of(store, f"document:{row.id}"),
-            history=pages.history(store, f"document:{row.id}"),
-        )
+        try:
+            voiding.void(store, site().world, person(), row, reason)
+        except ValueError as error:
+            return _page(store, row, str(error)), 400
+    flash(f"{row.number} is void. The next run voids it in the books and asks whether its lines are billed again.")
+    return redirect(url_for("documents.show", document_id=row.id), 303)
+
+
+def _page(store: Store, row: DocumentRow, problem: str = "") -> str:
+    return render_template(
+        "document.html",
+        row=row,
+        draft=row.draft,
+        keys=list(invoices.slices_of(row.draft)),
+        against=invoices.by_number(store, row.entity, row.draft.against),
+        notes=invoices.credits_of(store, row.entity, row.number or ""),
+        customer=pages.customer(store, row.customer_id),
+        applied=pages.applied(store, document_id=row.id),
+        books=_books(store, row),
+        mark=pages.mark(row),
+        today=today(row.entity),
+        items=pages.reviews_of(store, f"document:{row.id}"),
+        history=pages.history(store, f"document:{row.id}"),
+        problem=problem,
+        given=request.form,
+    )
 
 
 @blueprint.get("/elsewhere")

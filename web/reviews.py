@@ -41,6 +41,8 @@ ACTIONS = {
         "Bill the customer on",
         "It counts as made by others; the customer's drafts are issued again.",
     ),
+    "put_back": ("Put ours back", "The next run puts it there again as it is here."),
+    "put_ours": ("Put ours there", "The next run overwrites it in the books with what the CRM says."),
     "disputed": ("It is disputed", "The customer is not reminded of it any more."),
 }
 
@@ -127,6 +129,7 @@ def _about(store: Store, item: Item) -> str:
 
 def _page_of(store: Store, kind: str, name: str) -> str:
     """Return the address of one of our records; a payment in the outbox is named by its application."""
+    kind = kind.removesuffix("_update").removesuffix("_void")
     if kind == "contract":
         return url_for("contracts.show", key=name)
     if kind == "connection":

@@ -25,12 +25,14 @@ from unittest.mock import patch
 
 import app
 from benchmarks.simulator import kills
-from benchmarks.simulator.company import Company, Verdict
+from benchmarks.simulator.company import REALM, Company, Verdict
 from benchmarks.simulator.wire import Crash, DatabaseError, Step
 from sandbox.core import Fault
 from sandbox.webhooks import SENDERS
 from store import dialect, inbox, review, schema
+from store.audit import Actor
 from store.database import Store
+from sync.decide import decide
 
 Scenario = Callable[[], Verdict]
 Row = Iterator[tuple[str, Scenario]]
@@ -169,9 +171,6 @@ def _retried(company: Company, verdict: Verdict) -> Verdict:
     """What a vendor refuses waits for a person: let one say that it is to be tried again, and judge anew."""
     if verdict.survived:
         return verdict
-    from store.audit import Actor
-    from sync.decide import decide
-
     with Store(company.store) as store:
         for item in review.open_items(store):
             if "retry" in item.choices:
@@ -669,6 +668,51 @@ def meddled(act: Act, codes: str, story: tuple[Act, ...] = ()) -> Verdict:
         return verdict
 
 
+def overruled(act: Act, fault: Fault | None = None, death: str = "") -> Verdict:
+    """Somebody changes a document and a person wants ours back: it is put back, whatever breaks in between.
+
+    There is a ``fault``, or our own process dies after a call that begins like ``death``.
+    """
+    with Company() as company:
+        win(company)
+        company.sync()
+        before = sorted(company.documents_there())
+        act(company)
+        company.sync()
+        overrule(company)
+        company.faults.ordered[:] = [fault] if fault else []
+        company.steps.dies_at = lambda step: (
+            bool(death) and step.after and step.what.startswith(death) and not company.crashes
+        )
+        company.sync()
+        verdict = Verdict(minutes=company.heal(), duplicates=company.customers_twice())
+        if (after := sorted(company.documents_there())) != before:
+            verdict.wrong.append(f"ours is not back: {set(before) ^ set(after)}")
+        if bool(death) != bool(company.crashes):
+            verdict.wrong.append(f"it died {company.crashes} times")
+        with Store(company.store) as store:
+            verdict.wrong += [f"still asked: {item.message}" for item in review.open_items(store)]
+        return verdict
+
+
+def overtaken() -> Verdict:
+    """After a person wanted ours back somebody changes the document again: that must stand, and be told."""
+
+    def again(company: Company) -> None:
+        overrule(company)
+        edit_in_quickbooks(company, 700)
+
+    return meddled(again, "books_differ", (edit_in_quickbooks,))
+
+
+def overrule(company: Company) -> None:
+    """Decide that ours goes back, on every item that offers it."""
+    with Store(company.store) as store:
+        for item in review.open_items(store):
+            if "put_back" in item.choices:
+                decide(store, Actor("person", company.now()), item.id, "put_back", "ours is right")
+
+
 def void_in_quickbooks(company: Company) -> None:
     """Void an invoice."""
     (found,) = [row for row in _quickbooks(company, "invoices") if row["DocNumber"] == "US-00001"]
@@ -681,12 +725,12 @@ def delete_in_quickbooks(company: Company) -> None:
     company.quickbooks("invoice?operation=delete", {"Id": found["Id"], "SyncToken": found["SyncToken"]})
 
 
-def edit_in_quickbooks(company: Company) -> None:
+def edit_in_quickbooks(company: Company, amount: int = 800) -> None:
     """Change the amount of an invoice."""
     (found,) = [row for row in _quickbooks(company, "invoices") if row["DocNumber"] == "US-00001"]
     line = json.loads(json.dumps(found["Line"][0]))
-    line["Amount"] = 800
-    line["SalesItemLineDetail"] |= {"UnitPrice": 800, "Qty": 1}
+    line["Amount"] = amount
+    line["SalesItemLineDetail"] |= {"UnitPrice": amount, "Qty": 1}
     company.quickbooks("invoice", {"Id": found["Id"], "SyncToken": found["SyncToken"], "sparse": True, "Line": [line]})
 
 
@@ -695,6 +739,13 @@ def renumber_in_quickbooks(company: Company) -> None:
     (found,) = [row for row in _quickbooks(company, "invoices") if row["DocNumber"] == "US-00001"]
     body = {"Id": found["Id"], "SyncToken": found["SyncToken"], "sparse": True, "DocNumber": "OURS-1"}
     company.quickbooks("invoice", body)
+
+
+def edit_in_xero(company: Company) -> None:
+    """Change the amount and the due date of an invoice."""
+    (found,) = company.xero("GET", "Invoices/UK-00001")["Invoices"]
+    line = found["LineItems"][0] | {"UnitAmount": 400.0, "LineAmount": 400.0, "TaxAmount": 0.0}
+    company.xero("POST", "Invoices/UK-00001", {"LineItems": [line], "DueDate": company.today.isoformat()})
 
 
 def void_in_xero(company: Company) -> None:
@@ -755,10 +806,26 @@ MEDDLING: list[tuple[str, Act, str, tuple[Act, ...]]] = [
 ]
 
 
+OVERRULING: list[tuple[str, Scenario]] = [
+    ("an edit in QuickBooks is overruled", partial(overruled, edit_in_quickbooks)),
+    ("an edit in Xero is overruled", partial(overruled, edit_in_xero)),
+    ("a new number in QuickBooks is overruled", partial(overruled, renumber_in_quickbooks)),
+    ("an edit in QuickBooks is overruled, the answer lost",
+     partial(overruled, edit_in_quickbooks, Fault("quickbooks", "timeout_after", method="POST", path="/invoice"))),
+    ("an edit in Xero is overruled, the call lost",
+     partial(overruled, edit_in_xero, Fault("xero", "reset_before", method="POST", path="/Invoices/"))),
+    ("a process dies overruling QuickBooks",
+     partial(overruled, edit_in_quickbooks, death=f"quickbooks POST /{REALM}/inv")),
+    ("a process dies overruling Xero", partial(overruled, edit_in_xero, death="xero POST /xero/api.xro/2.0/Invoices/")),
+    ("an edit is overtaken by another before it is overruled", overtaken),
+]  # fmt: skip
+
+
 def f10(rng: Random, count: int) -> Row:
-    """People void, edit, delete and renumber elsewhere, take our numbers, reopen deals."""
-    for name, act, codes, story in MEDDLING[:count]:
-        yield name, partial(meddled, act, codes, story)
+    """People void, edit, delete and renumber elsewhere, take our numbers, reopen deals, and overrule each other."""
+    tried = list(OVERRULING)
+    tried += [(name, partial(meddled, act, codes, story)) for name, act, codes, story in MEDDLING]
+    yield from rng.sample(tried, min(count, len(tried)))
 
 
 # -------------------------------------------------------------------------------------------------------- F11: upgrades

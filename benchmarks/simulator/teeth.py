@@ -20,6 +20,7 @@ from benchmarks.simulator.company import Company, Verdict
 from benchmarks.simulator.scenarios import EVENTS, Door, Scenario, _stripe, knocked, live
 from benchmarks.simulator.wire import DatabaseError, Step
 from connectors import http
+from connectors.base import LedgerDocument
 from connectors.errors import OutcomeUnknown, Retryable
 from sandbox.core import Fault
 from store import audit, cash, contracts, deals, dialect, inbox, invoices, links, mail, outbox, planned, runs
@@ -523,6 +524,11 @@ def teeth() -> list[Tooth]:
             "postings under way taken for typed money",
             [patch.object(outbox, "unsettled_keys", lambda *_: set())],
             [posted_and_read],
+        ),
+        Tooth(
+            "an edit overruled that nobody saw",
+            [patch.object(LedgerDocument, "says_what", lambda *_: True)],
+            [scenarios.overtaken],
         ),
         Tooth("voided lines billed again", [patch.object(contracts, "hold", _not_held)], [voided_and_billed]),
         Tooth("voided and still open", [patch.object(invoices, "void", _reopened)], [voided_and_billed]),

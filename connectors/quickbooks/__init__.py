@@ -80,6 +80,14 @@ class QuickBooksLedger:
         """Write our fields over a customer's own; a stale version writes nothing."""
         return self._customers.update(ref, draft, key)
 
+    def document(self, document: Ref, kind: DocumentType) -> LedgerDocument:
+        """Return an invoice or credit memo as it is now."""
+        return self._documents.get(document, kind)
+
+    def update_document(self, seen: LedgerDocument, draft: DocumentDraft, key: str) -> LedgerDocument:
+        """Write over an invoice or credit memo what it does not say any more of ``draft``, by a sparse update."""
+        return self._documents.update(seen, draft, key)
+
     def void_document(self, document: Ref, kind: DocumentType, key: str) -> LedgerDocument:
         """Void an invoice, or empty a credit memo, that nothing is paid or used of."""
         return self._documents.void(document, kind, key)

@@ -7,10 +7,11 @@ remedy, never cut. A purchase order number stands in the memo for the customer: 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
 from connectors.base import DocumentDraft, DocumentType, LedgerDocument, LedgerLine, Ref
+from connectors.edits import to_put_back
 from connectors.errors import Refused
 from connectors.quickbooks import rows, tax
 from connectors.quickbooks.catalogue import Catalogue
@@ -27,9 +28,21 @@ from connectors.quickbooks.limits import (
     digits,
     fit,
 )
-from connectors.quickbooks.transport import STALE, FaultError, Row, Transport, derived
+from connectors.quickbooks.transport import NOT_THERE, STALE, FaultError, Row, Transport, derived
 
 ENTITIES: dict[DocumentType, str] = {"invoice": "Invoice", "credit_note": "CreditMemo"}
+_LINES = ("Line", "TxnTaxDetail", "GlobalTaxCalculation")
+_SAID_BY = {  # our field -> QuickBooks'
+    "number": ("DocNumber",),
+    "customer": ("CustomerRef", "CurrencyRef"),
+    "currency": ("CurrencyRef",),
+    "issue_on": ("TxnDate", "DueDate"),
+    "due_on": ("DueDate",),
+    "total": _LINES,
+    "tax": _LINES,
+    "lines": _LINES,
+    "po_number": ("CustomerMemo",),
+}
 
 
 class Documents(Collection[DocumentDraft, LedgerDocument]):
@@ -44,27 +57,65 @@ class Documents(Collection[DocumentDraft, LedgerDocument]):
                 found[entity, row["DocNumber"]] = rows.document(entity, row)
         return [found.get((ENTITIES[draft.type], draft.number)) for draft in wanted]
 
-    def void(self, ref: Ref, kind: DocumentType, key: str) -> LedgerDocument:
-        """Void a document that nothing is paid of or used of. Raises ``Refused``.
+    def get(self, ref: Ref, kind: DocumentType) -> LedgerDocument:
+        """Return one document; ``deleted`` where it is not there any more."""
+        try:
+            return rows.document(ENTITIES[kind], self._transport.get(ENTITIES[kind], ref.id))
+        except FaultError as error:
+            if error.code != NOT_THERE:
+                raise
+            return LedgerDocument(ref=ref, number="", type=kind, status="deleted")
 
-        A document that changes while we do so is read once more and judged again.
+    def update(self, seen: LedgerDocument, draft: DocumentDraft, key: str) -> LedgerDocument:
+        """Write over a document what it does not say any more of ``draft``. Raises ``Refused``; see ``to_put_back``."""
+        entity = ENTITIES[draft.type]
+
+        def put_back(row: Row) -> Row:
+            if wanted := to_put_back(draft, seen, rows.document(entity, row)):
+                change = {"Id": row["Id"], "SyncToken": row["SyncToken"], "sparse": True}
+                change |= self._fields(draft, wanted)
+                return self._transport.change(entity, change, derived(key, row["SyncToken"]))
+            return row
+
+        return self._read_and_change(entity, seen.ref.id, put_back)
+
+    def _fields(self, draft: DocumentDraft, wanted: Sequence[str]) -> Row:
+        """Return the fields that say the ``wanted`` ones of the draft: a sparse update keeps every other as it is.
+
+        Lines go as a whole, with the tax on them. Number and customer always go along: QuickBooks may clear a number
+        that an update does not name.
         """
+        try:
+            body = document_body(draft, self._catalogue)
+        except NotSayable as error:
+            raise Refused(str(error)) from error
+        names = {"DocNumber", "CustomerRef", *(field for one in wanted for field in _SAID_BY[one])}
+        return {name: value for name, value in body.items() if name in names}
+
+    def void(self, ref: Ref, kind: DocumentType, key: str) -> LedgerDocument:
+        """Void a document that nothing is paid of or used of. Raises ``Refused``."""
         entity = ENTITIES[kind]
-        for attempt in (1, 2):
-            row = self._transport.get(entity, ref.id)
+
+        def void(row: Row) -> Row:
             document = rows.document(entity, row)
             if document.status == "voided":
-                return document
+                return row
             if document.balance != document.total:
                 raise Refused(
                     f"{entity} {document.number} is paid or used in part: void its payments first, then the document"
                 )
-            try:
-                return rows.document(entity, _void(self._transport, entity, row, derived(key, row["SyncToken"])))
-            except FaultError as error:
-                if error.code != STALE or attempt == 2:
-                    raise
-        raise AssertionError("unreachable")
+            return _void(self._transport, entity, row, derived(key, row["SyncToken"]))
+
+        return self._read_and_change(entity, ref.id, void)
+
+    def _read_and_change(self, entity: str, id: str, change: Callable[[Row], Row]) -> LedgerDocument:
+        """Read a document and change it; one that changes while we do so is read once more and judged again."""
+        try:
+            return rows.document(entity, change(self._transport.get(entity, id)))
+        except FaultError as error:
+            if error.code != STALE:
+                raise
+        return rows.document(entity, change(self._transport.get(entity, id)))
 
     def _body(self, draft: DocumentDraft) -> tuple[str, Row]:
         return ENTITIES[draft.type], document_body(draft, self._catalogue)

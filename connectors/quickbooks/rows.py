@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -10,6 +11,7 @@ from typing import Any, Literal
 from billing import money
 from connectors.base import (
     AllocationDraft,
+    HeldLine,
     LedgerAllocation,
     LedgerCustomer,
     LedgerDocument,
@@ -21,6 +23,7 @@ from connectors.quickbooks.transport import Row, decimal, updated_at
 
 MARK = "Netterms "  # how each line of a note begins that is for us and not for people
 ON_ACCOUNT = f"{MARK}on account"
+PRICED = re.compile(r" \(\S+ x \S+ [A-Z]{3}\)\Z")  # quantity and price where they stand in a line's text
 _PART = re.compile(rf"{MARK}set (\S+) on (\S+) for (.*)")
 _TYPES: dict[str, Literal["invoice", "credit_note"]] = {"Invoice": "invoice", "CreditMemo": "credit_note"}
 
@@ -83,8 +86,26 @@ def document(entity: str, row: Row) -> LedgerDocument:
         balance=_minor(balance, currency),
         issue_on=_date(row.get("TxnDate")),
         due_on=_date(row.get("DueDate")),
+        lines=tuple(_lines(row, currency)),
+        memo=str((row.get("CustomerMemo") or {}).get("value") or ""),
         updated_at=_updated_at(row),
     )
+
+
+def _lines(row: Row, currency: str) -> Iterator[HeldLine]:
+    """Yield the lines with an amount; a discount's is below zero. What we say of a price in words is none of the text.
+
+    The subtotal is a line, too.
+    """
+    for line in row.get("Line", []):
+        kind = line.get("DetailType")
+        amount = _minor(line.get("Amount") or 0, currency)
+        if amount and kind != "SubTotalLineDetail":
+            text = str(line.get("Description") or "")
+            worded = kind == "SalesItemLineDetail" and "Qty" not in line["SalesItemLineDetail"]
+            yield HeldLine(
+                PRICED.sub("", text) if worded else text, -amount if kind == "DiscountLineDetail" else amount
+            )
 
 
 def payment(row: Row) -> LedgerPayment:

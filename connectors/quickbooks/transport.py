@@ -44,6 +44,7 @@ ASKED_AT_ONCE = 60  # values in one IN (...)
 
 _THROTTLE = re.compile(r"ThrottleExceeded|errorCode=00300[1-4]|code=\"300[1-4]\"")
 _THROTTLE_CODES = ("3001", "3002", "3003", "3004")
+NOT_THERE = "610"  # the object was deleted, or never was
 STALE = "5010"  # somebody changed the object since its SyncToken was read
 Row = dict[str, Any]
 _encoder = msgspec.json.Encoder(decimal_format="number")  # a Decimal goes out digit by digit, never by way of a float

@@ -65,7 +65,8 @@ class Xero:
         self._customers = Customers(client)
         self._payments = Payments(client, accounts, credits)
         self.customers: Collection[CustomerDraft, LedgerCustomer] = self._customers
-        self.documents: Collection[DocumentDraft, LedgerDocument] = Documents(client, classes, organisation)
+        self._documents = Documents(client, classes, organisation)
+        self.documents: Collection[DocumentDraft, LedgerDocument] = self._documents
         self.payments: Collection[PaymentDraft, LedgerPayment] = self._payments
         self.allocations: Collection[AllocationDraft, LedgerAllocation] = Allocations(client, credits)
         self.refunds: Collection[RefundDraft, LedgerEntry] = Refunds(client, credits)
@@ -84,6 +85,14 @@ class Xero:
     def update_customer(self, ref: Ref, draft: CustomerDraft, key: str) -> LedgerCustomer:
         """Bring a contact's own fields in step with ours; Xero keeps no versions, the last write wins."""
         return self._customers.update(ref, draft, key)
+
+    def document(self, document: Ref, kind: DocumentType) -> LedgerDocument:
+        """Return an invoice or credit note as it is now."""
+        return self._documents.get(document.id, kind)
+
+    def update_document(self, seen: LedgerDocument, draft: DocumentDraft, key: str) -> LedgerDocument:
+        """Write over an invoice or credit note what it does not say any more of ``draft``."""
+        return self._documents.update(seen, draft, key)
 
     def void_document(self, document: Ref, kind: DocumentType, key: str) -> LedgerDocument:
         """Void an approved document, delete a draft. Raises ``Refused``: what was paid or used cannot be voided."""

@@ -126,9 +126,9 @@ class Client:
         """Create one element; Xero answers it, or all of its kind. Raises ``Refused`` when it is not saved."""
         return self._write("PUT", path, {path.rpartition("/")[2]: [element]}, key)
 
-    def change(self, path: str, body: Json, key: str) -> Json:
+    def change(self, path: str, body: Json, key: str, query: Query = ()) -> Json:
         """Change the object at ``path``, which ends in its id; raises ``Refused`` when Xero does not."""
-        return self._write("POST", path, body, key)[0]
+        return self._write("POST", path, body, key, query)[0]
 
     def upload(self, path: str, content: bytes, key: str) -> None:
         """Hang a file on a document. Its kind is told by the name; the specification allows this type only."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
@@ -16,6 +17,7 @@ from connectors.xero.setup import Options
 from connectors.xero.wire import inexact, too_fine
 
 _RATE_STEP = Decimal("0.000001")  # of Xero's exchange rates
+PRICED = re.compile(r" \(\S+ × \S+ [A-Z]{3}\)\Z")  # quantity and price where they stand in a line's text
 _LEAST_RATE = Decimal("1e-9")
 _LIMITS = {
     "Description": limits.DESCRIPTION,

@@ -26,6 +26,7 @@ _KEPT = (
     "CurrencyCode",
     "CurrencyRate",
 )
+_NO_AMOUNT = ("Reference", "DueDate", "Url")  # may be changed, as the number may, whatever was applied
 _PAYMENT_SHOWN = ("PaymentID", "Date", "Amount", "Reference", "CurrencyRate")
 _ALLOCATION_SHOWN = ("AllocationID", "Amount", "Date", "Invoice")
 _REMOVED = ("VOIDED", "DELETED")
@@ -107,13 +108,22 @@ def upsert(books: Books, kind: Kind, data: Wire, unit_places: int) -> Wire:
 
 
 def change(books: Books, kind: Kind, document: Wire, data: Wire, unit_places: int) -> Wire:
-    """Void, delete or change a document that nothing was applied to. Raises ``Invalid``."""
-    _check_changeable(document)
-    status = data.get("Status", document["Status"])
+    """Void, delete or change a document; one that something was applied to only in what no amount depends on.
+
+    Raises ``Invalid``.
+    """
+    is_harmless = data.keys() <= {kind.id, kind.number, *_NO_AMOUNT}
+    _check_changeable(document, is_harmless=is_harmless)
+    status = str(data.get("Status", document["Status"]))
     if status in _REMOVED:
         return _remove(books, kind, document, status)
-    kept = {name: document[name] for name in _KEPT if name in document}
-    changed = _composed(books, kind, {**kept, **data}, unit_places)
+    wanted = {**{name: document[name] for name in _KEPT if name in document}, **data}
+    if is_harmless:
+        changed = {**_dates(books, kind, wanted, status), "Reference": wanted.get("Reference", "")}
+        changed.update({"Url": wanted["Url"]} if "Url" in wanted else {})
+    else:
+        changed = _composed(books, kind, wanted, unit_places)
+        changed.update({name: document[name] for name in ("SentToContact", "HasAttachments")})
     _renumber(books, kind, document, data.get(kind.number) or document[kind.number])
     document.update({**changed, **books.stamp()})
     return settle(books, kind, document)
@@ -130,10 +140,10 @@ def _renumber(books: Books, kind: Kind, document: Wire, name: str) -> None:
     document[kind.number] = name
 
 
-def _check_changeable(document: Wire) -> None:
+def _check_changeable(document: Wire, *, is_harmless: bool) -> None:
     lists = ("Payments", "Allocations", "CreditNotes", "Overpayments", "Prepayments")
-    applied = any(document.get(name) for name in lists)
-    if document["Status"] not in _STATUSES or applied:
+    applied = document["Status"] not in _STATUSES or any(document.get(name) for name in lists)
+    if document["Status"] in _REMOVED or (applied and not is_harmless):
         raise Invalid("Invoice not of valid status for modification")
 
 

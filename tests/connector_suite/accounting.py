@@ -24,6 +24,7 @@ from connectors.errors import AuthExpired, OutcomeUnknown, Retryable
 from sandbox.server import Running
 from tests.conftest import NoWait
 from tests.connector_suite.accounting_bench import TODAY, RenewingToken
+from tests.connector_suite.accounting_edits import EditSuite
 from tests.connector_suite.accounting_money import MoneySuite
 
 __all__ = ["TODAY", "AccountingSuite"]
@@ -42,10 +43,11 @@ LOST_BEFORE = [
 ]
 
 
-class AccountingSuite(MoneySuite):
+class AccountingSuite(MoneySuite, EditSuite):
     """The contract of the accounting role: the account, customers, documents and their payments, and changes.
 
-    ``accounting_money`` has the rest of it: credits, refunds, payouts, fees, journals, voids and closed periods.
+    ``accounting_money`` has the rest of it: credits, refunds, payouts, fees, journals, voids and closed periods;
+    ``accounting_edits`` what people change in documents of ours.
     """
 
     # ------------------------------------------------------------------------------------------------------ the account

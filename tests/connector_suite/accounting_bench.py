@@ -117,6 +117,10 @@ class AccountingBench:
         """Write another phone number on a customer in the ledger itself."""
         raise NotImplementedError
 
+    def edit_document(self, running: Running, document: LedgerDocument, change: str) -> None:
+        """Change a document in the ledger itself; ``change`` is one of ``accounting_edits.CHANGES``."""
+        raise NotImplementedError
+
     def unknown_id(self) -> str:
         """Return an id in the vendor's form that names nothing."""
         return "999999"

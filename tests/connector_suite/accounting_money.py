@@ -51,19 +51,22 @@ every_credit = pytest.mark.parametrize("credit", CREDITS)
 class MoneyBench(AccountingBench):
     """Drafts of everything that moves money, and the credits that some of them need."""
 
-    def on_account_draft(self, customer: Ref, amount: int, key: str = "oa_1", currency: str = "") -> PaymentDraft:
+    def on_account_draft(
+        self, customer: Ref, amount: int, key: str = "oa_1", currency: str = "", **changes: Any
+    ) -> PaymentDraft:
         """Return a payment that nothing is paid with yet."""
         currency = currency or self.home_currency
-        return PaymentDraft(
-            key=key,
-            customer=customer,
-            document=None,
-            currency=currency,
-            amount=amount,
-            received_on=TODAY,
-            account=self.clearing_accounts[currency],
-            memo="Paid in advance",
-        )
+        fields: dict[str, Any] = {
+            "key": key,
+            "customer": customer,
+            "document": None,
+            "currency": currency,
+            "amount": amount,
+            "received_on": TODAY,
+            "account": self.clearing_accounts[currency],
+            "memo": "Paid in advance",
+        }
+        return PaymentDraft(**{**fields, **changes})
 
     def on_account(self, ledger: Accounting, customer: Ref, amount: int, key: str = "oa_1") -> LedgerPayment:
         """Create money on account that must be taken."""
@@ -86,16 +89,16 @@ class MoneyBench(AccountingBench):
         return found.unapplied
 
     def allocation(
-        self, customer: Ref, credit: Any, source: Ref, document: LedgerDocument, amount: int, key: str = "al_1"
+        self, credit: Any, source: Ref, document: LedgerDocument, amount: int, key: str = "al_1"
     ) -> AllocationDraft:
-        """Return a part of a credit to be set against a document."""
+        """Return a part of a credit to be set against a document of its customer."""
         return AllocationDraft(
             key=key,
-            customer=customer,
+            customer=Ref(id=document.customer_id),
             source=source,
             source_kind=credit,
             document=document.ref,
-            currency=self.home_currency,
+            currency=document.currency,
             amount=amount,
             on=TODAY,
         )
@@ -116,7 +119,7 @@ class MoneyBench(AccountingBench):
 
     def transfer(self, amount: int, key: str = "po_1", **changes: Any) -> TransferDraft:
         """Return a payout from the clearing account to the bank."""
-        currency = self.home_currency
+        currency = changes.get("currency", self.home_currency)
         fields: dict[str, Any] = {
             "key": key,
             "currency": currency,
@@ -130,11 +133,12 @@ class MoneyBench(AccountingBench):
 
     def expense(self, amount: int, key: str = "fee_1", **changes: Any) -> ExpenseDraft:
         """Return a fee kept by a provider."""
+        currency = changes.get("currency", self.home_currency)
         fields: dict[str, Any] = {
             "key": key,
-            "currency": self.home_currency,
+            "currency": currency,
             "amount": amount,
-            "paid_from": self.clearing_accounts[self.home_currency],
+            "paid_from": self.clearing_accounts[currency],
             "account": self.fee_account,
             "on": TODAY,
             "memo": "Processing fees",
@@ -161,7 +165,7 @@ class MoneyBench(AccountingBench):
             if name == "refund":
                 return "refunds", self.refund(customer, credit, source, 40_00)
             document = self.create(ledger, self.draft(customer, "INV-9"))
-            return "allocations", self.allocation(customer, credit, source, document, 40_00)
+            return "allocations", self.allocation(credit, source, document, 40_00)
         if kind == "on_account":
             return "payments", self.on_account_draft(self.customer(ledger), 40_00)
         if kind == "transfer":
@@ -298,7 +302,7 @@ class MoneySuite(MoneyBench):
         customer = self.customer(ledger)
         source = self.credit(ledger, customer, credit, 100_00)
         document = self.create(ledger, self.draft(customer, "INV-1", self.line(90_00)))
-        draft = self.allocation(customer, credit, source, document, 60_01)
+        draft = self.allocation(credit, source, document, 60_01)
         (result,) = ledger.allocations.create([draft], "k1")
         assert isinstance(result, Created), result
         assert (result.found.source_id, result.found.document_id) == (source.id, document.ref.id)
@@ -311,7 +315,7 @@ class MoneySuite(MoneyBench):
         customer = self.customer(ledger)
         source = self.credit(ledger, customer, credit, 100_00)
         documents = [self.create(ledger, self.draft(customer, f"INV-{n}", self.line(30_00))) for n in range(3)]
-        drafts = [self.allocation(customer, credit, source, one, 30_00, f"al_{n}") for n, one in enumerate(documents)]
+        drafts = [self.allocation(credit, source, one, 30_00, f"al_{n}") for n, one in enumerate(documents)]
         results = ledger.allocations.create(drafts, "k1")
         assert [type(result) for result in results] == [Created] * 3
         assert [one and one.document_id for one in ledger.allocations.find(drafts)] == [d.ref.id for d in documents]
@@ -325,8 +329,8 @@ class MoneySuite(MoneyBench):
         large = self.create(ledger, self.draft(customer, "INV-1", self.line(200_00)))
         small = self.create(ledger, self.draft(customer, "INV-2", self.line(50_00)))
         drafts = [
-            self.allocation(customer, credit, source, large, 100_01, "al_1"),
-            self.allocation(customer, credit, source, small, 50_01, "al_2"),
+            self.allocation(credit, source, large, 100_01, "al_1"),
+            self.allocation(credit, source, small, 50_01, "al_2"),
         ]
         assert [type(result) for result in ledger.allocations.create(drafts, "k1")] == [Rejected, Rejected]
         assert self.left_of(ledger, customer, credit) == 100_00
@@ -373,11 +377,9 @@ class MoneySuite(MoneyBench):
         assert self.held(running, "journal") == 0
 
     def test_payouts_and_fees_work_in_every_currency_that_has_accounts(self, ledger: Accounting) -> None:
-        for currency, bank in self.bank_accounts.items():
-            source = self.clearing_accounts[currency]
-            changes: dict[str, Any] = {"currency": currency}
-            payout = self.transfer(12_30, f"po_{currency}", source=source, target=bank, **changes)
-            fee = self.expense(1_10, f"fee_{currency}", paid_from=source, **changes)
+        for currency in self.bank_accounts:
+            payout = self.transfer(12_30, f"po_{currency}", currency=currency)
+            fee = self.expense(1_10, f"fee_{currency}", currency=currency)
             drafts: tuple[tuple[str, Any], ...] = (("transfers", payout), ("expenses", fee))
             for name, draft in drafts:
                 (result,) = of(ledger, name).create([draft], f"k-{draft.key}")

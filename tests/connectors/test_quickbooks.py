@@ -127,6 +127,34 @@ class QuickBooksBench(AccountingBench):
         phone_field = {"PrimaryPhone": {"FreeFormNumber": phone}}
         by_hand(running, "customer", {"Id": customer.id, "SyncToken": "0", "sparse": True, **phone_field})
 
+    def edit_document(self, running: Running, document: LedgerDocument, change: str) -> None:
+        entity = "Invoice" if document.type == "invoice" else "CreditMemo"
+        row = books(running).state()[f"{entity.lower()}s"][0]
+        first, *others = row["Line"][:-1]
+        detail = {**first["SalesItemLineDetail"], "UnitPrice": 80}
+        edited = {**first, "Amount": 80, "Description": "Edited", "SalesItemLineDetail": detail}
+        fields: dict[str, object] = {}
+        if change == "amount":
+            fields = {"Line": [edited, *others]}
+        elif change == "customer":
+            fields = {"CustomerRef": {"value": self.other_customer(running)}}
+        elif change == "words":
+            fields = {"CustomerMemo": {"value": f"{document.memo}\nSee you"}, "PrivateNote": "asked by phone"}
+        else:
+            plain: dict[str, dict[str, object]] = {
+                "number": {"DocNumber": "EDITED"},
+                "due_on": {"DueDate": (TODAY + timedelta(days=37)).isoformat()},
+                "po_number": {"CustomerMemo": {"value": "PO PO-9"}},
+            }
+            fields = plain[change]
+        ids = {"Id": row["Id"], "SyncToken": row["SyncToken"], "sparse": True}
+        by_hand(running, entity.lower(), {**ids, **fields})
+
+    def other_customer(self, running: Running) -> str:
+        self.enter_customer(running, "Other Ltd")
+        (found,) = [row for row in books(running).state()["customers"] if row["DisplayName"] == "Other Ltd"]
+        return str(found["Id"])
+
 
 class TestContract(QuickBooksBench, AccountingSuite):
     """The contract that every ledger keeps."""
@@ -204,6 +232,13 @@ class TestRequests(QuickBooksBench, MoneyBench):
         paid = self.pay(ledger, self.create(ledger, self.draft(self.ours(ledger), "P-1")), 1_00)
         ledger.void_payment(paid.ref, "v3")
         ledger.update_customer(customer, self.customer_draft("GBP", name="Acme Holding"), "u1")
+        for kind in ("invoice", "credit_note"):
+            draft = self.draft(customer, f"E-{kind}", self.line(5_00, currency="GBP"), type=kind, **more)
+            there = ledger.document(self.create(ledger, draft).ref, draft.type)
+            lines = (self.line(7_00, currency="GBP"),)
+            anew = self.draft(customer, f"N-{kind}", *lines, type=kind, **more, po_number="PO-8")
+            later = msgspec.structs.replace(anew, due_on=TODAY + timedelta(days=60), issue_on=TODAY + timedelta(days=1))
+            ledger.update_document(there, later, f"e-{kind}")
         ledger.attach(dear.ref, "invoice", "I-GBP.pdf", b"%PDF", "f1")
 
     def ours(self, ledger: Accounting) -> Ref:

@@ -9,7 +9,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from connectors.base import Accounting, Adopted, Created, JournalLine, Ref, Rejected
+from connectors.base import (
+    Accounting,
+    Adopted,
+    Created,
+    DocumentDraft,
+    JournalLine,
+    LedgerDocument,
+    Ref,
+    Rejected,
+)
 from connectors.errors import OutcomeUnknown, Refused
 from connectors.quickbooks import changes
 from sandbox.quickbooks.refusal import Refusal
@@ -54,7 +63,7 @@ class TestCredits(Bench):
         source = self.credit(ledger, customer, "on_account", 100_00)
         document = self.create(ledger, self.draft(customer, "INV-1"))
         self.meddle(running, "Payment", source.id, {"PrivateNote": "Netterms on account\nchecked by Ada"})
-        draft = self.allocation(customer, "on_account", source, document, 40_00)
+        draft = self.allocation("on_account", source, document, 40_00)
         (result,) = ledger.allocations.create([draft], "k1")
         assert isinstance(result, Created), result
         assert "checked by Ada" in self.stored(running, "Payment")["PrivateNote"]
@@ -67,7 +76,7 @@ class TestCredits(Bench):
         source = self.credit(ledger, customer, "on_account", 100_00)
         document = self.create(ledger, self.draft(customer, "INV-1"))
         self.meddle(running, "Payment", source.id, {"PrivateNote": "Netterms on account"}, times=2)
-        draft = self.allocation(customer, "on_account", source, document, 40_00)
+        draft = self.allocation("on_account", source, document, 40_00)
         (result,) = ledger.allocations.create([draft], "k1")
         assert isinstance(result, Rejected)
         assert result.code == "5010"
@@ -79,7 +88,7 @@ class TestCredits(Bench):
         customer = self.customer(ledger)
         source = self.credit(ledger, customer, credit, 100_00)
         document = self.create(ledger, self.draft(customer, "INV-1"))
-        allocation = self.allocation(customer, credit, source, document, 40_00)
+        allocation = self.allocation(credit, source, document, 40_00)
         refund = self.refund(customer, credit, source, 30_00)
         for number in range(2):
             (first,) = self.fresh(running).allocations.create([allocation], f"a{number}")
@@ -92,9 +101,7 @@ class TestCredits(Bench):
         customer = self.customer(ledger)
         source = self.credit(ledger, customer, "on_account", 100_00)
         document = self.create(ledger, self.draft(customer, "INV-1"))
-        drafts = [
-            self.allocation(customer, "on_account", source, document, amount, f"al_{amount}") for amount in (10, 20)
-        ]
+        drafts = [self.allocation("on_account", source, document, amount, f"al_{amount}") for amount in (10, 20)]
         assert [type(result) for result in ledger.allocations.create(drafts, "k1")] == [Created, Created]
         assert [one and one.amount for one in ledger.allocations.find(drafts)] == [10, 20]
         assert self.found(ledger, self.draft(customer, "INV-1")).balance == 99_70
@@ -103,7 +110,7 @@ class TestCredits(Bench):
         customer = self.customer(ledger)
         source = self.credit(ledger, customer, "on_account", 100_00)
         document = self.create(ledger, self.draft(customer, "INV-1"))
-        draft = self.allocation(customer, "on_account", source, document, 40_00)
+        draft = self.allocation("on_account", source, document, 40_00)
         ledger.allocations.create([draft], "k1")
         by_hand(running, "payment", {"Id": source.id, "SyncToken": "1", "sparse": True, "Line": []})
         assert ledger.allocations.find([draft]) == [None]
@@ -116,7 +123,7 @@ class TestCredits(Bench):
         document = self.create(ledger, self.draft(customer, "INV-1"))
         note = {"PrivateNote": "Netterms on account\n" + "n" * 3935}
         by_hand(running, "payment", {"Id": source.id, "SyncToken": "0", "sparse": True, **note})
-        drafts = [self.allocation(customer, "on_account", source, document, 1_00, f"al_{n}") for n in range(2)]
+        drafts = [self.allocation("on_account", source, document, 1_00, f"al_{n}") for n in range(2)]
         taken, refused = ledger.allocations.create(drafts, "k1")
         assert isinstance(taken, Created), taken
         assert isinstance(refused, Rejected)
@@ -186,7 +193,7 @@ class TestCredits(Bench):
         self.lose(running, kind="error_before", status=503, skip=1)
         with pytest.raises(OutcomeUnknown):
             ledger.refunds.create([draft], "k1")
-        ledger.allocations.create([self.allocation(customer, "credit_note", source, document, 70_00)], "k2")
+        ledger.allocations.create([self.allocation("credit_note", source, document, 70_00)], "k2")
         (result,) = ledger.refunds.create([draft], "k1")
         assert isinstance(result, Rejected)
         assert "booked as check" in result.reason
@@ -319,6 +326,55 @@ class TestVoids(Bench):
         assert result.code == "6210"
 
 
+class TestPuttingBack(Bench):
+    """Sparse updates of documents: what differs and nothing else."""
+
+    def edited(self, running: Running, ledger: Accounting) -> tuple[DocumentDraft, LedgerDocument]:
+        """Return a draft, and the document with another due date and what people alone write on it."""
+        draft = self.draft(self.customer(ledger), "E-1")
+        document = self.create(ledger, draft)
+        theirs = {"DueDate": "2026-12-24", "PrivateNote": "asked by phone", "SalesTermRef": {"value": "1"}}
+        by_hand(running, "invoice", {"Id": document.ref.id, "SyncToken": "0", "sparse": True, **theirs})
+        return draft, ledger.document(document.ref, "invoice")
+
+    def test_only_what_differs_is_written(self, running: Running, ledger: Accounting) -> None:
+        draft, seen = self.edited(running, ledger)
+        before = self.stored(running, "Invoice")
+        ledger.update_document(seen, draft, "k1")
+        row = self.stored(running, "Invoice")
+        changed = {name for name in row if row[name] != before[name]}
+        assert changed - {"SyncToken", "MetaData"} == {"DueDate"}
+
+    def test_a_version_that_moves_meanwhile_is_read_and_decided_again(
+        self, running: Running, ledger: Accounting
+    ) -> None:
+        draft, seen = self.edited(running, ledger)
+        self.meddle(running, "Invoice", seen.ref.id, {"PrivateNote": "typed meanwhile"})
+        assert ledger.update_document(seen, draft, "k1").due_on == draft.due_on
+        assert self.stored(running, "Invoice")["PrivateNote"] == "typed meanwhile"
+
+    def test_content_that_changes_meanwhile_is_not_overwritten(self, running: Running, ledger: Accounting) -> None:
+        draft, seen = self.edited(running, ledger)
+        self.meddle(running, "Invoice", seen.ref.id, {"DueDate": "2026-12-31"})
+        with pytest.raises(Refused, match="changed again"):
+            ledger.update_document(seen, draft, "k1")
+        assert self.stored(running, "Invoice")["DueDate"] == "2026-12-31"
+
+    def test_a_price_in_words_is_none_of_a_lines_text(self, ledger: Accounting) -> None:
+        draft = self.draft(
+            self.customer(ledger), "E-1", self.line(10, quantity=Decimal(7), unit_price=Decimal("0.0142"))
+        )
+        document = ledger.document(self.create(ledger, draft).ref, "invoice")
+        assert draft.differs_from(document) == []
+
+    def test_a_deleted_document_says_so_and_is_not_put_back(self, running: Running, ledger: Accounting) -> None:
+        draft, seen = self.edited(running, ledger)
+        by_hand(running, "invoice?operation=delete", {"Id": seen.ref.id, "SyncToken": seen.ref.version})
+        assert ledger.document(seen.ref, "invoice").status == "deleted"
+        with pytest.raises(Refused):
+            ledger.update_document(seen, draft, "k1")
+
+
 class TestCustomers(Bench):
     """Sparse updates."""
 
@@ -401,7 +457,7 @@ class TestChanges(Bench):
         customer = self.customer(ledger)
         source = self.credit(ledger, customer, "credit_note", 100_00)
         document = self.create(ledger, self.draft(customer, "INV-1"))
-        ledger.allocations.create([self.allocation(customer, "credit_note", source, document, 100_00)], "k1")
+        ledger.allocations.create([self.allocation("credit_note", source, document, 100_00)], "k1")
         found = ledger.changes(datetime(2026, 3, 10, tzinfo=UTC))
         assert {one.number: (one.status, one.balance) for one in found.documents} == {
             "CN-9": ("paid", 0),

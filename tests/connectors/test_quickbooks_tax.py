@@ -189,7 +189,7 @@ class TestCompanies(QuickBooksBench, MoneyBench):
         line = self.line(100_00, 20_00, tax_code="20.0% S")
         document = self.create(ledger, self.draft(customer, "D-1", line))
         note = self.create(ledger, self.draft(customer, "CN-1", line, type="credit_note"))
-        used = ledger.allocations.create([self.allocation(customer, "credit_note", note.ref, document, 20_00)], "k1")
+        used = ledger.allocations.create([self.allocation("credit_note", note.ref, document, 20_00)], "k1")
         paid = ledger.refunds.create([self.refund(customer, "credit_note", note.ref, 30_00)], "k2")
         assert [type(*used), type(*paid)] == [Created, Created]
         assert self.found(ledger, self.draft(customer, "CN-1", type="credit_note")).balance == 70_00

@@ -28,22 +28,22 @@ class TestOnAccount(XeroMoney):
         self, running: Running, ledger: Accounting, currency: str
     ) -> None:
         customer = self.customer(ledger)
-        draft = self.received(customer, EXACT[currency], currency=currency)
+        draft = self.on_account_draft(customer, EXACT[currency], currency=currency)
         made = self.only(ledger.payments, draft)
         (found,) = self.fresh(running).payments.find([draft])
         assert found is not None
         for payment in (made, found):
             assert (payment.amount, payment.unapplied, payment.applied) == (draft.amount, draft.amount, {})
-            assert (payment.key, payment.currency, payment.customer_id) == ("ch_9", currency, customer.id)
+            assert (payment.key, payment.currency, payment.customer_id) == ("oa_1", currency, customer.id)
             assert (payment.status, payment.received_on) == ("active", draft.received_on)
         assert found.ref == made.ref
 
     def test_what_xero_would_round_is_refused(self, running: Running, ledger: Accounting) -> None:
-        draft = self.received(self.customer(ledger), 1_234, currency="KWD")
+        draft = self.on_account_draft(self.customer(ledger), 1_234, currency="KWD")
         assert "KWD" in self.refusal(ledger.payments, draft)
-        assert "above zero" in self.refusal(ledger.payments, self.received(self.customer(ledger), 0))
-        assert "'['" in self.refusal(ledger.payments, self.received(self.customer(ledger), 1, "ch[1"))
-        assert "4000" in self.refusal(ledger.payments, self.received(self.customer(ledger), 1, memo="x" * 4001))
+        assert "above zero" in self.refusal(ledger.payments, self.on_account_draft(self.customer(ledger), 0))
+        assert "'['" in self.refusal(ledger.payments, self.on_account_draft(self.customer(ledger), 1, "ch[1"))
+        assert "4000" in self.refusal(ledger.payments, self.on_account_draft(self.customer(ledger), 1, memo="x" * 4001))
         assert self.count(running, "overpayments") == 0
 
     def test_it_is_one_line_without_tax_on_accounts_receivable(self, running: Running, ledger: Accounting) -> None:
@@ -57,8 +57,8 @@ class TestOnAccount(XeroMoney):
     ) -> None:
         customer = self.customer(ledger)
         document = self.create(ledger, self.draft(customer, "P-1"))
-        drafts = [self.received(customer, 5_00, "same"), self.payment_draft(document, 40_00, "same")]
-        drafts.append(self.received(customer, 6_00, "other"))
+        drafts = [self.on_account_draft(customer, 5_00, "same"), self.payment_draft(document, 40_00, "same")]
+        drafts.append(self.on_account_draft(customer, 6_00, "other"))
         results = ledger.payments.create(drafts, "k1")
         made = [result.found for result in results if isinstance(result, Created)]
         assert [one.amount for one in made] == [5_00, 40_00, 6_00]
@@ -68,7 +68,7 @@ class TestOnAccount(XeroMoney):
     def test_the_same_key_again_is_one(self, running: Running, ledger: Accounting) -> None:
         customer = self.customer(ledger)
         self.on_account(ledger, customer, 50_00)
-        (again,) = self.fresh(running).payments.create([self.received(customer, 50_00)], "on-account-ch_9")
+        (again,) = self.fresh(running).payments.create([self.on_account_draft(customer, 50_00)], "pay-oa_1")
         assert isinstance(again, Created | Adopted)
         assert self.count(running, "overpayments") == 1
 
@@ -76,13 +76,13 @@ class TestOnAccount(XeroMoney):
         customer = self.customer(ledger)
         document = self.create(ledger, self.draft(customer, "P-1"))
         money = self.on_account(ledger, customer, 50_00)
-        self.only(ledger.allocations, self.allocation(money.ref, "on_account", document, 30_00))
+        self.only(ledger.allocations, self.allocation("on_account", money.ref, document, 30_00))
         (payment,) = ledger.changes(None).payments
         assert (payment.ref, payment.amount, payment.unapplied) == (money.ref, 50_00, 20_00)
-        assert (payment.key, payment.applied) == ("ch_9", {document.ref.id: 30_00})
+        assert (payment.key, payment.applied) == ("oa_1", {document.ref.id: 30_00})
 
     def test_it_is_voided_once_and_is_then_not_taken_for_booked(self, running: Running, ledger: Accounting) -> None:
-        draft = self.received(self.customer(ledger), 50_00)
+        draft = self.on_account_draft(self.customer(ledger), 50_00)
         money = self.only(ledger.payments, draft)
         for key in ("v1", "v2"):
             voided = self.fresh(running).void_payment(money.ref, key)
@@ -101,7 +101,7 @@ class TestAllocations(XeroMoney):
         customer = self.customer(ledger)
         invoice, credit = self.draft(customer, "I-1"), self.draft(customer, "CN-1", type="credit_note")
         document, note = self.create(ledger, invoice), self.create(ledger, credit)
-        draft = self.allocation(note.ref, "credit_note", document, 33_33)
+        draft = self.allocation("credit_note", note.ref, document, 33_33)
         made = self.only(ledger.allocations, draft)
         assert (made.source_id, made.document_id, made.amount) == (note.ref.id, document.ref.id, 33_33)
         assert (self.found(ledger, invoice).balance, self.found(ledger, credit).balance) == (66_67, 66_67)
@@ -115,7 +115,7 @@ class TestAllocations(XeroMoney):
             ("credit_note", self.create(ledger, self.draft(customer, "CN-1", type="credit_note")).ref),
             ("on_account", self.on_account(ledger, customer, 50_00).ref),
         ):
-            draft = self.allocation(source, kind, document, 10_00)  # type: ignore[arg-type]  # the pairs above
+            draft = self.allocation(kind, source, document, 10_00)
             restarted = self.fresh(running)
             assert restarted.allocations.find([draft]) == [None]
             made = self.only(ledger.allocations, draft)
@@ -130,9 +130,9 @@ class TestAllocations(XeroMoney):
         by_hand = prepayment(running, customer)
         (seen,) = ledger.changes(None).payments
         assert (seen.ref.id, seen.amount, seen.key) == (by_hand, 120_00, "")
-        draft = self.allocation(Ref(id=by_hand), "on_account", document, 20_00)
+        draft = self.allocation("on_account", Ref(id=by_hand), document, 20_00)
         assert self.only(self.fresh(running).allocations, draft).amount == 20_00
-        back = self.refund(customer, Ref(id=by_hand), "on_account", 100_00)
+        back = self.refund(customer, "on_account", Ref(id=by_hand), 100_00)
         assert self.only(self.fresh(running).refunds, back).amount == 100_00
         (used,) = ledger.changes(None).payments
         assert (used.unapplied, used.applied) == (0, {document.ref.id: 20_00})
@@ -143,10 +143,10 @@ class TestAllocations(XeroMoney):
         customer, stranger = self.customer(ledger), self.only(ledger.customers, self.customer_draft("GBP", "x", "X"))
         document = self.create(ledger, self.draft(customer, "I-1"))
         mine, theirs = self.on_account(ledger, customer, 5_00), self.on_account(ledger, stranger.ref, 5_00, "ch_8")
-        assert "exceeds" in self.refusal(ledger.allocations, self.allocation(mine.ref, "on_account", document, 5_01))
-        wrong = self.allocation(theirs.ref, "on_account", document, 1_00)
+        assert "exceeds" in self.refusal(ledger.allocations, self.allocation("on_account", mine.ref, document, 5_01))
+        wrong = self.allocation("on_account", theirs.ref, document, 1_00)
         assert "same contact" in self.refusal(ledger.allocations, wrong)
-        nobody = self.allocation(Ref(id=self.unknown_id()), "on_account", document, 1_00)
+        nobody = self.allocation("on_account", Ref(id=self.unknown_id()), document, 1_00)
         assert self.unknown_id() in self.refusal(ledger.allocations, nobody)
 
 
@@ -169,8 +169,8 @@ class TestRefunds(XeroMoney):
         credit = self.draft(customer, "CN-1", type="credit_note")
         note, money = self.create(ledger, credit), self.on_account(ledger, customer, 50_00)
         drafts = [
-            self.refund(customer, note.ref, "credit_note", 100_00),
-            self.refund(customer, money.ref, "on_account", 20_00),
+            self.refund(customer, "credit_note", note.ref, 100_00),
+            self.refund(customer, "on_account", money.ref, 20_00),
         ]
         results = ledger.refunds.create(drafts, "k1")
         made = [result.found for result in results if isinstance(result, Created)]
@@ -187,15 +187,15 @@ class TestRefunds(XeroMoney):
     def test_more_than_is_left_is_refused_and_the_others_are_booked(self, running: Running, ledger: Accounting) -> None:
         customer = self.customer(ledger)
         money = self.on_account(ledger, customer, 50_00)
-        drafts = [self.refund(customer, money.ref, "on_account", amount, f"re_{amount}") for amount in (50_01, 50_00)]
-        drafts.append(self.refund(customer, Ref(id=self.unknown_id()), "on_account", 1, "re_x"))
+        drafts = [self.refund(customer, "on_account", money.ref, amount, f"re_{amount}") for amount in (50_01, 50_00)]
+        drafts.append(self.refund(customer, "on_account", Ref(id=self.unknown_id()), 1, "re_x"))
         results = ledger.refunds.create(drafts, "k1")
         assert [type(result) for result in results] == [Rejected, Created, Rejected]
         assert self.payments_held(running) == 1
 
     def test_a_refund_taken_back_can_be_booked_again(self, running: Running, ledger: Accounting) -> None:
         customer = self.customer(ledger)
-        draft = self.refund(customer, self.on_account(ledger, customer, 50_00).ref, "on_account", 50_00)
+        draft = self.refund(customer, "on_account", self.on_account(ledger, customer, 50_00).ref, 50_00)
         first = self.only(ledger.refunds, draft)
         ledger.void_payment(first.ref, "v1")
         (found,) = ledger.refunds.find([draft])
@@ -237,7 +237,7 @@ class TestExpenses(XeroMoney):
             self.expense(1_00, "b", paid_from="092"),
             self.expense(1_00, "c", paid_from="200"),
             self.expense(0, "d"),
-            self.expense(1_234, "e", "KWD"),
+            self.expense(1_234, "e", currency="KWD"),
             self.expense(1_00, "f", memo="x" * 4001),
             self.expense(5_00, "g"),
         ]
@@ -289,16 +289,16 @@ class TestTransfers(XeroMoney):
 
 class TestJournals(XeroMoney):
     def test_a_journal_comes_back_with_the_sum_of_its_debits(self, running: Running, ledger: Accounting) -> None:
-        draft = self.journal(("200", 70_01), ("210", 29_99), ("830", -100_00))
+        draft = self.entry(("200", 70_01), ("210", 29_99), ("830", -100_00))
         made = self.only(ledger.journals, draft)
         assert (made.key, made.amount, made.currency, made.on) == ("je_1", 100_00, "GBP", TODAY)
-        longer = self.journal(key="je_10", memo="")
+        longer = self.entry(key="je_10", memo="")
         assert self.fresh(running).journals.find([longer, draft]) == [None, made]
 
     def test_lines_bear_their_class_and_text(self, running: Running, ledger: Accounting) -> None:
         line = JournalLine(account="200", amount=1_00, description="Acme", class_="Software")
         other = JournalLine(account="830", amount=-1_00)
-        self.only(ledger.journals, self.journal(lines=(line, other)))
+        self.only(ledger.journals, self.entry(lines=(line, other)))
         (there,) = books(running).state()["journals"]
         assert there["Status"] == "POSTED"
         assert there["JournalLines"][0]["Tracking"] == [{"Name": "Department", "Option": "Software"}]
@@ -308,17 +308,17 @@ class TestJournals(XeroMoney):
         unclassed = JournalLine(account="200", amount=1, class_="Hardware")
         wordy = tuple(JournalLine(account="200", amount=amount, description="x" * 4001) for amount in (1, -1))
         drafts = {
-            "Accounts receivable": self.journal(("610", 1), ("200", -1)),
-            "Accounts payable": self.journal(("800", 1), ("200", -1)),
-            "Retained earnings": self.journal(("960", 1), ("200", -1)),
-            "Business bank": self.journal(("090", 1), ("200", -1)),
-            "999": self.journal(("999", 1), ("200", -1)),
-            "zero": self.journal(("200", 1), ("830", -2)),
-            "two lines": self.journal(("200", 0)),
-            "EUR": self.journal(currency="EUR"),
-            "Hardware": self.journal(lines=(unclassed, JournalLine(account="830", amount=-1))),
-            "one word": self.journal(key="je 1"),
-            "4000": self.journal(lines=wordy),
+            "Accounts receivable": self.entry(("610", 1), ("200", -1)),
+            "Accounts payable": self.entry(("800", 1), ("200", -1)),
+            "Retained earnings": self.entry(("960", 1), ("200", -1)),
+            "Business bank": self.entry(("090", 1), ("200", -1)),
+            "999": self.entry(("999", 1), ("200", -1)),
+            "zero": self.entry(("200", 1), ("830", -2)),
+            "two lines": self.entry(("200", 0)),
+            "EUR": self.entry(currency="EUR"),
+            "Hardware": self.entry(lines=(unclassed, JournalLine(account="830", amount=-1))),
+            "one word": self.entry(key="je 1"),
+            "4000": self.entry(lines=wordy),
         }
         results = ledger.journals.create([*drafts.values()], "k1")
         for words, result in zip(drafts, results, strict=True):
@@ -327,7 +327,7 @@ class TestJournals(XeroMoney):
         assert self.count(running, "journals") == 0
 
     def test_a_voided_one_is_found_only_where_none_stands(self, running: Running, ledger: Accounting) -> None:
-        draft = self.journal()
+        draft = self.entry()
         first = self.only(ledger.journals, draft)
         self.post(running, f"ManualJournals/{first.ref.id}", {"Status": "VOIDED"})
         (found,) = ledger.journals.find([draft])
@@ -340,7 +340,7 @@ class TestJournals(XeroMoney):
 class TestWhatStands(XeroMoney):
     def test_what_stands_is_found_before_what_was_taken_back_later(self, running: Running, ledger: Accounting) -> None:
         customer = self.customer(ledger)
-        money, fee = self.received(customer, 5_00), self.expense(5_00)
+        money, fee = self.on_account_draft(customer, 5_00), self.expense(5_00)
         kept, gone = (self.only(ledger.payments, money) for _ in range(2))
         ledger.void_payment(gone.ref, "v1")
         (found,) = ledger.payments.find([money])
@@ -360,8 +360,8 @@ class TestWhatStands(XeroMoney):
         assert "lock date" in self.refusal(ledger.expenses, draft)
 
     def test_a_longer_key_is_another_journal(self, ledger: Accounting) -> None:
-        self.only(ledger.journals, self.journal(key="je_10"))
-        assert ledger.journals.find([self.journal(key="je_1")]) == [None]
+        self.only(ledger.journals, self.entry(key="je_10"))
+        assert ledger.journals.find([self.entry(key="je_1")]) == [None]
 
     def test_a_second_call_that_fails_leaves_several_transfers_unknown(
         self, running: Running, ledger: Accounting
@@ -386,7 +386,7 @@ class TestWhatStands(XeroMoney):
         customer = self.customer(ledger)
         documents = [self.create(ledger, self.draft(customer, f"I-{number}")) for number in range(3)]
         money = self.on_account(ledger, customer, 50_00)
-        made = [self.only(ledger.allocations, self.allocation(money.ref, "on_account", one, 1_00)) for one in documents]
+        made = [self.only(ledger.allocations, self.allocation("on_account", money.ref, one, 1_00)) for one in documents]
         assert [one.document_id for one in made] == [one.ref.id for one in documents]
 
 
@@ -394,14 +394,14 @@ class TestWhatStands(XeroMoney):
 
 
 NOUNS: dict[str, Callable[[XeroMoney, Accounting, LedgerPayment, Any], Any]] = {
-    "payments": lambda bench, ledger, money, document: bench.received(Ref(id=money.customer_id), 10_00),
-    "allocations": lambda bench, ledger, money, document: bench.allocation(money.ref, "on_account", document, 10_00),
+    "payments": lambda bench, ledger, money, document: bench.on_account_draft(Ref(id=money.customer_id), 10_00),
+    "allocations": lambda bench, ledger, money, document: bench.allocation("on_account", money.ref, document, 10_00),
     "refunds": lambda bench, ledger, money, document: bench.refund(
-        Ref(id=money.customer_id), money.ref, "on_account", 10_00
+        Ref(id=money.customer_id), "on_account", money.ref, 10_00
     ),
     "expenses": lambda bench, ledger, money, document: bench.expense(10_00),
     "transfers": lambda bench, ledger, money, document: bench.transfer(10_00),
-    "journals": lambda bench, ledger, money, document: bench.journal(("200", 10_00), ("830", -10_00)),
+    "journals": lambda bench, ledger, money, document: bench.entry(("200", 10_00), ("830", -10_00)),
 }
 MARKED = {"payments": "ch_0", "refunds": "re_0", "expenses": "fee_0", "transfers": "po_0", "journals": "je_0"}
 

@@ -16,21 +16,15 @@ from xero_python.exceptions import HTTPStatusException
 from connectors.base import (
     Accounting,
     Adopted,
-    AllocationDraft,
     Created,
-    Credit,
-    ExpenseDraft,
     JournalDraft,
     JournalLine,
     LedgerDocument,
     LedgerPayment,
-    PaymentDraft,
     Ports,
     Ref,
-    RefundDraft,
     Rejected,
     Settings,
-    TransferDraft,
 )
 from connectors.xero import connect
 from connectors.xero.client import _Transport
@@ -40,6 +34,7 @@ from sandbox.xero import Xero
 from sandbox.xero.seed import TENANT
 from sandbox.xero.wire import day_fields
 from tests.connector_suite.accounting_bench import TODAY, AccountingBench
+from tests.connector_suite.accounting_money import MoneyBench
 from tests.sandbox.xero_specification import Exchange
 
 KEYS = itertools.count()
@@ -141,7 +136,7 @@ class XeroBench(AccountingBench):
     def unknown_id(self) -> str:
         return "99999999-9999-4999-8999-999999999999"
 
-    def post(self, running: Running, path: str, body: dict[str, str]) -> None:
+    def post(self, running: Running, path: str, body: dict[str, Any]) -> None:
         """Do by hand what a bookkeeper does in Xero."""
         url = f"{self.base_url(running)}/api.xro/2.0/{path}"
         answer = requests.post(url, json=body, headers=HEADERS, timeout=5)
@@ -152,6 +147,28 @@ class XeroBench(AccountingBench):
 
     def void_payment(self, running: Running, payment: LedgerPayment) -> None:
         self.post(running, f"Payments/{payment.ref.id}", {"Status": "DELETED"})
+
+    def edit_document(self, running: Running, document: LedgerDocument, change: str) -> None:
+        path = "Invoices" if document.type == "invoice" else "CreditNotes"
+        (row,) = books(running).state()[{"Invoices": "invoices", "CreditNotes": "credit_notes"}[path]]
+        first, *others = row["LineItems"]
+        fields: dict[str, Any] = {}
+        if change == "amount":
+            changed = {"Description": "Edited", "UnitAmount": 80, "LineAmount": 80}
+            fields = {"LineItems": [{**first, **changed}, *others]}
+        elif change == "customer":
+            self.enter_customer(running, "Other Ltd")
+            (other,) = [one for one in books(running).state()["contacts"] if one["Name"] == "Other Ltd"]
+            fields = {"Contact": {"ContactID": other["ContactID"]}}
+        else:
+            number = "InvoiceNumber" if document.type == "invoice" else "CreditNoteNumber"
+            fields = {
+                "number": {number: "EDITED"},
+                "due_on": {"DueDate": (TODAY + timedelta(days=37)).isoformat()},
+                "po_number": {"Reference": "PO-9"},
+                "words": {"Reference": f"{document.memo}, see you"},
+            }[change]
+        self.post(running, f"{path}/{document.ref.id}", fields)
 
     def enter_customer(self, running: Running, name: str) -> None:
         self.post(running, "Contacts", {"Name": name})
@@ -185,8 +202,8 @@ class XeroBench(AccountingBench):
         books(running).books.organisation.update(PeriodLockDate=day_fields("x", through)["x"])
 
 
-class XeroMoney(XeroBench):
-    """Drafts of everything that moves money, and what creates one of them."""
+class XeroMoney(XeroBench, MoneyBench):
+    """What creates one object that moves money, or must be refused it."""
 
     def only(self, collection: Any, draft: Any, key: str = "") -> Any:
         """Create one object that must be made, under a key of its own where none is given."""
@@ -204,81 +221,7 @@ class XeroMoney(XeroBench):
         """Return how many objects of the stand-in's state there are."""
         return len(books(running).state()[objects])
 
-    def received(self, customer: Ref, amount: int, key: str = "ch_9", **changes: Any) -> PaymentDraft:
-        """Return money on account."""
-        currency = changes.get("currency", self.home_currency)
-        fields: dict[str, Any] = {
-            "key": key,
-            "customer": customer,
-            "document": None,
-            "currency": currency,
-            "amount": amount,
-            "received_on": TODAY + timedelta(days=5),
-            "account": self.clearing_accounts[currency],
-            "memo": "Paid by card",
-        }
-        return PaymentDraft(**{**fields, **changes})
-
-    def on_account(self, ledger: Accounting, customer: Ref, amount: int, key: str = "ch_9") -> LedgerPayment:
-        """Book money on account that must be taken."""
-        (result,) = ledger.payments.create([self.received(customer, amount, key)], f"on-account-{key}")
-        assert isinstance(result, Created), result
-        return result.found
-
-    def allocation(self, source: Ref, kind: Credit, document: LedgerDocument, amount: int) -> AllocationDraft:
-        """Return a part of a credit set against an invoice."""
-        return AllocationDraft(
-            key="al_1",
-            customer=Ref(id=document.customer_id),
-            source=source,
-            source_kind=kind,
-            document=document.ref,
-            currency=document.currency,
-            amount=amount,
-            on=TODAY + timedelta(days=6),
-        )
-
-    def refund(self, customer: Ref, source: Ref, kind: Credit, amount: int, key: str = "re_1") -> RefundDraft:
-        """Return money given back."""
-        return RefundDraft(
-            key=key,
-            customer=customer,
-            source=source,
-            source_kind=kind,
-            currency=self.home_currency,
-            amount=amount,
-            on=TODAY + timedelta(days=7),
-            account=self.clearing_accounts[self.home_currency],
-            memo="Sent back",
-        )
-
-    def expense(self, amount: int, key: str = "fee_1", currency: str = "GBP", **changes: Any) -> ExpenseDraft:
-        """Return a fee that a provider kept."""
-        fields: dict[str, Any] = {
-            "key": key,
-            "currency": currency,
-            "amount": amount,
-            "paid_from": self.clearing_accounts[currency],
-            "account": self.fee_account,
-            "on": TODAY + timedelta(days=5),
-            "memo": "Stripe fees of 15 March",
-        }
-        return ExpenseDraft(**{**fields, **changes})
-
-    def transfer(self, amount: int, key: str = "po_1", currency: str = "GBP", **changes: Any) -> TransferDraft:
-        """Return a payout to the bank."""
-        fields: dict[str, Any] = {
-            "key": key,
-            "currency": currency,
-            "amount": amount,
-            "source": self.clearing_accounts[currency],
-            "target": self.bank_accounts[currency],
-            "on": TODAY + timedelta(days=8),
-            "memo": "Payout",
-        }
-        return TransferDraft(**{**fields, **changes})
-
-    def journal(self, *amounts: tuple[str, int], key: str = "je_1", **changes: Any) -> JournalDraft:
+    def entry(self, *amounts: tuple[str, int], key: str = "je_1", **changes: Any) -> JournalDraft:
         """Return a journal entry over (account, amount); by default 100.00 of revenue is deferred."""
         pairs = amounts or ((self.revenue_account, 100_00), (self.deferred_account, -100_00))
         lines = tuple(JournalLine(account=account, amount=amount) for account, amount in pairs)

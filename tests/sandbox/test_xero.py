@@ -477,12 +477,25 @@ def test_a_full_payment_makes_an_invoice_paid_and_its_deletion_opens_it_again(bo
     assert reasons(twice)
 
 
-def test_an_invoice_with_a_payment_can_be_neither_changed_nor_voided(books: Books) -> None:
+def test_an_invoice_with_a_payment_is_not_voided_and_changes_only_what_no_amount_depends_on(books: Books) -> None:
     invoice = books.invoice()
     books.pay(invoice, 1)
-    for change in ({"Status": "VOIDED"}, {"Reference": "other"}):
-        (refused,) = books.write("POST", f"Invoices/{invoice['InvoiceID']}", change)
+    path = f"Invoices/{invoice['InvoiceID']}"
+    for change in ({"Status": "VOIDED"}, {"LineItems": [line(90)]}, {"Date": "2026-03-02"}):
+        (refused,) = books.write("POST", path, change)
         assert "valid status" in reasons(refused)
+    (changed,) = books.write("POST", path, {"Reference": "other", "InvoiceNumber": "NEW-1", "DueDate": "2026-12-24"})
+    assert (changed["Reference"], changed["InvoiceNumber"]) == ("other", "NEW-1")
+    assert changed["DueDateString"].startswith("2026-12-24")
+    assert (changed["AmountDue"], changed["LineItems"]) == (invoice["Total"] - 1, invoice["LineItems"])
+
+
+def test_a_change_leaves_what_it_does_not_name_mailed_or_not(books: Books) -> None:
+    invoice = books.invoice()
+    books.write("POST", f"Contacts/{invoice['Contact']['ContactID']}", {"EmailAddress": "ap@x.example"})
+    books.call("POST", f"Invoices/{invoice['InvoiceID']}/Email", {})
+    (changed,) = books.write("POST", f"Invoices/{invoice['InvoiceID']}", {"LineItems": [line(90)]})
+    assert changed["SentToContact"] is True
 
 
 @pytest.mark.parametrize(

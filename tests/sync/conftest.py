@@ -19,3 +19,10 @@ def live(tmp_path: Path) -> Live:
 def bench(tmp_path: Path) -> Bench:
     """Two ledgers in memory, and an empty store."""
     return Bench(tmp_path)
+
+
+@pytest.fixture(params=["uk", "us"])
+def entity(request: pytest.FixtureRequest) -> str:
+    """Each legal entity of ``live``, and so each ledger."""
+    found: str = request.param
+    return found

@@ -26,7 +26,7 @@ from connectors.base import (
 from store import cash
 from sync.booked import NEAR
 from sync.context import Source
-from tests.worlds import TODAY, Bench, Books
+from tests.worlds import Bench, Books
 
 TOTAL = 100_00  # of each of the three invoices
 NUMBERS = ("UK-00001", "UK-00002", "UK-00003")
@@ -153,7 +153,7 @@ class Ledger(Books):
         documents = tuple(
             LedgerDocument(
                 ref=Ref(id=f"DocumentDraft-{number}"), number=number, type="invoice", status="open", currency="GBP",
-                total=TOTAL, balance=self._town.balance(index), issue_on=TODAY, due_on=TODAY,
+                total=TOTAL, balance=self._town.balance(index),
             )
             for index, number in enumerate(NUMBERS)
         )  # fmt: skip

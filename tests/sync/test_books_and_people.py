@@ -18,12 +18,6 @@ CURRENCIES = {"uk": "GBP", "us": "USD"}
 LEDGERS = {"uk": "xero", "us": "quickbooks"}
 
 
-@pytest.fixture(params=["uk", "us"])
-def entity(request: pytest.FixtureRequest) -> str:
-    found: str = request.param
-    return found
-
-
 @pytest.fixture
 def billed(live: Live, entity: str) -> Live:
     """A customer who owes 100.00 on the first invoice, in the books too."""

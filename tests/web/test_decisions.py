@@ -13,7 +13,8 @@ from billing.terms import Terms
 from store import audit, cash, contracts, invoices, outbox, review
 from store.database import Store
 from store.review import Item
-from tests.web.conftest import read, send
+from tests.web.conftest import pages, read, send, words
+from tests.worlds import Live
 
 Copied = Callable[..., tuple[FlaskClient, Store]]
 WHY = "agreed with Ada on the phone"
@@ -123,6 +124,25 @@ def test_what_the_ledger_refused_is_sent_or_looked_up_again(desk: Any, action: s
     do(client, chosen, action)
     intent = store.first(outbox.Intent, "SELECT * FROM outbox WHERE id=?", int(chosen.subject.removeprefix("outbox:")))
     assert (intent and intent.state) == state
+
+
+def test_ours_is_put_back_from_a_page_that_shows_both_sides(empty: Live) -> None:
+    empty.sell()
+    empty.done()
+    (row,) = empty.sandbox.vendors["xero"].state()["invoices"]
+    line = {**row["LineItems"][0], "UnitAmount": 90, "LineAmount": 90, "TaxAmount": 0}
+    empty.xero("POST", f"Invoices/{row['InvoiceID']}", {"LineItems": [line]})
+    empty.done()
+    client, chosen = pages(empty).test_client(), empty.item("books_differ")
+    page = words(client, f"/review/{chosen.id}")
+    assert "amount 100.00 GBP 90.00 GBP differs" in page
+    assert "Put ours back" in page
+    do(client, chosen, "put_back")
+    with empty.store() as store:
+        assert last(store, f"document:{chosen.subject.removeprefix('document:')}") == ("person web", "put back", WHY)
+    empty.done()
+    assert empty.items() == []
+    assert empty.sandbox.vendors["xero"].state()["invoices"][0]["Total"] == 100
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Credit notes given on the pages, and drafts shown as pro forma invoices."""
+"""Credit notes given and invoices voided on the pages, and drafts shown as pro forma invoices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from store import audit, invoices
+from store import audit, invoices, outbox
 from store.database import Store
 from store.invoices import DocumentRow, Wanted, drawn
 from tests.web.conftest import read, send, words
@@ -185,3 +185,62 @@ def test_an_invoice_for_several_contracts_names_them_and_stands_on_each_one_s_pa
     for key in (first.contract, second.contract):
         assert f"{first.name} us not yet" in words(client, f"/contracts/{key}")
     assert f"Contract {first.contract}, {second.contract}" in words(client, f"/drafts/{first.id}/proforma")
+
+
+# ---------------------------------------------------------------------------------------------------------------- void
+
+
+def void(client: FlaskClient, row: DocumentRow, reason: str = WHY) -> TestResponse:
+    """Send the form that voids an invoice."""
+    return send(client, f"/invoices/{row.id}/void", seen_on=f"/invoices/{row.id}", reason=reason)
+
+
+def booked(store: Store, row: DocumentRow) -> bool:
+    """Say whether an invoice is in the books."""
+    intent = outbox.of(store, "xero_uk", "document", row.id)
+    return row.type == "invoice" and row.status == "issued" and intent is not None and intent.state == "done"
+
+
+def test_an_invoice_that_nobody_has_seen_is_voided_on_its_page_with_the_reason_in_the_audit_trail(desk: Desk) -> None:
+    client, store = desk
+    row = next(row for row in invoices.issued(store, "uk") if row.open == row.total and booked(store, row))
+    answer = void(client, row)
+    assert (answer.status_code, answer.location) == (303, f"/invoices/{row.id}")
+    assert invoices.get(store, row.id).status == "voided"
+    last = audit.entries(store, f"document:{row.id}")[-1]
+    assert (last.actor, last.action, last.reason) == ("person web", "voided", WHY)
+    intent = outbox.of(store, "xero_uk", "document_void", row.id)
+    assert intent is not None and intent.state == "new"
+    page = words(client, f"/invoices/{row.id}")
+    assert f"{row.number} is void" in page
+    assert "Void this invoice" not in page
+
+
+def test_what_cannot_be_voided_is_said_what_was_typed_is_kept_and_nothing_happens(desk: Desk) -> None:
+    client, store = desk
+    row = invoice(store)
+    with store.transaction():
+        store.insert(
+            "mails", document_id=row.id, step="invoice", recipient="ap@x.example", via="netterms", state="sent",
+            message_id="m", at="2026-09-01T12:00:00+00:00",
+        )  # fmt: skip
+    head = audit.head(store)
+    answer = void(client, row)
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 400
+    assert f"{row.number} cannot be voided: it was sent to the customer; credit it instead" in read(page)
+    assert f'value="{WHY}"' in page
+    assert void(client, row, " ").status_code == 400
+    assert (invoices.get(store, row.id), audit.head(store)) == (row, head)
+
+
+def test_the_form_is_not_there_for_what_is_paid_in_part_and_no_other_page_may_send_it(desk: Desk) -> None:
+    client, store = desk
+    row = invoice(store)
+    assert client.post(f"/invoices/{row.id}/void", data={"reason": WHY}).status_code == 400  # without its token
+    elsewhere = {"Sec-Fetch-Site": "cross-site"}
+    assert client.post(f"/invoices/{row.id}/void", data={"reason": WHY}, headers=elsewhere).status_code == 400
+    assert invoices.get(store, row.id).status == "issued"
+    with store.transaction():
+        store.execute("UPDATE documents SET open=open-1 WHERE id=?", row.id)
+    assert "Void this invoice" not in words(client, f"/invoices/{row.id}")
