@@ -121,6 +121,11 @@ def known(store: Store, connection: str, kind: str) -> set[int]:
     return {our_id for (our_id,) in rows}
 
 
+def known_by_currency(store: Store, connection: str, kind: str) -> set[tuple[int, str]]:
+    """Return (our id, currency) of the same, where one object of ours is several at the vendor."""
+    return set(store.tuples("SELECT our_id, currency FROM outbox WHERE connection=? AND kind=?", connection, kind))
+
+
 def done(store: Store, connection: str, kind: str) -> list[Intent]:
     """Return the intents of a kind that are done and not forgotten."""
     sql = "SELECT * FROM outbox WHERE connection=? AND kind=? AND state='done' ORDER BY id"

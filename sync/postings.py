@@ -179,6 +179,20 @@ NOT_OURS: Kind[ExpenseDraft, LedgerEntry] = Kind(
     title=lambda draft: f"Payments of others {draft.key} of {display(-draft.amount, draft.currency)}",
     differs=_entry_differs,
 )
+EXCHANGED_OUT: Kind[ExpenseDraft, LedgerEntry] = Kind(
+    name="exchanged_out",
+    draft=ExpenseDraft,
+    collection=lambda ledger: ledger.expenses,
+    title=lambda draft: f"Exchange {draft.key} of {_amount(draft)}",
+    differs=_entry_differs,
+)
+EXCHANGED_IN: Kind[ExpenseDraft, LedgerEntry] = Kind(
+    name="exchanged_in",
+    draft=ExpenseDraft,
+    collection=lambda ledger: ledger.expenses,
+    title=lambda draft: f"Exchange {draft.key} into {display(-draft.amount, draft.currency)}",
+    differs=_entry_differs,
+)
 TRANSFER: Kind[TransferDraft, LedgerEntry] = Kind(
     name="payout",
     draft=TransferDraft,

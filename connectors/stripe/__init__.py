@@ -24,6 +24,7 @@ import stripe
 from connectors.base import (
     Limit,
     Memory,
+    Movement,
     PayingCustomer,
     PaymentPage,
     PaymentPageDraft,
@@ -65,7 +66,7 @@ from connectors.stripe.payments import (
     payment,
     time,
 )
-from connectors.stripe.payouts import read_payout
+from connectors.stripe.payouts import movement, read_payout
 
 API_VERSION = "2026-10-28.endive"
 PAGE = 100  # Stripe's largest page
@@ -220,6 +221,12 @@ class Stripe:
         for one in sorted(found.values(), key=lambda payout: (payout.created, payout.id)):
             if one.reconciliation_status != "in_progress":
                 yield read_payout(one, self._moves_of(one) if one.automatic else ())
+
+    def movements(self, currency: str, since: datetime, until: datetime) -> Iterator[Movement]:
+        """Yield the balance transactions in ``currency`` from ``since``, moved back by ``OVERLAP``, until ``until``."""
+        only, expand = {"currency": currency.lower()}, ["data.source"]
+        for page in self._pages("/v1/balance_transactions", Moves, since - OVERLAP, only=only, expand=expand):
+            yield from (movement(move) for move in page.data if time(move.created) <= until)
 
     def _moves_of(self, payout: objects.Payout) -> Iterator[Move]:
         only, expand = {"payout": payout.id}, ["data.source"]

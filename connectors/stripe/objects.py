@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import msgspec
 
 
@@ -71,6 +73,7 @@ class Move(msgspec.Struct):
     description: str | None = None
     amount: int = 0
     reporting_category: str = ""
+    exchange_rate: Decimal | None = None  # from the currency of its source, where that is another
 
 
 class Charge(msgspec.Struct):
@@ -107,6 +110,14 @@ class Changed(msgspec.Struct):
     id: str = ""
     object: str = ""
     charge: Named | str | None = None
+
+
+class Moved(msgspec.Struct):
+    """A charge, refund or dispute: how much it moves, in its own currency."""
+
+    currency: str = ""
+    amount: int = 0
+    amount_captured: int | None = None
 
 
 class EventData(msgspec.Struct):

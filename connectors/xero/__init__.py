@@ -70,7 +70,7 @@ class Xero:
         self.allocations: Collection[AllocationDraft, LedgerAllocation] = Allocations(client, credits)
         self.refunds: Collection[RefundDraft, LedgerEntry] = Refunds(client, credits)
         self.transfers: Collection[TransferDraft, LedgerEntry] = Transfers(client, accounts)
-        self.expenses: Collection[ExpenseDraft, LedgerEntry] = Expenses(client, accounts)
+        self.expenses: Collection[ExpenseDraft, LedgerEntry] = Expenses(client, accounts, organisation)
         self.journals: Collection[JournalDraft, LedgerEntry] = Journals(client, accounts, classes, organisation)
 
     def probe(self) -> Probe:

@@ -16,7 +16,7 @@ from mappings import SHIPPED
 from sandbox.core import LOCK
 from sandbox.quickbooks.money import balances as balances_there
 from sandbox.stripe import aftermath
-from store import credit_uses
+from store import credit_uses, payouts
 from sync import credits
 from sync.credits import Wish
 from tests.worlds import DAILY, NOBODY, Live
@@ -315,7 +315,7 @@ def test_a_disputed_payment_is_voided_and_booked_again_when_the_dispute_is_won(b
     billed.done(*CASH)
     account, paid = billed.sandbox.stripe.accounts[side.key], charge(billed, side)
     with LOCK:
-        account._dispute("d1", paid, int(billed.sandbox.clock.tick().timestamp()))
+        account.dispute("d1", paid, int(billed.sandbox.clock.tick().timestamp()))
     billed.done(*CASH)
     assert billed.issued()[side.number].open == 100_00
     assert (open_there(billed, side), credit_there(billed, side)) == (100_00, 0)
@@ -340,7 +340,7 @@ def test_a_payment_that_was_refunded_in_part_and_then_disputed_is_left_to_a_pers
     before = balances(billed, side)[side.clearing]
     with LOCK:
         account = billed.sandbox.stripe.accounts[side.key]
-        account._dispute("d1", charge(billed, side), int(billed.sandbox.clock.tick().timestamp()))
+        account.dispute("d1", charge(billed, side), int(billed.sandbox.clock.tick().timestamp()))
     billed.done(*CASH)
     assert billed.item("taken_back_after_refund").message
     assert balances(billed, side)[side.clearing] == before
@@ -365,7 +365,7 @@ def test_after_all_is_posted_the_clearing_account_holds_what_the_provider_holds(
     assert balances(billed, side)[side.bank] > 0
     with LOCK:
         account = billed.sandbox.stripe.accounts[side.key]
-        account._dispute("d1", charge(billed, side, 300_00), int(billed.sandbox.clock.tick().timestamp()))
+        account.dispute("d1", charge(billed, side, 300_00), int(billed.sandbox.clock.tick().timestamp()))
     billed.done(*CASH)
     billed.pay(310_00, other, entity=side.key)
     billed.done(*CASH)
@@ -415,6 +415,107 @@ def test_a_payout_that_fails_after_it_arrived_is_in_the_clearing_account_again(b
     assert balances(billed, side)[side.clearing] == before + amount
     quiet(billed)
     assert_clear(billed, side)
+
+
+# -------------------------------------------------------------------------------------------- payouts sent by hand
+
+
+def by_hand(live: Live, side: Side, amount: int) -> dict[str, Any]:
+    """Send a payout by hand; return it."""
+    currency = side.currency.lower()
+    return dict(live.stripe("POST", "payouts", side.key, amount=amount, currency=currency))
+
+
+def fees_of(live: Live, side: Side) -> int:
+    """Return what Stripe kept of everything up to the last payout."""
+    return sum(move["fee"] for move in _moves(live, side, after=False))
+
+
+def _moves(live: Live, side: Side, *, after: bool) -> list[dict[str, Any]]:
+    """Return what moved the balance after the last payout, or up to it."""
+    objects = live.sandbox.stripe.accounts[side.key].objects
+    last = max(one["created"] for one in objects["payout"].values())
+    return [move for move in objects["balance_transaction"].values() if (move["created"] > last) is after]
+
+
+def test_a_payout_sent_by_hand_is_booked_and_every_fee_once(billed: Live, side: Side) -> None:
+    account = billed.sandbox.stripe.accounts[side.key]
+    account.manual = True
+    billed.pay(100_00, side.number, entity=side.key)
+    pass_days(billed, 3)
+    by_hand(billed, side, 40_00)
+    pass_days(billed, 1)
+    billed.done(*CASH)
+    held = balances(billed, side)
+    assert (held[side.bank], held[side.fees]) == (40_00, fees_of(billed, side))
+    assert_all_booked(billed, side)
+    by_hand(billed, side, 20_00)
+    pass_days(billed, 1)
+    billed.done(*CASH)
+    held = balances(billed, side)
+    assert (held[side.bank], held[side.fees]) == (60_00, fees_of(billed, side))
+    assert_all_booked(billed, side)
+    quiet(billed)
+
+
+def assert_all_booked(live: Live, side: Side) -> None:
+    """The clearing account holds what Stripe does, but for what others sold since the last payout."""
+    since = [move["net"] for move in _moves(live, side, after=True) if move["type"] == "charge"]
+    assert balances(live, side)[side.clearing] == held_at_stripe(live, side) - sum(since)
+    assert [item.message for item in live.items() if item.job == "post_payouts"] == []
+
+
+def test_payouts_by_hand_between_automatic_ones_take_no_fee_that_those_have(billed: Live, side: Side) -> None:
+    account = billed.sandbox.stripe.accounts[side.key]
+    billed.pay(30_00, side.number, entity=side.key)
+    pass_days(billed, 9)
+    billed.done(*CASH)
+    billed.pay(30_00, side.number, entity=side.key)
+    pass_days(billed, 1)
+    account.manual = True
+    pass_days(billed, 3)
+    by_hand(billed, side, 11_00)
+    billed.done(*CASH)  # it is under way, and has its movements already
+    account.manual = False
+    billed.pay(40_00, side.number, entity=side.key)
+    pass_days(billed, 9)
+    billed.done(*CASH)
+    assert len(account.objects["payout"]) >= 3
+    assert_clear(billed, side)
+    paid_out = [move for id_, move in account.objects["balance_transaction"].items() if _is_out(account, id_)]
+    assert balances(billed, side)[side.fees] == sum(move["fee"] for move in paid_out)
+    quiet(billed)
+
+
+def test_a_payout_by_hand_that_fails_is_in_the_clearing_account_again(billed: Live, side: Side) -> None:
+    account = billed.sandbox.stripe.accounts[side.key]
+    account.manual = True
+    billed.pay(100_00, side.number, entity=side.key)
+    pass_days(billed, 3)
+    sent = by_hand(billed, side, 40_00)
+    pass_days(billed, 1)
+    billed.done(*CASH)
+    with LOCK:
+        aftermath.fail_payout(account, sent["id"], int(billed.sandbox.clock.tick().timestamp()))
+    billed.done(*CASH)
+    held = balances(billed, side)
+    assert (held[side.bank], held[side.fees]) == (0, fees_of(billed, side))
+    assert_all_booked(billed, side)
+    quiet(billed)
+
+
+def test_a_payout_by_hand_that_was_left_to_a_person_stays_theirs(billed: Live, side: Side) -> None:
+    account = billed.sandbox.stripe.accounts[side.key]
+    account.manual = True
+    billed.pay(100_00, side.number, entity=side.key)
+    pass_days(billed, 3)
+    sent = by_hand(billed, side, 40_00)
+    with billed.store() as store, store.transaction():
+        payouts.save_unreadable(store, f"stripe_{side.key}", sent["id"], "it was sent by hand")
+    pass_days(billed, 1)
+    billed.done(*CASH)
+    assert billed.item("payout_unreadable").message
+    assert balances(billed, side)[side.bank] == 0
 
 
 def test_a_payout_whose_answer_was_lost_is_booked_once(billed: Live, side: Side) -> None:
