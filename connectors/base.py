@@ -711,6 +711,12 @@ class Accounting(Protocol):
     def void_payment(self, payment: Ref, key: str) -> LedgerPayment:
         """Void a payment; one that is voided already stays so. Raises ``Refused``."""
 
+    def void_refund(self, refund: Ref, posted: RefundDraft, key: str) -> LedgerEntry:
+        """Take back a refund that did not reach its payer, so that the credit that it was taken from is there again.
+
+        ``posted`` is what it was made of. One that is taken back already stays so. Raises ``Refused``.
+        """
+
     def attach(self, document: Ref, kind: DocumentType, name: str, content: bytes, key: str) -> None:
         """Attach a PDF to a document; one of the same name that hangs there already is not attached again."""
 

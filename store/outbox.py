@@ -47,6 +47,11 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
         return self.payload_hash == _hash(self.payload)
 
     @property
+    def is_unsent(self) -> bool:
+        """Say whether the vendor surely does not hold it: it was refused, or never went out."""
+        return self.state == "parked" or (self.state == "new" and not self.attempts)
+
+    @property
     def both_sides(self) -> list[Side]:
         """What is meant here beside what was found at the vendor; empty when they were not compared."""
         return msgspec.json.decode(self.sides, type=list[Side])

@@ -629,7 +629,7 @@ _TO_THE_CENT = """
 ALTER TABLE movements ADD COLUMN paid_amount INTEGER; -- the amount in the payment's currency, where that is another
 ALTER TABLE movements ADD COLUMN paid_currency TEXT NOT NULL DEFAULT '';
 CREATE INDEX movements_vendor ON movements (vendor_id);
-ALTER TABLE refunds ADD COLUMN reversed INTEGER NOT NULL DEFAULT 0; -- 1: the money came back, so did the credit
+ALTER TABLE refunds ADD COLUMN reversed TEXT NOT NULL DEFAULT ''; -- why it counts no more: the credit is there again
 -- Payouts that were sent by hand were left to people so far: the fees of before are booked.
 INSERT INTO cursors (connection, stream, value)
     SELECT c.connection, 'movements', c.value FROM cursors c WHERE c.stream='payouts'

@@ -68,7 +68,6 @@ def _untold(job: str, code: str, kind: str, name: str) -> str:
 
 
 _REFUNDED = _untold("match_payments", "refunded_after_applied", "payment", "p.id")
-_TAKEN_BACK = _untold("post_payments", "taken_back_after_refund", "payment", "p.id")
 _EDITED = _untold("pull_ledger", "books_differ", "document", "d.id")
 _POSTED_AND_EDITED = _untold("pull_ledger", "books_differ", "document", "a.document_id")
 _TAKEN = _untold("push_documents", "series_taken", "connection", "?2")
@@ -90,7 +89,7 @@ def overspent_payments(store: Store) -> list[Hit]:
         f"SELECT 'payment:' || p.id, p.vendor_id, a.applied, {kept}, p.currency"
         " FROM (SELECT payment_id, sum(amount) AS applied FROM applications GROUP BY payment_id) a"
         f" JOIN payments p ON p.id=a.payment_id WHERE a.applied>{kept}"
-        f" AND {_REFUNDED} AND {_TAKEN_BACK} AND {_VOIDING}",
+        f" AND {_REFUNDED} AND {_VOIDING}",
     )
 
 
@@ -172,7 +171,7 @@ def overused_credit_notes(store: Store) -> list[Hit]:
     """More of a credit note is set against invoices and given back than it came to."""
     used = "(SELECT coalesce(sum(u.amount), 0) FROM credit_uses u JOIN documents i ON i.id=u.document_id"
     used += " WHERE u.credit_id=d.id AND i.status='issued')"
-    given_back = "(SELECT coalesce(sum(r.amount), 0) FROM refunds r WHERE r.credit_id=d.id)"
+    given_back = "(SELECT coalesce(sum(r.amount), 0) FROM refunds r WHERE r.credit_id=d.id AND r.reversed='')"
     return _hits(
         store,
         f"SELECT 'document:' || d.id, d.number, {used}+{given_back}, d.total, d.currency FROM documents d"

@@ -64,6 +64,36 @@ class Voids:
             return [Rejected(str(error))]
 
 
+class RefundVoidDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """A refund of ours to be taken back, and what was posted."""
+
+    refund: Ref
+    posted: RefundDraft
+
+
+class RefundVoids:
+    """Refunds that are taken back, as a collection. Doing so twice is doing it once, so nothing is looked up before."""
+
+    batch_size = 1
+
+    def __init__(self, ledger: Accounting) -> None:
+        self._ledger = ledger
+
+    def find(self, wanted: Sequence[RefundVoidDraft]) -> list[LedgerEntry | None]:
+        """Return nothing: what may be half done is done again."""
+        return [None for _ in wanted]
+
+    def create(
+        self, batch: Sequence[RefundVoidDraft], key: str
+    ) -> list[Created[LedgerEntry] | Adopted[LedgerEntry] | Rejected]:
+        """Take back one refund; a refusal is its own."""
+        (draft,) = batch
+        try:
+            return [Created(self._ledger.void_refund(draft.refund, draft.posted, key))]
+        except Refused as error:
+            return [Rejected(str(error))]
+
+
 def _voided(draft: VoidDraft, found: LedgerPayment | None) -> LedgerPayment | None:
     if found is not None and found.status == "active" and found.ref.id == draft.payment.id:
         return None
@@ -163,6 +193,13 @@ VOID_ON_ACCOUNT: Kind[VoidDraft, LedgerPayment] = Kind(
     draft=VoidDraft,
     collection=Voids,
     title=lambda draft: f"Void of money on account {draft.posted.key} of {_amount(draft.posted)}",
+    differs=lambda draft, found, adopted: "",
+)
+VOID_REFUND: Kind[RefundVoidDraft, LedgerEntry] = Kind(
+    name="refund_void",
+    draft=RefundVoidDraft,
+    collection=RefundVoids,
+    title=lambda draft: f"Taking back of refund {draft.posted.key} of {_amount(draft.posted)}",
     differs=lambda draft, found, adopted: "",
 )
 FEES: Kind[ExpenseDraft, LedgerEntry] = Kind(

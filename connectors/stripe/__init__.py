@@ -45,6 +45,7 @@ from connectors.stripe.objects import (
     Changed,
     Charge,
     Customers,
+    Dispute,
     Disputes,
     Events,
     Invoice,
@@ -56,6 +57,7 @@ from connectors.stripe.objects import (
     Product,
 )
 from connectors.stripe.payments import (
+    NO_LOSS,
     Beside,
     charge_id,
     decode,
@@ -310,16 +312,18 @@ class Stripe:
     def _beside(self, charge: Charge, told: _Told) -> Beside:
         """Return what is to be known of a charge from elsewhere; its dispute, where it has one, costs a call."""
         invoice = told.invoices.get(id_of(charge.payment_intent)) or told.invoices.get(charge.id)
-        dispute = ""
-        if charge.disputed:
-            try:
-                latest = self._get("/v1/disputes", Disputes, charge=charge.id, limit=1).data
-            except _Refusal as refusal:
-                if refusal.status != 404:
-                    raise
-                latest = []
-            dispute = latest[0].status if latest else ""
-        return Beside(invoice=invoice, dispute=dispute)
+        disputes = self._disputes(charge) if charge.disputed else []
+        lost = sum(one.amount or charge.amount for one in disputes if one.status not in NO_LOSS)
+        return Beside(invoice=invoice, dispute=disputes[0].status if disputes else "", disputed=lost)
+
+    def _disputes(self, charge: Charge) -> list[Dispute]:
+        """Return the disputes of a charge, the latest first; some emulators know of none."""
+        try:
+            return self._get("/v1/disputes", Disputes, charge=charge.id, limit=PAGE).data
+        except _Refusal as refusal:
+            if refusal.status != 404:
+                raise
+            return []
 
     def _changed(self, told: _Told) -> Iterator[ReceivedPayment | Unreadable]:
         """Yield the charges that were not delivered with their own balance transaction, as they are now."""

@@ -154,6 +154,7 @@ class Dispute(msgspec.Struct):
 
     id: str
     status: str = ""
+    amount: int = 0
 
 
 class Invoice(msgspec.Struct):

@@ -83,6 +83,18 @@ def test_a_dispute_is_told_when_it_opens_and_when_it_ends(
     assert (ended.disputed, ended.marks["dispute"], ended.status) == (not won, word, "succeeded")
 
 
+def test_what_is_disputed_in_part_has_gone_back_until_that_is_won(shop: SandboxStripe, stripe: Stripe) -> None:
+    id_ = shop.pay(100_00, "USD")
+    before = cursor(stripe)
+    shop.refund(id_, 10_00)
+    for key, amount in (("d1", 30_00), ("d2", 5_00)):
+        shop.account.dispute(key, shop.account.objects["charge"][id_], shop.now(), amount)
+    opened = only(pulled(stripe, before), id_)
+    assert (opened.refunded, opened.disputed, opened.marks["dispute"]) == (45_00, False, "needs_response")
+    aftermath.close_dispute(shop.account, next(iter(shop.account.objects["dispute"])), shop.now(), won=True)
+    assert only(pulled(stripe, before), id_).refunded == 15_00
+
+
 def test_a_debit_under_way_is_not_paid_and_one_that_comes_back_is_paid_no_more(
     shop: SandboxStripe, stripe: Stripe
 ) -> None:
