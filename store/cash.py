@@ -57,7 +57,7 @@ class PaymentRow(msgspec.Struct, frozen=True, kw_only=True):
         """What may still be applied to invoices; negative when more was refunded than was left."""
         if self.is_gone or self.status != "succeeded":
             return 0
-        return self.amount - self.refunded + min(self.from_credit, self.refunded) - self.applied
+        return self.amount - self.refunded + self.from_credit - self.applied
 
 
 class ApplicationRow(msgspec.Struct, frozen=True, kw_only=True):

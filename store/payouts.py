@@ -161,6 +161,42 @@ def exchanges(store: Store, connection: str, since: date) -> dict[int, list[Exch
     return found
 
 
+def booked(store: Store, ledger: str) -> list[tuple[str, str, str, int, int]]:
+    """Return (provider, currency, what, booked, made of) of the payouts that are booked in a ledger.
+
+    What follows from a payout alone is compared: its fees, its amount, and that both sides of an exchange are booked.
+    """
+    fees = "SELECT sum(m.fee - CASE WHEN m.kind='fee' THEN m.amount ELSE 0 END) FROM movements m WHERE m.payout_id=p.id"
+    other = (
+        "SELECT -(i.payload ->> 'amount') FROM outbox i WHERE i.connection=o.connection AND i.our_id=o.our_id"
+        " AND i.currency=o.currency AND i.kind='exchanged_in'"
+    )
+    made_of = {
+        "payout_fee": ("fees", f"coalesce(({fees}), 0)", "o.payload ->> 'amount'"),
+        "payout": ("paid out", "p.amount", "o.payload ->> 'amount'"),
+        "payout_back": ("came back", "p.amount", "o.payload ->> 'amount'"),
+        "exchanged_out": ("exchanged", f"coalesce(({other}), 0)", "coalesce(o.payload ->> 'exchanged', 0)"),
+    }
+    found = []
+    for kind, (what, want, there) in made_of.items():
+        exact = " AND o.payload ->> 'exchanged'>0 AND o.payload ->> 'amount'>0" if kind == "exchanged_out" else ""
+        found += store.tuples(
+            f"SELECT p.connection, p.currency, '{what}', sum({there}), sum({want}) FROM outbox o"
+            f" JOIN payouts p ON p.id=o.our_id WHERE o.connection=? AND o.kind='{kind}'{exact}"
+            " GROUP BY p.connection, p.currency ORDER BY p.connection, p.currency",
+            ledger,
+        )
+    return found
+
+
+def taken_twice(store: Store) -> list[tuple[str, str, int]]:
+    """Return (provider, movement, times) of movements that more than one payout of a provider has taken."""
+    return store.tuples(
+        "SELECT p.connection, m.vendor_id, count(*) FROM movements m JOIN payouts p ON p.id=m.payout_id"
+        " GROUP BY p.connection, m.vendor_id HAVING count(*)>1 ORDER BY p.connection, m.vendor_id"
+    )
+
+
 def descriptions(store: Store, payout_id: int) -> list[str]:
     """Return the texts of a payout's movements that are no payment's, each once."""
     sql = "SELECT DISTINCT description FROM movements WHERE payout_id=? AND kind IN ('adjustment', 'other')"

@@ -10,9 +10,12 @@ from store import audit
 from store.audit import Actor
 from store.database import Store
 
-FROM_CREDIT = (  # SQL: what was refunded of the payment p out of credit notes; the money itself still pays its invoice
-    "(SELECT coalesce(sum(r.amount), 0) FROM refunds r WHERE r.payment_id=p.id AND r.credit_id IS NOT NULL"
-    " AND r.reversed='')"
+# SQL: what was refunded of the payment p out of credit notes; the money itself still pays its invoice. A refund that
+# came back may not be reversed in the books yet.
+_OF_NOTES = "coalesce(sum(r.amount), 0)"
+FROM_CREDIT = (
+    f"(SELECT CASE WHEN {_OF_NOTES}>p.refunded THEN p.refunded ELSE {_OF_NOTES} END FROM refunds r"
+    " WHERE r.payment_id=p.id AND r.credit_id IS NOT NULL AND r.reversed='')"
 )
 CAME_BACK = "it came back"  # the payer did not get it: it is their credit again
 TAKEN_BACK = "its payment was taken back"  # with all that had become of it

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
-from store import audit
+from store import audit, payouts
 from store.database import Store
 from store.invoices import DocumentRow
 from store.planned import Due
@@ -177,6 +177,20 @@ def overused_credit_notes(store: Store) -> list[Hit]:
         f"SELECT 'document:' || d.id, d.number, {used}+{given_back}, d.total, d.currency FROM documents d"
         f" WHERE d.type='credit_note' AND d.status='issued' AND {used}+{given_back}>d.total",
     )
+
+
+def payouts_add_up(store: Store, ledger: Ledger) -> list[Hit]:
+    """What is booked of a provider's payouts in a currency is not what they are made of."""
+    return [
+        Hit(f"connection:{provider}", f"{provider} {currency}, {what}", found, expected, currency)
+        for provider, currency, what, found, expected in payouts.booked(store, ledger.connection)
+        if found != expected
+    ]
+
+
+def movements_taken_twice(store: Store) -> list[Hit]:
+    """Two payouts hold the same movement of a provider's balance, so its fee may be booked twice."""
+    return [Hit(f"connection:{one}", name, times, 1) for one, name, times in payouts.taken_twice(store)[:MOST]]
 
 
 # ---------------------------------------------------------------------------------------------- documents and the books

@@ -236,7 +236,7 @@ def _report(context: Context, books: _Books, row: Contents) -> None:
         _unexplained(context, books, row, f"{display(row.others, row.currency)} beside payments", said)
     if row.converted:
         amount = display(row.converted, row.currency)
-        _unexplained(context, books, row, f"{amount} of payments made in other currencies, how much is not known", "")
+        _unexplained(context, books, row, f"{amount} of payments that were made in other currencies", "")
     if row.not_ours and not books.mapping.not_ours:
         context.find(
             Finding(
