@@ -109,12 +109,12 @@ def _forget_on_account(context: Context, posted: Posted, row: PaymentRow) -> Non
 
 def _want(context: Context, posted: Posted, row: PaymentRow) -> None:
     """Note which of a payment's postings have to be voided, once no refund is taken from them any more."""
+    if refunds.of(context.store, row.id):
+        return
     parts = [part.id for part in cash.applications_of(context.store, row.id)]
     found = [("payment", id_, posted.payments.get(id_)) for id_ in parts]
     found.append(("on_account", row.id, posted.on_account.get(row.id)))
     standing = [(kind, id_, ref) for kind, id_, ref in found if ref is not None and posted.is_done(kind, id_)]
-    if refunds.of(context.store, row.id):
-        return
     with context.store.transaction():
         for kind, id_, ref in standing:
             intent = posted.intent(kind, id_)
