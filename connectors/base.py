@@ -300,6 +300,8 @@ class Movement(msgspec.Struct, frozen=True, kw_only=True):
     """One movement of a provider's balance, in minor units of the balance's currency; what leaves it is below zero.
 
     ``net`` = ``amount`` - ``fee``. ``payment_id`` is the id of the ``ReceivedPayment`` that it belongs to, or empty.
+    ``paid_amount``: the same as ``amount`` in ``paid_currency``, the payment's own, where that is another than the
+    balance's; None where it is not known exactly.
     """
 
     id: str
@@ -311,17 +313,24 @@ class Movement(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     payment_id: str = ""
     description: str = ""
+    paid_amount: int | None = None
+    paid_currency: str = ""
 
 
 class Payout(msgspec.Struct, frozen=True, kw_only=True):
-    """Money that a provider sent to the bank, with every movement it is made of: their ``net`` add up to ``amount``."""
+    """Money that a provider sent to the bank, with every movement it is made of: their ``net`` add up to ``amount``.
+
+    One that somebody sent by hand is not ``automatic``: it has no movements, it took what it took of the balance.
+    """
 
     id: str
     currency: str
     amount: int
     arrives_on: date
     status: Literal["paid", "pending", "failed"]
+    made_at: datetime
     movements: tuple[Movement, ...] = ()
+    automatic: bool = True
 
 
 class PaymentPageDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -361,7 +370,13 @@ class Payments(Protocol):
     def payouts(self, since: datetime | None) -> Iterator[Payout | Unreadable]:
         """Yield payouts created since ``since`` (all when None), and those whose status changed since, oldest first.
 
-        One that is not exactly the sum of its movements is ``Unreadable``.
+        An automatic one that is not exactly the sum of its movements is ``Unreadable``.
+        """
+
+    def movements(self, currency: str, since: datetime, until: datetime) -> Iterator[Movement]:
+        """Yield what moved the balance in ``currency`` from ``since`` until ``until``, and maybe some of before.
+
+        Raises ``Unsupported`` for one that cannot be given exactly.
         """
 
     def payment_page(self, wanted: PaymentPageDraft) -> str:
@@ -599,7 +614,11 @@ class TransferDraft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExpenseDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """What a provider kept, paid out of its clearing account. Below zero it gave something back."""
+    """What a provider kept, paid out of its clearing account. Below zero it gave something back.
+
+    ``exchanged``: what the whole of it was exchanged for in ``exchanged_currency``. Where that is the ledger's own
+    currency it is booked at that rate; 0: at the ledger's own of the day.
+    """
 
     key: str  # at most 21 characters
     currency: str
@@ -609,6 +628,8 @@ class ExpenseDraft(msgspec.Struct, frozen=True, kw_only=True):
     on: date
     memo: str = ""
     tax_code: str = ""
+    exchanged: int = 0
+    exchanged_currency: str = ""
 
 
 class JournalLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -743,6 +764,12 @@ class Accounting(Protocol):
 
     def void_payment(self, payment: Ref, key: str) -> LedgerPayment:
         """Void a payment; one that is voided already stays so. Raises ``Refused``."""
+
+    def void_refund(self, refund: Ref, posted: RefundDraft, key: str) -> LedgerEntry:
+        """Take back a refund that did not reach its payer, so that the credit that it was taken from is there again.
+
+        ``posted`` is what it was made of. One that is taken back already stays so. Raises ``Refused``.
+        """
 
     def attach(self, document: Ref, kind: DocumentType, name: str, content: bytes, key: str) -> None:
         """Attach a PDF to a document; one of the same name that hangs there already is not attached again."""

@@ -59,7 +59,8 @@ class LedgerMapping(msgspec.Struct, frozen=True, kw_only=True):
     """A mapping file of role ``ledger``. ``needs``: what no line may lack. ``clearing``: currency -> account.
 
     ``bank``: where payouts arrive, by currency; ``fees``: the account of the expense; ``not_ours``: the account of what
-    others sell through the same provider. ``providers``: accounts that are one payment connection's own, by its name.
+    others sell through the same provider; ``conversion``: the account through which goes what a provider exchanges.
+    ``providers``: accounts that are one payment connection's own, by its name.
     """
 
     source: str
@@ -69,6 +70,7 @@ class LedgerMapping(msgspec.Struct, frozen=True, kw_only=True):
     bank: Mapping[str, str] = {}
     fees: str = ""
     not_ours: str = ""
+    conversion: str = ""
     providers: Mapping[str, CashAccounts] = {}
 
 
@@ -93,6 +95,7 @@ class _FileTable(msgspec.Struct):
     bank: dict[str, str] = {}
     fees: str = ""
     not_ours: str = ""
+    conversion: str = ""
     providers: dict[str, dict[str, Any]] = {}
 
 
@@ -121,6 +124,7 @@ def load_ledger_mapping(text: str, source: str) -> LedgerMapping:
         bank=table.bank,
         fees=table.fees,
         not_ours=table.not_ours,
+        conversion=table.conversion,
         providers=providers,
     )
 
@@ -230,7 +234,8 @@ def check_ledger(mapping: LedgerMapping, setup: Mapping[str, Any], lines: Iterab
         if not _PLACEHOLDER.search(value)
     ]
     accounts = _accounts(mapping.clearing, mapping.bank, mapping.providers)
-    accounts += [(key, account) for key, account in (("fees", mapping.fees), ("not_ours", mapping.not_ours)) if account]
+    named = {"fees": mapping.fees, "not_ours": mapping.not_ours, "conversion": mapping.conversion}
+    accounts += [(key, account) for key, account in named.items() if account]
     written += [(key, "account", account) for key, account in accounts]
     for facts in lines:
         coded = code_line(mapping, facts)

@@ -138,6 +138,31 @@ def not_on_account(store: Store, entity: str, ledger: str) -> list[PaymentRow]:
     return [row for row in rows if row.is_received and row.available > 0]
 
 
+def short_on_account(store: Store, entity: str, ledger: str) -> list[PaymentRow]:
+    """Return the payments of which more is with us than the books hold, though what was left lies on account there.
+
+    That is so when a part was given back before it was booked, and has come back since.
+    """
+    booked = (
+        "SELECT coalesce(sum(a.amount), 0) FROM applications a JOIN outbox w ON w.connection=?2 AND w.kind='payment'"
+        " AND w.our_id=a.id WHERE a.payment_id=p.id"
+    )
+    given_back = "SELECT coalesce(sum(r.amount), 0) FROM refunds r WHERE r.payment_id=p.id AND r.reversed=''"
+    waiting = (
+        "SELECT 1 FROM applications a WHERE a.payment_id=p.id AND NOT EXISTS (SELECT 1 FROM outbox w"
+        f" WHERE w.connection=?2 AND w.{_POSTING} AND w.our_id=a.id)"
+    )
+    rows = store.rows(
+        PaymentRow,
+        f"SELECT p.* FROM ({_WITH_APPLIED} WHERE p.entity=?1 AND p.status='succeeded') p JOIN outbox o"
+        " ON o.connection=?2 AND o.kind='on_account' AND o.our_id=p.id AND o.state='done'"
+        f" WHERE p.amount-p.refunded>(o.payload ->> 'amount')+({booked})-({given_back}) AND NOT EXISTS ({waiting})",
+        entity,
+        ledger,
+    )
+    return [row for row in rows if not row.is_gone]
+
+
 def refunded(store: Store, entity: str) -> list[PaymentRow]:
     """Return the payments of an entity of which something was ever refunded."""
     sql = f"{_WITH_APPLIED} WHERE p.entity=? AND (p.refunded > 0 OR p.id IN (SELECT payment_id FROM refunds))"

@@ -33,7 +33,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
 _LEFT = (  # what is left of the credit note c
     "c.total - (SELECT coalesce(sum(u.amount), 0) FROM credit_uses u JOIN documents i ON i.id=u.document_id"
     " WHERE u.credit_id=c.id AND i.status='issued')"
-    " - (SELECT coalesce(sum(r.amount), 0) FROM refunds r WHERE r.credit_id=c.id)"
+    " - (SELECT coalesce(sum(r.amount), 0) FROM refunds r WHERE r.credit_id=c.id AND r.reversed='')"
 )
 
 

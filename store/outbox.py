@@ -47,6 +47,11 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
         return self.payload_hash == _hash(self.payload)
 
     @property
+    def is_unsent(self) -> bool:
+        """Say whether the vendor surely does not hold it: it was refused, or never went out."""
+        return self.state == "parked" or (self.state == "new" and not self.attempts)
+
+    @property
     def both_sides(self) -> list[Side]:
         """What is meant here beside what was found at the vendor; empty when they were not compared."""
         return msgspec.json.decode(self.sides, type=list[Side])
@@ -125,6 +130,11 @@ def known(store: Store, connection: str, kind: str) -> set[int]:
     """Return our ids of all objects that the outbox knows of."""
     rows = store.tuples("SELECT our_id FROM outbox WHERE connection=? AND kind=?", connection, kind)
     return {our_id for (our_id,) in rows}
+
+
+def known_by_currency(store: Store, connection: str, kind: str) -> set[tuple[int, str]]:
+    """Return (our id, currency) of the same, where one object of ours is several at the vendor."""
+    return set(store.tuples("SELECT our_id, currency FROM outbox WHERE connection=? AND kind=?", connection, kind))
 
 
 def done(store: Store, connection: str, kind: str) -> list[Intent]:

@@ -625,6 +625,24 @@ def m0161_steps(db: Any) -> None:
                 _script(db, COUNTS.format(table=table, event=event.lower(), what=what, when=when, input=name))
 
 
+_TO_THE_CENT = """
+ALTER TABLE movements ADD COLUMN paid_amount INTEGER; -- the amount in the payment's currency, where that is another
+ALTER TABLE movements ADD COLUMN paid_currency TEXT NOT NULL DEFAULT '';
+CREATE INDEX movements_vendor ON movements (vendor_id);
+ALTER TABLE refunds ADD COLUMN reversed TEXT NOT NULL DEFAULT ''; -- why it counts no more: the credit is there again
+-- Payouts that were sent by hand were left to people so far: the fees of before are booked.
+INSERT INTO cursors (connection, stream, value)
+    SELECT c.connection, 'movements', c.value FROM cursors c WHERE c.stream='payouts'
+    AND EXISTS (SELECT 1 FROM unreadable_payouts u WHERE u.connection=c.connection);
+"""
+
+
+@migrations()
+def m0190_to_the_cent(db: Any) -> None:
+    """Payments settled in another currency, payouts sent by hand, refunds that came back."""
+    _script(db, _TO_THE_CENT)
+
+
 def migrate(connection: Any) -> None:
     """Bring the database to the newest version: each migration whole or not at all, one process at a time.
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
-from store import audit
+from store import audit, payouts
 from store.database import Store
 from store.invoices import DocumentRow
 from store.planned import Due
@@ -68,7 +68,6 @@ def _untold(job: str, code: str, kind: str, name: str) -> str:
 
 
 _REFUNDED = _untold("match_payments", "refunded_after_applied", "payment", "p.id")
-_TAKEN_BACK = _untold("post_payments", "taken_back_after_refund", "payment", "p.id")
 
 
 def _unedited(name: str) -> str:
@@ -100,7 +99,7 @@ def overspent_payments(store: Store) -> list[Hit]:
         f"SELECT 'payment:' || p.id, p.vendor_id, a.applied, {kept}, p.currency"
         " FROM (SELECT payment_id, sum(amount) AS applied FROM applications GROUP BY payment_id) a"
         f" JOIN payments p ON p.id=a.payment_id WHERE a.applied>{kept}"
-        f" AND {_REFUNDED} AND {_TAKEN_BACK} AND {_VOIDING}",
+        f" AND {_REFUNDED} AND {_VOIDING}",
     )
 
 
@@ -182,12 +181,26 @@ def overused_credit_notes(store: Store) -> list[Hit]:
     """More of a credit note is set against invoices and given back than it came to."""
     used = "(SELECT coalesce(sum(u.amount), 0) FROM credit_uses u JOIN documents i ON i.id=u.document_id"
     used += " WHERE u.credit_id=d.id AND i.status='issued')"
-    given_back = "(SELECT coalesce(sum(r.amount), 0) FROM refunds r WHERE r.credit_id=d.id)"
+    given_back = "(SELECT coalesce(sum(r.amount), 0) FROM refunds r WHERE r.credit_id=d.id AND r.reversed='')"
     return _hits(
         store,
         f"SELECT 'document:' || d.id, d.number, {used}+{given_back}, d.total, d.currency FROM documents d"
         f" WHERE d.type='credit_note' AND d.status='issued' AND {used}+{given_back}>d.total",
     )
+
+
+def payouts_add_up(store: Store, ledger: Ledger) -> list[Hit]:
+    """What is booked of a provider's payouts in a currency is not what they are made of."""
+    return [
+        Hit(f"connection:{provider}", f"{provider} {currency}, {what}", found, expected, currency)
+        for provider, currency, what, found, expected in payouts.booked(store, ledger.connection)
+        if found != expected
+    ]
+
+
+def movements_taken_twice(store: Store) -> list[Hit]:
+    """Two payouts hold the same movement of a provider's balance, so its fee may be booked twice."""
+    return [Hit(f"connection:{one}", name, times, 1) for one, name, times in payouts.taken_twice(store)[:MOST]]
 
 
 # ---------------------------------------------------------------------------------------------- documents and the books

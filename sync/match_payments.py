@@ -220,7 +220,7 @@ def _over_refunded(context: Context, row: PaymentRow) -> None:
             subject=f"payment:{row.id}",
             detail=str(row.refunded),
             message=(
-                f"{display(row.refunded, row.currency)} of payment {row.vendor_id} was refunded"
+                f"{display(row.refunded, row.currency)} of payment {row.vendor_id} was refunded or disputed"
                 f" after {display(row.applied, row.currency)} of it had paid invoices"
             ),
             fix="if the customer still owes it, reverse the payment in the books; if not, credit the invoice",

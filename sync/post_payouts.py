@@ -2,7 +2,12 @@
 
 Per payout one expense for all its fees, and one transfer once it has arrived. Its payments and refunds are booked by
 ``post_payments``, and a disputed payment is voided there, so only the fee of a dispute is left for this. Payments that
-are not ours go to an account of their own. Then the clearing account holds in the books what the provider holds.
+are not ours go to an account of their own. What was paid in another currency lies in the clearing account of that: it
+leaves that one and comes into the payout's, both to the cent (``sync.exchanging``). Then each clearing account holds in
+the books what the provider holds.
+
+Of a payout that somebody sent by hand the provider does not say what it is made of: it takes whatever moved the balance
+up to then and no other payout has taken, so that every fee is booked once.
 
 Only where the ledger's mapping names the bank account; what a payout holds beyond all that waits for a person.
 """
@@ -13,23 +18,28 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
+import msgspec
+
 from billing.money import display
 from connectors.base import ExpenseDraft, Payments, Payout, TransferDraft, Unreadable
+from connectors.errors import Unsupported
 from mappings.faults import Fault
 from mappings.ledger import LedgerMapping, bank_account, books_payouts, clearing_account
 from store import deals, outbox, payouts
 from store.payouts import Contents, PayoutRow
 from store.review import Finding
+from sync import exchanging
 from sync.context import Context, Entity, Source
 from sync.days import Days
 from sync.outbox import Kind, push
-from sync.postings import FEES, NOT_OURS, TRANSFER, TRANSFER_BACK, key_of
+from sync.postings import EXCHANGED_IN, EXCHANGED_OUT, FEES, NOT_OURS, TRANSFER, TRANSFER_BACK, key_of
 
 STREAM = "payouts"  # the cursor of what was read of a provider's payouts
+SWEPT = "movements"  # and, with a currency, of what payouts sent by hand have taken of the balance
 BLOCK = 50  # payouts stored in one transaction
 AGE = timedelta(hours=1)  # with nothing new, the cursor is moved so seldom
 EARLIER = timedelta(days=14)  # a payout that arrives on the day of go-live was made so long before it at most
-KINDS: tuple[Kind[Any, Any], ...] = (FEES, NOT_OURS, TRANSFER, TRANSFER_BACK)
+KINDS: tuple[Kind[Any, Any], ...] = (FEES, NOT_OURS, EXCHANGED_OUT, EXCHANGED_IN, TRANSFER, TRANSFER_BACK)
 
 
 def run(context: Context) -> None:
@@ -56,7 +66,7 @@ def _pull(context: Context, source: Source, provider: Payments) -> None:
     go_live = datetime.combine(context.world.entities[source.entity].go_live, time(), UTC)
     news, block = 0, list[Payout | Unreadable]()
     for payout in provider.payouts(since or go_live - EARLIER):
-        block.append(payout)
+        block.append(_with_movements(context, source, provider, payout, go_live))
         if len(block) == BLOCK:
             with context.store.transaction():
                 news += _store(context, source.name, block)
@@ -68,6 +78,21 @@ def _pull(context: Context, source: Source, provider: Payments) -> None:
     context.count("payouts new or changed", news)
 
 
+def _with_movements(
+    context: Context, source: Source, provider: Payments, payout: Payout | Unreadable, go_live: datetime
+) -> Payout | Unreadable:
+    """Give a new payout that was sent by hand what moved the balance since the last one."""
+    if isinstance(payout, Unreadable) or payout.automatic or payouts.is_known(context.store, source.name, payout.id):
+        return payout
+    begin = max(go_live, deals.cursor(context.store, source.name, SWEPT) or go_live)
+    since = deals.cursor(context.store, source.name, f"{SWEPT} {payout.currency}") or begin
+    try:
+        found = provider.movements(payout.currency, since, payout.made_at)
+        return msgspec.structs.replace(payout, movements=tuple(one for one in found if one.at >= begin))
+    except Unsupported as error:
+        return Unreadable(payout.id, str(error))
+
+
 def _store(context: Context, connection: str, block: Sequence[Payout | Unreadable]) -> int:
     news = 0
     for payout in block:
@@ -75,6 +100,8 @@ def _store(context: Context, connection: str, block: Sequence[Payout | Unreadabl
             news += payouts.save_unreadable(context.store, connection, payout.id, payout.problem)
         else:
             news += payouts.save(context.store, connection, payout)
+            if not payout.automatic:
+                deals.set_cursor(context.store, connection, f"{SWEPT} {payout.currency}", payout.made_at)
     return news
 
 
@@ -100,10 +127,14 @@ def _post(context: Context, entity: Entity, ledger: str, connector: Any, provide
     known = {kind.name: outbox.known(context.store, ledger, kind.name) for kind in KINDS}
     mapping = context.world.ledger_mapping(ledger)
     books = _Books(entity, ledger, mapping, Days(context, entity, ledger, connector), known)
+    exchanged = exchanging.known(context, ledger)
     for provider in providers:
+        exchanges = payouts.exchanges(context.store, provider.name, entity.go_live)
         for row in payouts.contents(context.store, provider.name, entity.go_live):
             if row.status != "pending":
                 _want(context, books, row)
+                new = [one for one in exchanges.get(row.id, ()) if (row.id, one.currency) not in exchanged]
+                exchanging.want(context, ledger, mapping, books.days, row, new)
                 _report(context, books, row)
         _report_unreadable(context, provider.name)
     for kind in KINDS:

@@ -53,6 +53,11 @@ class Posted:
         return _by_id(links.by_ours(self.context.store, self.connection, "on_account"))
 
     @cached_property
+    def refunds(self) -> dict[int, Ref]:
+        """Refunds in the books by their number here."""
+        return _by_id(links.by_ours(self.context.store, self.connection, "refund"))
+
+    @cached_property
     def _doubted(self) -> set[str]:
         return selfcheck.held(self.context.store, "payment")
 

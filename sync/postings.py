@@ -47,6 +47,17 @@ def _voids(ledger: Accounting) -> OneByOne[VoidDraft, LedgerPayment]:
     return OneByOne(lambda draft, key: ledger.void_payment(draft.payment, key), find)
 
 
+class RefundVoidDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """A refund of ours to be taken back, and what was posted."""
+
+    refund: Ref
+    posted: RefundDraft
+
+
+def _refund_voids(ledger: Accounting) -> OneByOne[RefundVoidDraft, LedgerEntry]:
+    return OneByOne(lambda draft, key: ledger.void_refund(draft.refund, draft.posted, key))
+
+
 def _voided(draft: VoidDraft, found: LedgerPayment | None) -> LedgerPayment | None:
     if found is not None and found.status == "active" and found.ref.id == draft.payment.id:
         return None
@@ -148,6 +159,13 @@ VOID_ON_ACCOUNT: Kind[VoidDraft, LedgerPayment] = Kind(
     title=lambda draft: f"Void of money on account {draft.posted.key} of {_amount(draft.posted)}",
     differs=lambda draft, found, adopted: "",
 )
+VOID_REFUND: Kind[RefundVoidDraft, LedgerEntry] = Kind(
+    name="refund_void",
+    draft=RefundVoidDraft,
+    collection=_refund_voids,
+    title=lambda draft: f"Taking back of refund {draft.posted.key} of {_amount(draft.posted)}",
+    differs=lambda draft, found, adopted: "",
+)
 FEES: Kind[ExpenseDraft, LedgerEntry] = Kind(
     name="payout_fee",
     draft=ExpenseDraft,
@@ -160,6 +178,20 @@ NOT_OURS: Kind[ExpenseDraft, LedgerEntry] = Kind(
     draft=ExpenseDraft,
     collection=lambda ledger: ledger.expenses,
     title=lambda draft: f"Payments of others {draft.key} of {display(-draft.amount, draft.currency)}",
+    differs=_entry_differs,
+)
+EXCHANGED_OUT: Kind[ExpenseDraft, LedgerEntry] = Kind(
+    name="exchanged_out",
+    draft=ExpenseDraft,
+    collection=lambda ledger: ledger.expenses,
+    title=lambda draft: f"Exchange {draft.key} of {_amount(draft)}",
+    differs=_entry_differs,
+)
+EXCHANGED_IN: Kind[ExpenseDraft, LedgerEntry] = Kind(
+    name="exchanged_in",
+    draft=ExpenseDraft,
+    collection=lambda ledger: ledger.expenses,
+    title=lambda draft: f"Exchange {draft.key} into {display(-draft.amount, draft.currency)}",
     differs=_entry_differs,
 )
 TRANSFER: Kind[TransferDraft, LedgerEntry] = Kind(

@@ -2,21 +2,108 @@
 
 A refund is taken from the payment's own money on account; what exceeds that from credit notes against the invoices that
 the payment paid, as the money itself stays applied there. What has no place yet waits, and ``match_payments`` says so.
+A refund that did not reach its payer is taken back, and so is each of a payment that is taken back as a whole: the
+credit that it was taken from is there again.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
 
 from billing.money import display
 from connectors.base import Ref, RefundDraft
-from store import cash, credit_uses, invoices, outbox, refunds
+from store import cash, credit_uses, invoices, links, outbox, refunds
 from store.cash import PaymentRow
-from store.refunds import Refund
+from store.refunds import CAME_BACK, TAKEN_BACK, Refund
 from store.review import Finding
-from sync.context import Context
+from sync.context import Context, Entity
+from sync.outbox import push
 from sync.posted import Posted, posted_draft
-from sync.postings import key_of
+from sync.postings import VOID_REFUND, RefundVoidDraft, key_of
+
+# ------------------------------------------------------------------------------------------------------- what came back
+
+
+def take_back(context: Context, entity: Entity, connection: str, ledger: Any) -> None:
+    """Take back what the books hold as given back and the provider does not, and tell whose credit it is again."""
+    posted = Posted(context, entity, connection)
+    for row in cash.refunded(context.store, entity.key):
+        if not posted.waits(row.id):
+            _want_back(context, posted, row)
+    push(context, connection, ledger, VOID_REFUND)
+    for intent in outbox.done(context.store, connection, VOID_REFUND.name):
+        refund = refunds.get(context.store, intent.our_id)
+        if not refund.reversed:
+            _reverse(context, posted, refund)
+    for refund in refunds.that_came_back(context.store, entity.key):
+        _report(context, connection, refund)
+
+
+def _want_back(context: Context, posted: Posted, row: PaymentRow) -> None:
+    standing = refunds.of(context.store, row.id)
+    amount = sum(one.amount for one in standing) if row.is_gone else -_excess(context, posted, row)
+    under_way = [one for one in standing if posted.intent(VOID_REFUND.name, one.id) is not None]
+    left = [one for one in standing if one not in under_way]
+    for refund in _chosen(left, amount - sum(one.amount for one in under_way)):
+        intent, ref = posted.intent("refund", refund.id), posted.refunds.get(refund.id)
+        if intent is not None and intent.is_unsent:
+            with context.store.transaction():
+                outbox.forget(context.store, posted.connection, "refund", [refund.id])
+                refunds.reverse(context.store, context.actor, refund, _why(row))
+        elif intent is not None and ref is not None and intent.state == "done":
+            draft = RefundVoidDraft(refund=ref, posted=msgspec.json.decode(intent.payload, type=RefundDraft))
+            with context.store.transaction():
+                outbox.add(context.store, posted.connection, VOID_REFUND.name, refund.id, draft)
+
+
+def _chosen(standing: Sequence[Refund], amount: int) -> list[Refund]:
+    """Return the refunds that came to ``amount``: one of just that, else the latest; more is placed anew."""
+    if amount <= 0:
+        return []
+    if exact := [one for one in standing if one.amount == amount]:
+        return exact[-1:]
+    found: list[Refund] = []
+    for one in reversed(standing):
+        if sum(each.amount for each in found) < amount:
+            found.append(one)
+    return found
+
+
+def _why(row: PaymentRow) -> str:
+    return TAKEN_BACK if row.is_gone else CAME_BACK
+
+
+def _reverse(context: Context, posted: Posted, refund: Refund) -> None:
+    with context.store.transaction():
+        links.unlink(context.store, posted.connection, "refund", posted.refunds[refund.id].id)
+        row = cash.get(context.store, refund.payment_id)
+        refunds.reverse(context.store, context.actor, refund, _why(row))
+    context.count("refunds taken back")
+
+
+def _report(context: Context, connection: str, refund: Refund) -> None:
+    """Say that a payer waits for money, as long as it is with us and nobody has done anything with it."""
+    row = cash.get(context.store, refund.payment_id)
+    credit = max(0, row.available) if refund.credit_id is None else credit_uses.left(context.store, refund.credit_id)
+    if amount := min(refund.amount, credit):
+        context.find(
+            Finding(
+                code="refund_failed",
+                subject=f"payment:{row.id}",
+                detail=f"refund {refund.id}",
+                message=(
+                    f"{display(amount, row.currency)} that was given back of {row.vendor_id} came back to"
+                    f" {row.connection}: the payer does not have it, and at {connection} it is credit again"
+                ),
+                fix="refund it in another way at the provider, or agree with the customer which invoice it pays",
+            )
+        )
+
+
+# ------------------------------------------------------------------------------------------------- what was given back
 
 
 def want(context: Context, posted: Posted) -> None:
@@ -25,14 +112,15 @@ def want(context: Context, posted: Posted) -> None:
         if row.is_gone or posted.waits(row.id):
             continue
         excess = _excess(context, posted, row)
-        if excess < 0:
-            _came_back(context, posted, row, -excess)
-        elif excess and (account := posted.account(row)):
+        if excess > 0 and (account := posted.account(row)):
             _place(context, posted, row, excess, account)
 
 
 def _excess(context: Context, posted: Posted, row: PaymentRow) -> int:
-    """Return by how much more is booked of a payment than the provider kept of it."""
+    """Return by how much more is booked of a payment than the provider kept of it; below zero, by how much less.
+
+    Less is not told where nothing was given back: then the rest is not booked yet.
+    """
     parts = [part for part in cash.applications_of(context.store, row.id) if posted.intent("payment", part.id)]
     booked = sum(part.amount for part in parts) + _on_account(posted, row)
     given_back = sum(one.amount for one in refunds.of(context.store, row.id))
@@ -111,18 +199,3 @@ def _give_back(context: Context, posted: Posted, row: PaymentRow, source: _Sourc
 def _key(placed: Refund, row: PaymentRow) -> str:
     """Return a key of the payment and the refund: one payment may be given back in several parts."""
     return key_of(row.vendor_id, f"R{placed.id}-")
-
-
-def _came_back(context: Context, posted: Posted, row: PaymentRow, amount: int) -> None:
-    context.find(
-        Finding(
-            code="refund_failed",
-            subject=f"payment:{row.id}",
-            detail=str(amount),
-            message=(
-                f"{display(amount, row.currency)} that was refunded of {row.vendor_id} came back to {row.connection};"
-                f" at {posted.connection} it is booked as given back"
-            ),
-            fix="reverse the refund in the books; the money is the customer's credit again",
-        )
-    )

@@ -29,6 +29,7 @@ from connectors.base import (
     PaymentDraft,
     Probe,
     Ref,
+    RefundDraft,
 )
 
 _COLLECTIONS = (
@@ -127,6 +128,11 @@ class Rehearsal:
         """Note that a payment would be voided."""
         self.noted.append("payment void")
         return LedgerPayment(ref=payment, status="voided")
+
+    def void_refund(self, refund: Ref, posted: RefundDraft, key: str) -> LedgerEntry:
+        """Note that a refund would be taken back."""
+        self.noted.append("refund void")
+        return LedgerEntry(ref=refund, key=posted.key, status="voided", amount=posted.amount)
 
     def attach(self, document: Ref, kind: DocumentType, name: str, content: bytes, key: str) -> None:
         """Note that a file would be attached."""

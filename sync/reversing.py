@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from billing.money import display
 from store import cash, links, outbox, refunds
 from store.cash import PaymentRow
 from store.outbox import Intent
@@ -26,12 +25,9 @@ def drop_unsent(context: Context, entity: Entity, connection: str) -> None:
         wanted = [("payment", id_) for id_ in parts] + [("allocation", id_) for id_ in parts] + [("on_account", row.id)]
         with context.store.transaction():
             for kind, id_ in wanted:
-                if _is_unsent(posted.intent(kind, id_)):
+                intent = posted.intent(kind, id_)
+                if intent is not None and intent.is_unsent:
                     outbox.forget(context.store, connection, kind, [id_])
-
-
-def _is_unsent(intent: Intent | None) -> bool:
-    return intent is not None and (intent.state == "parked" or (intent.state == "new" and not intent.attempts))
 
 
 def void(context: Context, entity: Entity, connection: str, ledger: Any) -> None:
@@ -48,28 +44,55 @@ def void(context: Context, entity: Entity, connection: str, ledger: Any) -> None
 
 
 def void_misplaced(context: Context, entity: Entity, connection: str, ledger: Any) -> None:
-    """Void money on account that pays an invoice of another customer now, so that it is posted there anew.
+    """Void money on account that pays an invoice of another customer now, or is too little, so that it is posted anew.
 
     A ledger sets money on account against invoices of its own customer only. What is used of in part stays as it is.
     """
     posted = Posted(context, entity, connection)
+    _void_short(context, posted)
     for application in cash.each_unposted(context.store, entity.key, connection):
         intent, paid = posted.intent("on_account", application.payment_id), posted.paid(application)
         if intent is None or intent.state != "done" or paid is None:
             continue
         row = cash.get(context.store, application.payment_id)
         if posted_draft(intent).customer.id != paid.customer.id and not is_used(context, posted, row):
-            draft = VoidDraft(payment=posted.on_account[row.id], posted=posted_draft(intent))
-            with context.store.transaction():
-                if posted.intent("on_account_void", row.id) is None:
-                    outbox.add(context.store, connection, "on_account_void", row.id, draft)
+            _void_on_account(context, posted, row, intent)
     push(context, connection, ledger, VOID_ON_ACCOUNT)
     for intent in outbox.done(context.store, connection, "on_account_void"):
         row = cash.get(context.store, intent.our_id)
         if not row.is_gone and row.id in posted.on_account:
             with context.store.transaction():
                 _forget_on_account(context, posted, row)
-            context.count("money on account given to another customer")
+            context.count("money on account posted anew")
+
+
+def _void_short(context: Context, posted: Posted) -> None:
+    """Void money on account that is less than what is left of its payment by now, so that all of it is posted anew."""
+    for row in cash.short_on_account(context.store, posted.entity.key, posted.connection):
+        intent = posted.intent("on_account", row.id)
+        if intent is None or posted.waits(row.id):
+            continue
+        if not is_used(context, posted, row):
+            _void_on_account(context, posted, row, intent)
+            continue
+        context.find(
+            Finding(
+                code="short_on_account",
+                subject=f"payment:{row.id}",
+                message=(
+                    f"More of {row.vendor_id} is at {row.connection} again than lies on account of its customer at"
+                    f" {posted.connection}, where some of that is used already"
+                ),
+                fix="book the difference on account there, into the clearing account; then dismiss this",
+            )
+        )
+
+
+def _void_on_account(context: Context, posted: Posted, row: PaymentRow, intent: Intent) -> None:
+    draft = VoidDraft(payment=posted.on_account[row.id], posted=posted_draft(intent))
+    with context.store.transaction():
+        if posted.intent("on_account_void", row.id) is None:
+            outbox.add(context.store, posted.connection, "on_account_void", row.id, draft)
 
 
 def is_used(context: Context, posted: Posted, row: PaymentRow) -> bool:
@@ -85,14 +108,13 @@ def _forget_on_account(context: Context, posted: Posted, row: PaymentRow) -> Non
 
 
 def _want(context: Context, posted: Posted, row: PaymentRow) -> None:
-    """Note which of a payment's postings have to be voided; one that was refunded in part is left to a person."""
+    """Note which of a payment's postings have to be voided, once no refund is taken from them any more."""
+    if refunds.of(context.store, row.id):
+        return
     parts = [part.id for part in cash.applications_of(context.store, row.id)]
     found = [("payment", id_, posted.payments.get(id_)) for id_ in parts]
     found.append(("on_account", row.id, posted.on_account.get(row.id)))
     standing = [(kind, id_, ref) for kind, id_, ref in found if ref is not None and posted.is_done(kind, id_)]
-    if standing and refunds.of(context.store, row.id):
-        _refunded_before(context, posted, row)
-        return
     with context.store.transaction():
         for kind, id_, ref in standing:
             intent = posted.intent(kind, id_)
@@ -118,17 +140,3 @@ def _open_again(context: Context, posted: Posted, row: PaymentRow) -> None:
         reason = "the payment failed" if row.status == "failed" else "the payer disputes the payment"
         left = cash.take_back(store, context.actor, row, reason)
     context.count("payments taken back", left < row.applied)
-
-
-def _refunded_before(context: Context, posted: Posted, row: PaymentRow) -> None:
-    context.find(
-        Finding(
-            code="taken_back_after_refund",
-            subject=f"payment:{row.id}",
-            message=(
-                f"{row.vendor_id} of {display(row.amount, row.currency)} was taken back by its payer after a part of it"
-                f" had been refunded; its postings at {posted.connection} stand"
-            ),
-            fix="reverse what is left of the payment in the books by hand",
-        )
-    )

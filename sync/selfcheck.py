@@ -142,6 +142,9 @@ PLANNED_SAYS = "what planning noted is what planning it anew finds"
 CHECKS = (
     Check("I2", "every cent of a payment is in one place",
           _of_store(selfcheck.overspent_payments, selfcheck.applied_across_currencies, selfcheck.counted_twice)),
+    Check("I2", "clearing accounts add up: what is booked of payouts is what they are made of",
+          _of_ledgers(selfcheck.payouts_add_up)),
+    Check("I2", "no payout takes what another has taken", _of_store(selfcheck.movements_taken_twice)),
     Check("I3", "nothing is booked twice",
           _of_ledgers(selfcheck.documents_twice_in_books, selfcheck.payments_twice_in_books)),
     Check("I3", "numbers have no gaps", _of_store(selfcheck.gaps_in_numbers)),

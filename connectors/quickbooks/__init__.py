@@ -67,7 +67,8 @@ class QuickBooksLedger:
         self.documents: Collection[DocumentDraft, LedgerDocument] = self._documents
         self.payments: Collection[PaymentDraft, LedgerPayment] = self._payments
         self.allocations: Collection[AllocationDraft, LedgerAllocation] = Allocations(*parts)
-        self.refunds: Collection[RefundDraft, LedgerEntry] = Refunds(*parts)
+        self._refunds = Refunds(*parts)
+        self.refunds: Collection[RefundDraft, LedgerEntry] = self._refunds
         self.transfers: Collection[TransferDraft, LedgerEntry] = Transfers(*parts)
         self.expenses: Collection[ExpenseDraft, LedgerEntry] = Expenses(*parts)
         self.journals: Collection[JournalDraft, LedgerEntry] = Journals(*parts)
@@ -95,6 +96,10 @@ class QuickBooksLedger:
     def void_payment(self, payment: Ref, key: str) -> LedgerPayment:
         """Void a payment; what it paid is open again."""
         return self._payments.void(payment, key)
+
+    def void_refund(self, refund: Ref, posted: RefundDraft, key: str) -> LedgerEntry:
+        """Take a check off the credit that it was paid from, and delete it: QuickBooks' API voids no checks."""
+        return self._refunds.void(refund, posted, key)
 
     def attach(self, document: Ref, kind: DocumentType, name: str, content: bytes, key: str) -> None:
         """Hang a PDF on a document, once under its name."""

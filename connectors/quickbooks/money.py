@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from decimal import Context
 from typing import TypeVar
 
+from billing.money import to_decimal
 from connectors.base import ExpenseDraft, JournalDraft, JournalLine, LedgerEntry, TransferDraft
 from connectors.quickbooks import rows
 from connectors.quickbooks.catalogue import RECEIVABLE
@@ -21,6 +23,7 @@ from connectors.quickbooks.payments import private_note
 from connectors.quickbooks.rows import MARK
 from connectors.quickbooks.transport import Row
 
+RATE_DIGITS = 12  # an amount up to a hundred million comes out to the cent
 Wanted = TypeVar("Wanted", bound=ExpenseDraft | JournalDraft)
 
 
@@ -89,10 +92,19 @@ class Expenses(_Numbered[ExpenseDraft]):
             "PaymentType": "Cash",
             "AccountRef": self._catalogue.account(draft.paid_from, draft.currency, home),
             "CurrencyRef": {"value": draft.currency},
+            **self._rate(draft),
             "Line": [line],
             **self._tax(draft, detail),
             **private_note(draft.memo),
         }
+
+    def _rate(self, draft: ExpenseDraft) -> Row:
+        """Say at which rate an amount was exchanged into, or out of, the company's own currency."""
+        home = self._catalogue.home_currency()
+        if not draft.exchanged or draft.exchanged_currency != home or draft.currency == home:
+            return {}
+        exact = to_decimal(draft.exchanged, home) / to_decimal(abs(draft.amount), draft.currency)
+        return {"ExchangeRate": Context(RATE_DIGITS).plus(exact)}
 
     def _tax(self, draft: ExpenseDraft, detail: Row) -> Row:
         """Say the tax code on the line, for which only one without a rate will do; return how amounts are meant."""
@@ -113,7 +125,7 @@ class Expenses(_Numbered[ExpenseDraft]):
             JournalLine(account=draft.account, amount=draft.amount),
         )
         journal = JournalDraft(key=draft.key, currency=draft.currency, on=draft.on, lines=lines, memo=draft.memo)
-        return Journals(self._transport, self._catalogue).body(journal)
+        return {**Journals(self._transport, self._catalogue).body(journal), **self._rate(draft)}
 
 
 class Journals(_Numbered[JournalDraft]):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from connectors.base import Adopted, Created, LedgerEntry, RefundDraft, Rejected
+from connectors.base import Adopted, Created, LedgerEntry, Ref, RefundDraft, Rejected
 from connectors.errors import ConnectorError, OutcomeUnknown
 from connectors.quickbooks import rows
 from connectors.quickbooks.allocations import Held, read_held, uses
@@ -49,6 +49,32 @@ class Refunds(Collection[RefundDraft, LedgerEntry]):
         results |= refused
         results |= self._settle({index: (wanted[index], check) for index, check in paid.items()}, held, key)
         return [results[index] for index in range(len(batch))]
+
+    def void(self, ref: Ref, draft: RefundDraft, key: str) -> LedgerEntry:
+        """Take a refund off its credit, then delete its check. Stopped between, it goes on from there."""
+        for row in self._users(ref, draft):
+            self._take_off(row, ref, derived(key, row["Id"], row["SyncToken"]))
+        for check in self._transport.among("Purchase", "Id", [ref.id]):
+            if not rows.is_voided(check):
+                gone = {"Id": check["Id"], "SyncToken": check["SyncToken"]}
+                self._transport.change("Purchase", gone, derived(key, check["SyncToken"]), operation="delete")
+        return LedgerEntry(ref=ref, key=draft.key, status="deleted", currency=draft.currency)
+
+    def _users(self, ref: Ref, draft: RefundDraft) -> list[Row]:
+        held = self._held([draft])
+        found = held.by_key.get(draft.key, []) if draft.source_kind == "credit_note" else held.by_id.values()
+        return [row for row in found if not rows.is_voided(row) and uses(row, CHECK, ref.id)]
+
+    def _take_off(self, row: Row, ref: Ref, key: str) -> None:
+        """Void the payment of nothing that sets a check against a credit memo, or take the line off the money's own."""
+        change: Row = {"Id": row["Id"], "SyncToken": row["SyncToken"], "sparse": True}
+        if not row["TotalAmt"]:
+            self._transport.change("Payment", change, key, operation="update", include="void")
+            return
+        kept = [line for line in row["Line"] if all(one["TxnId"] != ref.id for one in line["LinkedTxn"])]
+        lines = [{name: line[name] for name in ("Amount", "LinkedTxn")} for line in kept]
+        same = {"CustomerRef": {"value": row["CustomerRef"]["value"]}, "TotalAmt": row["TotalAmt"], "Line": lines}
+        self._transport.change("Payment", change | same, key)
 
     def _pay(
         self, drafts: Mapping[int, RefundDraft], checks: Mapping[str, Row], key: str

@@ -25,6 +25,7 @@ import stripe
 from connectors.base import (
     Limit,
     Memory,
+    Movement,
     PayingCustomer,
     PaymentPage,
     PaymentPageDraft,
@@ -45,6 +46,7 @@ from connectors.stripe.objects import (
     Changed,
     Charge,
     Customers,
+    Dispute,
     Disputes,
     Events,
     Invoice,
@@ -56,6 +58,7 @@ from connectors.stripe.objects import (
     Product,
 )
 from connectors.stripe.payments import (
+    NO_LOSS,
     Beside,
     charge_id,
     decode,
@@ -66,7 +69,7 @@ from connectors.stripe.payments import (
     payment,
     time,
 )
-from connectors.stripe.payouts import read_payout
+from connectors.stripe.payouts import movement, read_payout
 
 API_VERSION = "2026-10-28.endive"
 PAGE = 100  # Stripe's largest page
@@ -223,6 +226,12 @@ class Stripe:
             if one.reconciliation_status != "in_progress":
                 yield read_payout(one, self._moves_of(one) if one.automatic else ())
 
+    def movements(self, currency: str, since: datetime, until: datetime) -> Iterator[Movement]:
+        """Yield the balance transactions in ``currency`` from ``since``, moved back by ``OVERLAP``, until ``until``."""
+        only, expand = {"currency": currency.lower()}, ["data.source"]
+        for page in self._pages("/v1/balance_transactions", Moves, since - OVERLAP, only=only, expand=expand):
+            yield from (movement(move) for move in page.data if time(move.created) <= until)
+
     def _moves_of(self, payout: objects.Payout) -> Iterator[Move]:
         only, expand = {"payout": payout.id}, ["data.source"]
         for page in self._pages("/v1/balance_transactions", Moves, None, only=only, expand=expand):
@@ -318,16 +327,18 @@ class Stripe:
     def _beside(self, charge: Charge, told: _Told) -> Beside:
         """Return what is to be known of a charge from elsewhere; its dispute, where it has one, costs a call."""
         invoice = told.invoices.get(id_of(charge.payment_intent)) or told.invoices.get(charge.id)
-        dispute = ""
-        if charge.disputed:
-            try:
-                latest = self._get("/v1/disputes", Disputes, charge=charge.id, limit=1).data
-            except _Refusal as refusal:
-                if refusal.status != 404:
-                    raise
-                latest = []
-            dispute = latest[0].status if latest else ""
-        return Beside(invoice=invoice, dispute=dispute)
+        disputes = self._disputes(charge) if charge.disputed else []
+        lost = sum(one.amount or charge.amount for one in disputes if one.status not in NO_LOSS)
+        return Beside(invoice=invoice, dispute=disputes[0].status if disputes else "", disputed=lost)
+
+    def _disputes(self, charge: Charge) -> list[Dispute]:
+        """Return the disputes of a charge, the latest first; some emulators know of none."""
+        try:
+            return self._get("/v1/disputes", Disputes, charge=charge.id, limit=PAGE).data
+        except _Refusal as refusal:
+            if refusal.status != 404:
+                raise
+            return []
 
     def _changed(self, told: _Told) -> Iterator[ReceivedPayment | Unreadable]:
         """Yield the charges that were not delivered with their own balance transaction, as they are now."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import msgspec
 
 
@@ -71,6 +73,7 @@ class Move(msgspec.Struct):
     description: str | None = None
     amount: int = 0
     reporting_category: str = ""
+    exchange_rate: Decimal | None = None  # from the currency of its source, where that is another
 
 
 class Charge(msgspec.Struct):
@@ -109,6 +112,14 @@ class Changed(msgspec.Struct):
     charge: Named | str | None = None
 
 
+class Moved(msgspec.Struct):
+    """A charge, refund or dispute: how much it moves, in its own currency."""
+
+    currency: str = ""
+    amount: int = 0
+    amount_captured: int | None = None
+
+
 class EventData(msgspec.Struct):
     """What an event is about, decoded once its type is known."""
 
@@ -143,6 +154,7 @@ class Dispute(msgspec.Struct):
 
     id: str
     status: str = ""
+    amount: int = 0
 
 
 class Invoice(msgspec.Struct):

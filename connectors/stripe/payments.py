@@ -65,16 +65,22 @@ def is_declined_card(charge: Charge) -> bool:
 
 
 class Beside(msgspec.Struct, frozen=True):
-    """What stands elsewhere than on the charge: the invoice of Stripe's own that it paid, how its dispute stands."""
+    """What stands elsewhere than on the charge: the invoice of Stripe's own that it paid, and its disputes.
+
+    ``dispute``: how the latest one stands, empty where that is not known. ``disputed``: what those took that are open
+    or lost.
+    """
 
     invoice: Invoice | None = None
     dispute: str = ""
+    disputed: int = 0
 
 
 def payment(charge: Charge, move: Move | None, beside: Beside) -> ReceivedPayment | Unreadable:
     """Return a charge as a payment; ``move`` is its own balance transaction, None while there is none.
 
-    ``disputed`` it is until the dispute is won: Stripe's own mark on the charge stays for ever.
+    ``disputed`` it is until the dispute is won: Stripe's own mark on the charge stays for ever. What is disputed of a
+    part only has gone back to the payer like a refund, until that is won.
     Of a charge that was captured in part only that part was received; Stripe counts the rest as refunded
     (https://docs.stripe.com/api/charges/capture). A fee that has no exact ISO minor unit is left unknown.
     """
@@ -82,6 +88,8 @@ def payment(charge: Charge, move: Move | None, beside: Beside) -> ReceivedPaymen
     captured = charge.amount_captured if charge.captured else None
     amount = charge.amount if captured is None else captured
     refunded = max(0, charge.amount_refunded - (charge.amount - amount))
+    in_part = 0 < beside.disputed < amount - refunded
+    refunded += beside.disputed if in_part else 0
     customer = charge.customer if isinstance(charge.customer, Customer) else None
     details = charge.billing_details or Details()
     fee, net, settled = _settled(move)
@@ -96,7 +104,7 @@ def payment(charge: Charge, move: Move | None, beside: Beside) -> ReceivedPaymen
         received_at=time(move.created if move else charge.created),
         status=_status(charge.status),
         refunded=exact_refund,
-        disputed=charge.disputed and beside.dispute not in NO_LOSS,
+        disputed=charge.disputed and not in_part and (beside.disputed > 0 or not beside.dispute),
         customer_id=id_of(charge.customer),
         customer_name=(customer and customer.name) or details.name or "",
         customer_email=(customer and customer.email) or details.email or "",

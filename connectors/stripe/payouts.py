@@ -1,20 +1,23 @@
 """Payouts: what Stripe sent to the bank, with every movement of the balance that it is made of.
 
 https://docs.stripe.com/reports/payout-reconciliation. Stripe knows the movements of automatic payouts only. The nets of
-the movements add up to the payout exactly, or it is given as ``Unreadable``: half a payout is never booked.
+the movements add up to the payout exactly, or it is given as ``Unreadable``: half a payout is never booked. A payout
+that was sent by hand is no more than its amount.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
+from decimal import Decimal
 from typing import Literal
 
+from billing.money import to_decimal
 from connectors.base import Movement, Payout, Unreadable
 from connectors.errors import Unsupported
 from connectors.stripe import objects
-from connectors.stripe.objects import Move
-from connectors.stripe.payments import charge_id, id_of, iso, time
+from connectors.stripe.objects import Move, Moved
+from connectors.stripe.payments import charge_id, decode, id_of, is_expanded, iso, time
 
 Kind = Literal["payment", "refund", "dispute", "fee", "adjustment", "payout", "other"]
 
@@ -38,16 +41,14 @@ KINDS: dict[str, Kind] = {
 
 def read_payout(found: objects.Payout, moves: Iterable[Move]) -> Payout | Unreadable:
     """Return a payout with ``moves``, all that Stripe lists for it, its own among them."""
-    if not found.automatic:
-        return Unreadable(found.id, "it was sent by hand: Stripe does not say which movements it is made of")
     try:
         amount = iso(found.amount, found.currency.upper())
-        movements = tuple(_movement(move) for move in moves if not _is_own(move, found))
+        movements = tuple(movement(move) for move in moves if not _is_own(move, found))
     except Unsupported as error:
         return Unreadable(found.id, str(error))
     foreign = {movement.currency for movement in movements} - {found.currency.upper()}
     total = sum(movement.net for movement in movements)
-    if foreign or total != amount:
+    if found.automatic and (foreign or total != amount):
         return Unreadable(
             found.id, f"its {len(movements)} movements add up to {total}, not to {amount} {found.currency}"
         )
@@ -57,7 +58,9 @@ def read_payout(found: objects.Payout, moves: Iterable[Move]) -> Payout | Unread
         amount=amount,
         arrives_on=arrival(found),
         status=status(found),
+        made_at=time(found.created),
         movements=movements,
+        automatic=found.automatic,
     )
 
 
@@ -74,10 +77,13 @@ def arrival(found: objects.Payout) -> date:
 
 
 def _is_own(move: Move, found: objects.Payout) -> bool:
-    return move.id == id_of(found.balance_transaction) or (move.type == "payout" and move.amount == -found.amount)
+    if own := id_of(found.balance_transaction):
+        return move.id == own  # a payout sent by hand may stand among the movements of an automatic one
+    return move.type == "payout" and move.amount == -found.amount
 
 
-def _movement(move: Move) -> Movement:
+def movement(move: Move) -> Movement:
+    """Return a balance transaction; raises ``Unsupported`` for one that cannot be given exactly."""
     currency = move.currency.upper()
     amount, fee, net = (iso(value, currency) for value in (move.amount, move.fee, move.net))
     if net != amount - fee:
@@ -92,4 +98,28 @@ def _movement(move: Move) -> Movement:
         at=time(move.created),
         payment_id=charge_id(move.source),
         description=move.description or "",
+        paid_amount=_paid(move, amount),
+        paid_currency=_paid_currency(move),
     )
+
+
+def _paid_currency(move: Move) -> str:
+    """Return the currency of what a movement is about, empty where it is the balance's own."""
+    currency = decode(move.source, Moved).currency if is_expanded(move.source) else ""
+    return "" if currency == move.currency else currency.upper()
+
+
+def _paid(move: Move, settled: int) -> int | None:
+    """Return what moved in the payment's currency; None where the exchange rate does not lead from it to ``settled``.
+
+    Of a charge only what was captured moved. The rate is rounded, so a thousandth of difference is none.
+    """
+    currency = _paid_currency(move)
+    if not currency or move.exchange_rate is None:
+        return None
+    about = decode(move.source, Moved)
+    paid = iso(about.amount_captured or about.amount, currency)
+    there = abs(to_decimal(settled, move.currency.upper()))
+    if abs(to_decimal(paid, currency) * move.exchange_rate - there) > Decimal("0.01") + there / 1000:
+        return None
+    return -paid if settled < 0 else paid

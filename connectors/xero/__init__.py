@@ -69,9 +69,10 @@ class Xero:
         self.documents: Collection[DocumentDraft, LedgerDocument] = self._documents
         self.payments: Collection[PaymentDraft, LedgerPayment] = self._payments
         self.allocations: Collection[AllocationDraft, LedgerAllocation] = Allocations(client, credits)
-        self.refunds: Collection[RefundDraft, LedgerEntry] = Refunds(client, credits)
+        self._refunds = Refunds(client, credits)
+        self.refunds: Collection[RefundDraft, LedgerEntry] = self._refunds
         self.transfers: Collection[TransferDraft, LedgerEntry] = Transfers(client, accounts)
-        self.expenses: Collection[ExpenseDraft, LedgerEntry] = Expenses(client, accounts)
+        self.expenses: Collection[ExpenseDraft, LedgerEntry] = Expenses(client, accounts, organisation)
         self.journals: Collection[JournalDraft, LedgerEntry] = Journals(client, accounts, classes, organisation)
 
     def probe(self) -> Probe:
@@ -101,6 +102,10 @@ class Xero:
     def void_payment(self, payment: Ref, key: str) -> LedgerPayment:
         """Delete a payment or money on account, which is Xero's only way. Raises ``Refused``."""
         return self._payments.void(payment.id, key)
+
+    def void_refund(self, refund: Ref, posted: RefundDraft, key: str) -> LedgerEntry:
+        """Delete the payment that a refund is; what it was taken from has it again. Raises ``Refused``."""
+        return self._refunds.void(refund, posted, key)
 
     def attach(self, document: Ref, kind: DocumentType, name: str, content: bytes, key: str) -> None:
         """Hang a PDF on a document."""

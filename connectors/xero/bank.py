@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import ROUND_HALF_UP
 
 from billing import money
 from connectors.base import Adopted, Created, ExpenseDraft, LedgerEntry, Ref, Rejected, TransferDraft
@@ -10,7 +11,7 @@ from connectors.xero import limits
 from connectors.xero.batches import BATCH_SIZE, Place, Sending, put_batch, put_each
 from connectors.xero.client import Client, Json
 from connectors.xero.entries import Entry, entry_status, first_standing, standing
-from connectors.xero.setup import Accounts, not_a_bank
+from connectors.xero.setup import Accounts, Organisation, not_a_bank
 from connectors.xero.wire import chunks, day, equals, minor, unbookable
 
 _TRANSACTIONS = Place("BankTransactions")
@@ -25,9 +26,10 @@ class Expenses:
 
     batch_size = BATCH_SIZE
 
-    def __init__(self, client: Client, accounts: Accounts) -> None:
+    def __init__(self, client: Client, accounts: Accounts, organisation: Organisation) -> None:
         self._client = client
         self._accounts = accounts
+        self._organisation = organisation
 
     def find(self, wanted: Sequence[ExpenseDraft]) -> list[LedgerEntry | None]:
         """Look each up by its key; one that stands comes before a deleted one."""
@@ -42,12 +44,19 @@ class Expenses:
     ) -> list[Created[LedgerEntry] | Adopted[LedgerEntry] | Rejected]:
         """Book what was kept or given back."""
         accounts = self._accounts.coded(code for draft in batch for code in (draft.paid_from, draft.account))
-        sendings = [_expense(draft, accounts) for draft in batch]
+        sendings = [_expense(draft, accounts, self._rate(draft)) for draft in batch]
         read: Entry[ExpenseDraft] = lambda _, element: _read_expense(element)  # noqa: E731 - its type is needed
         return put_batch(self._client, batch, sendings, key, read, lambda drafts: standing(self.find(drafts)))
 
+    def _rate(self, draft: ExpenseDraft) -> Json:
+        """Say at which rate an amount was exchanged into, or out of, the organisation's own currency."""
+        if not draft.exchanged or draft.exchanged_currency != (home := self._organisation.currency()):
+            return {}
+        exact = money.to_decimal(abs(draft.amount), draft.currency) / money.to_decimal(draft.exchanged, home)
+        return {} if draft.currency == home else {"CurrencyRate": exact.quantize(limits.RATE_STEP, ROUND_HALF_UP)}
 
-def _expense(draft: ExpenseDraft, accounts: dict[str, Json]) -> Sending | Rejected:
+
+def _expense(draft: ExpenseDraft, accounts: dict[str, Json], rate: Json) -> Sending | Rejected:
     problem = unbookable(draft.key, abs(draft.amount), draft.currency)
     if problem is not None:
         return problem
@@ -78,6 +87,7 @@ def _expense(draft: ExpenseDraft, accounts: dict[str, Json]) -> Sending | Reject
         "Reference": draft.key,
         "LineAmountTypes": "Inclusive" if draft.tax_code else "NoTax",  # the amount is what left the account
         "LineItems": [line],
+        **rate,
     }
     return Sending(_TRANSACTIONS, body)
 

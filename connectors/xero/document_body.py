@@ -16,7 +16,6 @@ from connectors.xero.client import Json
 from connectors.xero.setup import Options
 from connectors.xero.wire import inexact, too_fine
 
-_RATE_STEP = Decimal("0.000001")  # of Xero's exchange rates
 PRICED = re.compile(r" \(\S+ × \S+ [A-Z]{3}\)\Z")  # quantity and price where they stand in a line's text
 _LEAST_RATE = Decimal("1e-9")
 _LIMITS = {
@@ -68,7 +67,7 @@ def document_body(draft: DocumentDraft, options: Options, home_currency: Callabl
     if draft.po_number:
         body["Reference"] = draft.po_number
     if draft.exchange_rate is not None and draft.currency != home_currency():
-        body["CurrencyRate"] = (1 / draft.exchange_rate).quantize(_RATE_STEP, ROUND_HALF_UP)
+        body["CurrencyRate"] = (1 / draft.exchange_rate).quantize(limits.RATE_STEP, ROUND_HALF_UP)
         if body["CurrencyRate"] in (0, 1):
             rate = f"{draft.exchange_rate} for {draft.currency}"
             return Rejected(f"Exchange rate {rate}: leave it out to use Xero's own of the day, or give the true one")

@@ -12,6 +12,7 @@ DOCUMENT_NUMBER, REFERENCE, DESCRIPTION = 255, 255, 4000
 ITEM_CODE, ACCOUNT_CODE = 30, 10
 KEY = 21  # of our own: what every ledger has a place for
 LARGEST_AMOUNT = Decimal("9999999999.99")
+RATE_STEP = Decimal("0.000001")  # of exchange rates
 LARGEST_FILE = 3_500_000  # bytes
 MOST_FILES = 10  # on one document
 NOT_IN_NAMES = "<>"

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from billing import money
 from connectors.base import Adopted, Created, LedgerEntry, Ref, RefundDraft, Rejected
+from connectors.errors import Refused
 from connectors.xero.batches import BATCH_SIZE, Place, Sending, put_batch
 from connectors.xero.client import Client, Json
 from connectors.xero.credits import SOURCES, Credits, Source, usable
-from connectors.xero.wire import chunks, day, equals, minor
+from connectors.xero.wire import chunks, day, equals, minor, same_id
 
 _PAYMENTS = Place("Payments")
 
@@ -43,6 +44,15 @@ class Refunds:
         sources = self._credits.sources(batch)
         sendings = [_sending(draft, usable(draft, sources)) for draft in batch]
         return put_batch(self._client, batch, sendings, key, _read, self._standing)
+
+    def void(self, ref: Ref, draft: RefundDraft, key: str) -> LedgerEntry:
+        """Delete a refund, which is Xero's only way. Raises ``Refused``."""
+        (there,) = self._client.get("Payments", [("where", same_id("PaymentID", ref.id))])["Payments"] or (None,)
+        if there is None:
+            raise Refused(f"Xero holds no refund with the id {ref.id}")
+        if there.get("Status") != "DELETED":
+            there = self._client.change(f"Payments/{ref.id}", {"Status": "DELETED"}, key)
+        return _read(draft, there)
 
     def _standing(self, wanted: Sequence[RefundDraft]) -> list[LedgerEntry | None]:
         return [found if found is not None and found.status == "active" else None for found in self.find(wanted)]

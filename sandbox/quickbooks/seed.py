@@ -102,6 +102,7 @@ def more_accounts() -> list[dict[str, Any]]:
         name = f"Accounts Receivable - {currency}"
         rows.append(_account(name, "Accounts Receivable", "AccountsReceivable", "Asset", currency))
     rows.append(_account("Ticket sales", "Income", "OtherPrimaryIncome", "Revenue"))
+    rows.append(_account("Currency exchange", "Other Expense", "ExchangeGainOrLoss", "Expense"))
     return rows
 
 

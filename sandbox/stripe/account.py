@@ -11,7 +11,7 @@ from datetime import time as daytime
 from typing import Any
 
 from sandbox.stripe import objects
-from sandbox.stripe.objects import CARD, Object, Order, dice, fee_of, new_id
+from sandbox.stripe.objects import CARD, Object, Order, Rate, dice, fee_of, new_id
 
 KINDS = (
     "customer",
@@ -54,7 +54,9 @@ class Account:
         self.id = f"acct_sandbox_{entity}"
         self.objects: dict[str, dict[str, Object]] = {kind: {} for kind in KINDS}
         self.answers: dict[str, Answer] = {}
-        self.paid_out: dict[str, str] = {}  # balance transaction -> payout
+        self.rates: dict[str, Rate] = {}  # currency of payments -> how they reach a balance in another one
+        self.manual = False  # payouts are sent by hand only
+        self.paid_out: dict[str, str] = {}  # balance transaction -> automatic payout
         self.priced: dict[str, str] = {}  # payment link -> the price of what is bought there
         self._debits: dict[str, tuple[date, str]] = {}  # pending charge -> when it is decided, and how
         self._made = 0
@@ -103,7 +105,7 @@ class Account:
         elif order.method == CARD:
             self._succeed(made, at)
             if order.outcome == "disputed":
-                self._dispute(key, made, at)
+                self.dispute(key, made, at)
         else:
             day = datetime.fromtimestamp(at, UTC).date()
             self._debits[made["id"]] = (day + timedelta(3 + dice(self.seed, made["id"]) % 2), order.outcome)
@@ -131,7 +133,7 @@ class Account:
             if sent["arrival_date"] <= moment(day, 86_399) and sent["status"] == "in_transit":
                 sent["status"] = "paid"
                 self.tell("payout.paid", sent, moment(day, 4 * 3600))
-        if day.weekday() < 5:
+        if day.weekday() < 5 and not self.manual:
             self._pay_out(day)
         decided = [(id_, outcome) for id_, (on, outcome) in self._debits.items() if on <= day]
         for second, (id_, outcome) in enumerate(decided):
@@ -147,7 +149,9 @@ class Account:
     def _succeed(self, made: Object, at: int) -> None:
         method = made["payment_method_details"]["type"]
         type_ = "charge" if method == CARD else "payment"
-        fee = fee_of(made["amount"], method, made["currency"])
+        rate = self.rates.get(made["currency"])
+        settled = rate.exchange(made["amount"]) if rate else made["amount"]
+        fee = fee_of(settled, method, rate.currency if rate else made["currency"])
         move = self.move(made["id"], at, type_, made, made["amount"], fee)
         made.update(status="succeeded", paid=True, captured=True, amount_captured=made["amount"])
         made["balance_transaction"] = move["id"]
@@ -169,17 +173,19 @@ class Account:
         self.tell("charge.failed", made, at)
         self.tell("payment_intent.payment_failed", intent, at)
 
-    def _dispute(self, key: str, made: Object, at: int) -> None:
-        opened = objects.dispute(self._id("du_1", key), at, made)
+    def dispute(self, key: str, made: Object, at: int, amount: int | None = None) -> None:
+        """Let the payer dispute ``amount`` of a charge, all that was not given back when None."""
+        disputed = made["amount"] - made["amount_refunded"] if amount is None else amount
+        opened = objects.dispute(self._id("du_1", key), at, made, disputed)
         made["disputed"] = True
-        move = self.move(opened["id"], at, "adjustment", opened, -made["amount"], DISPUTE_FEE)
+        move = self.move(opened["id"], at, "adjustment", opened, -disputed, DISPUTE_FEE)
         opened["balance_transactions"].append(move)
         self._add(opened, "charge.dispute.created", at)
 
     def _pay_out(self, day: date) -> None:
         ready: dict[str, list[Object]] = defaultdict(list)
         for move in self.objects["balance_transaction"].values():
-            if move["type"] != "payout" and move["status"] == "available" and move["id"] not in self.paid_out:
+            if move["status"] == "available" and move["id"] not in self.paid_out:
                 ready[move["currency"]].append(move)
         for currency, moves in sorted(ready.items()):
             total = sum(move["net"] for move in moves)
@@ -187,17 +193,29 @@ class Account:
                 self._send_to_bank(moment(day, 5 * 3600), currency, total, moves)
 
     def _send_to_bank(self, at: int, currency: str, total: int, moves: list[Object]) -> None:
-        made = objects.payout(self._id("po_1", at, currency), at, currency, total)
-        own = self.move(made["id"], at, "payout", made, -total)
-        made["balance_transaction"] = own["id"]
-        for move in (*moves, own):
+        made = self._send(objects.payout(self._id("po_1", at, currency), at, currency, total))
+        for move in moves:
             self.paid_out[move["id"]] = made["id"]
-        self._add(made, "payout.created", at)
+        self.paid_out[made["balance_transaction"]] = made["id"]
+
+    def pay_out_by_hand(self, key: str, at: int, currency: str, amount: int) -> Object:
+        """Send ``amount`` of the balance to the bank; of which movements it is made is noted nowhere."""
+        return self._send(objects.payout(self._id("po_1", key), at, currency, amount, automatic=False))
+
+    def _send(self, made: Object) -> Object:
+        made["balance_transaction"] = self.move(made["id"], made["created"], "payout", made, -made["amount"])["id"]
+        return self._add(made, "payout.created", made["created"])
+
+    def available(self, currency: str) -> int:
+        """Return what of the balance may be paid out."""
+        moves = self.objects["balance_transaction"].values()
+        return sum(one["net"] for one in moves if one["currency"] == currency and one["status"] == "available")
 
     def move(self, key: str, at: int, type_: str, source: Object, amount: int, fee: int = 0) -> Object:
         """Move money of the balance because of ``source``."""
         id_ = self._id("txn_3", key, type_)
-        made = objects.balance_transaction(id_, at, type_=type_, source=source, amount=amount, fee=fee)
+        rate = None if source["object"] == "payout" else self.rates.get(source["currency"])
+        made = objects.balance_transaction(id_, at, type_=type_, source=source, amount=amount, fee=fee, rate=rate)
         self.objects["balance_transaction"][id_] = made
         return made
 

@@ -84,9 +84,12 @@ def _list(kind: str, *equal: str) -> Callable[[Call], Object]:
 
 
 def list_moves(call: Call) -> Object:
-    """List balance transactions by type, currency, source or payout."""
+    """List balance transactions by type, currency, source or payout, which must be an automatic one."""
     wanted = {name: call.params[name] for name in ("type", "currency", "source") if name in call.params}
     payout = call.params.get("payout")
+    if payout and not call.account.objects["payout"].get(payout, {"automatic": True})["automatic"]:
+        message = "Balance transaction history can only be filtered on automatic transfers, not manual."
+        raise Refusal(400, message, param="payout")
 
     def keep(item: Object) -> bool:
         if payout and call.account.paid_out.get(item["id"]) != payout:
@@ -240,6 +243,15 @@ def _charge_of(call: Call) -> Object:
     return call.account.objects["charge"][id_]
 
 
+def create_payout(call: Call) -> Object:
+    """Send a part of what is available to the bank, by hand."""
+    amount, currency = as_int(call.need("amount"), "amount"), str(call.need("currency"))
+    if not 1 <= amount <= call.account.available(currency):
+        message = "You have insufficient funds in your Stripe account for this transfer."
+        raise Refusal(400, message, code="balance_insufficient")
+    return call.account.pay_out_by_hand(call.account.next_key(), call.write(), currency, amount)
+
+
 def list_links(call: Call) -> Object:
     """List payment links; those that are not ``active`` where that is asked for."""
     wanted = call.params.get("active")
@@ -350,5 +362,6 @@ ENDPOINTS = (
     Endpoint("GET", "/v1/events", "event", list_events, _CREATED | {"type", "types", "delivery_success"}),
     Endpoint("GET", "/v1/events/<id>", "event", _get("event"), {"expand"}),
     Endpoint("GET", "/v1/payouts", "payout", _list("payout", "status"), _CREATED | {"status"}),
+    Endpoint("POST", "/v1/payouts", "payout", create_payout, {"amount", "currency", "expand"}),
     Endpoint("GET", "/v1/payouts/<id>", "payout", _get("payout"), {"expand"}),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 Object = dict[str, Any]
@@ -229,9 +229,28 @@ def _method_details(method: str) -> Object:
     return {"bank_name": "STRIPE TEST BANK", "last4": "6789"}
 
 
-def balance_transaction(id_: str, at: int, *, type_: str, source: Object, amount: int, fee: int = 0) -> Object:
-    """Return a movement on the account's balance; money is available two days later, but at once for a payout."""
+@dataclass(frozen=True)
+class Rate:
+    """How the money of payments in some currency reaches the balance: in ``currency``, so much for one unit."""
+
+    currency: str
+    per_unit: Decimal
+
+    def exchange(self, amount: int) -> int:
+        """Return minor units as minor units of the balance's currency, which has as many decimals."""
+        return int((amount * self.per_unit).quantize(Decimal(1), ROUND_HALF_UP))
+
+
+def balance_transaction(
+    id_: str, at: int, *, type_: str, source: Object, amount: int, fee: int = 0, rate: Rate | None = None
+) -> Object:
+    """Return a movement on the account's balance; money is available two days later, but at once for a payout.
+
+    ``amount`` is in the currency of ``source``; with a ``rate`` the movement is in the rate's. The fee is in that.
+    """
     payout = type_ == "payout"
+    currency = rate.currency if rate else source["currency"]
+    amount = rate.exchange(amount) if rate else amount
     return {
         "id": id_,
         "object": "balance_transaction",
@@ -239,11 +258,11 @@ def balance_transaction(id_: str, at: int, *, type_: str, source: Object, amount
         "available_on": at if payout else at + 2 * 86_400,
         "balance_type": "payments",
         "created": at,
-        "currency": source["currency"],
+        "currency": currency,
         "description": source.get("description"),
-        "exchange_rate": None,
+        "exchange_rate": float(rate.per_unit) if rate else None,
         "fee": fee,
-        "fee_details": _fee_details(fee, source["currency"]),
+        "fee_details": _fee_details(fee, currency),
         "net": amount - fee,
         "reporting_category": _CATEGORIES.get(type_, type_),
         "source": source["id"],
@@ -288,12 +307,12 @@ def refund(id_: str, at: int, source: Object, amount: int, fields: Mapping[str, 
     }
 
 
-def dispute(id_: str, at: int, source: Object) -> Object:
-    """Return a dispute of the whole charge ``source``."""
+def dispute(id_: str, at: int, source: Object, amount: int) -> Object:
+    """Return a dispute of ``amount`` of the charge ``source``."""
     return {
         "id": id_,
         "object": "dispute",
-        "amount": source["amount"],
+        "amount": amount,
         "balance_transactions": [],
         "charge": source["id"],
         "created": at,
@@ -307,14 +326,14 @@ def dispute(id_: str, at: int, source: Object) -> Object:
     }
 
 
-def payout(id_: str, at: int, currency: str, amount: int) -> Object:
-    """Return an automatic payout that reaches the bank a day later."""
+def payout(id_: str, at: int, currency: str, amount: int, *, automatic: bool = True) -> Object:
+    """Return a payout that reaches the bank a day later."""
     return {
         "id": id_,
         "object": "payout",
         "amount": amount,
         "arrival_date": at + 86_400,
-        "automatic": True,
+        "automatic": automatic,
         "balance_transaction": None,
         "created": at,
         "currency": currency,
@@ -327,7 +346,7 @@ def payout(id_: str, at: int, currency: str, amount: int) -> Object:
         "metadata": {},
         "method": "standard",
         "original_payout": None,
-        "reconciliation_status": "completed",
+        "reconciliation_status": "completed" if automatic else "not_applicable",
         "reversed_by": None,
         "source_type": "card",
         "statement_descriptor": None,

@@ -45,6 +45,7 @@ def accounts() -> list[Wire]:
         {**_account("800", "Accounts payable", "CURRLIAB", "LIABILITY"), "SystemAccount": "CREDITORS"},
         {**_account("960", "Retained earnings", "EQUITY", "EQUITY"), "SystemAccount": "RETAINEDEARNINGS"},
         _account("404", "Bank and card fees", "EXPENSE", "EXPENSE"),
+        _account("495", "Currency exchange", "EXPENSE", "EXPENSE"),
         _account("830", "Deferred revenue", "CURRLIAB", "LIABILITY"),
         _bank("090", "Business bank", "GBP"),
         _bank("091", "Stripe clearing GBP", "GBP"),

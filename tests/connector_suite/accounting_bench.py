@@ -68,6 +68,7 @@ class AccountingBench:
     longest_number: int  # a document number one longer than this is refused
     bank_accounts: dict[str, str]  # where payouts arrive, by currency
     fee_account: str  # what providers keep is an expense there
+    exchange_account: str  # what they exchange goes through it
     journal_accounts: tuple[str, str]  # two that a journal entry may move an amount between
     has_versions = False  # whether an update of a customer must carry its version
     writes: dict[str, Any] = {}  # noqa: RUF012 - what only requests that book have: a fault's method or path
@@ -252,6 +253,10 @@ class AccountingBench:
         (result,) = ledger.payments.create([self.payment_draft(document, amount, key)], f"pay-{key}")
         assert isinstance(result, Created), result
         return result.found
+
+    def exchanged(self, running: Running) -> Decimal:
+        """Return what is left on the account of what was exchanged, in the ledger's own currency."""
+        raise NotImplementedError
 
     def lose(self, running: Running, **fault: Any) -> None:
         """Order one fault on the next request that books something, whatever is read before it."""

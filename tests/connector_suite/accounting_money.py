@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import date, timedelta
 from typing import Any, Literal
 
@@ -351,7 +352,76 @@ class MoneySuite(MoneyBench):
         assert self.left_of(ledger, customer, credit) == 60_00
         assert self.held(running, f"refund_{credit}") == 1
 
+    @every_credit
+    def test_a_refund_that_is_taken_back_gives_its_credit_back_however_often(
+        self, running: Running, ledger: Accounting, credit: str
+    ) -> None:
+        customer = self.customer(ledger)
+        source = self.credit(ledger, customer, credit, 100_00)
+        drafts = [
+            self.refund(customer, credit, source, 40_00, "re_1"),
+            self.refund(customer, credit, source, 5_00, "re_2"),
+        ]
+        results = [ledger.refunds.create([draft], draft.key)[0] for draft in drafts]
+        first = results[0]
+        assert isinstance(first, Created), first
+        for connector in (ledger, self.fresh(running)):
+            assert connector.void_refund(first.found.ref, drafts[0], "void-1").status in ("voided", "deleted")
+        assert self.left_of(ledger, customer, credit) == 95_00
+        found = self.fresh(running).refunds.find(drafts)
+        assert [one is not None and one.status == "active" for one in found] == [False, True]
+        (again,) = ledger.refunds.create([self.refund(customer, credit, source, 95_00, "re_3")], "k3")
+        assert isinstance(again, Created), again
+        assert self.left_of(ledger, customer, credit) == 0
+
+    @every_credit
+    @pytest.mark.parametrize("writes", [0, 1])
+    def test_a_refund_whose_taking_back_was_interrupted_is_taken_back_in_the_end(
+        self, running: Running, ledger: Accounting, credit: str, writes: int
+    ) -> None:
+        customer = self.customer(ledger)
+        source = self.credit(ledger, customer, credit, 100_00)
+        draft = self.refund(customer, credit, source, 40_00)
+        (made,) = ledger.refunds.create([draft], "k1")
+        assert isinstance(made, Created), made
+        for _ in range(2):
+            self.order(running, kind="reset_after", method="POST", skip=writes)
+            with contextlib.suppress(OutcomeUnknown):  # this ledger may need one write only
+                self.fresh(running).void_refund(made.found.ref, draft, "void-1")
+        running.sandbox.faults.ordered.clear()
+        assert self.fresh(running).void_refund(made.found.ref, draft, "void-1").status in ("voided", "deleted")
+        assert self.left_of(ledger, customer, credit) == 100_00
+
+    @every_credit
+    def test_no_refund_is_taken_back_in_a_closed_period(
+        self, running: Running, ledger: Accounting, credit: str
+    ) -> None:
+        customer = self.customer(ledger)
+        source = self.credit(ledger, customer, credit, 100_00)
+        draft = self.refund(customer, credit, source, 40_00)
+        (made,) = ledger.refunds.create([draft], "k1")
+        assert isinstance(made, Created), made
+        self.close_books(running, TODAY)
+        with pytest.raises(Refused):
+            ledger.void_refund(made.found.ref, draft, "void-1")
+        assert self.left_of(ledger, customer, credit) == 60_00
+
     # ------------------------------------------------------------------------------------ transfers, expenses, journals
+
+    def test_what_was_exchanged_is_booked_at_the_rate_that_follows(self, running: Running, ledger: Accounting) -> None:
+        """Out of one clearing account and into the other: each to the cent, and nothing is left between."""
+        home, currency = self.home_currency, next(one for one in ("EUR", "USD") if one != self.home_currency)
+        more: dict[str, Any] = {"account": self.exchange_account}
+        out = self.expense(
+            1000_00, "o_1", currency=currency, paid_from=self.clearing_accounts[currency], exchanged=861_23,
+            exchanged_currency=home, **more,
+        )  # fmt: skip
+        into = self.expense(-861_23, "i_1", exchanged=1000_00, exchanged_currency=currency, **more)
+        for draft in (out, into):
+            (result,) = ledger.expenses.create([draft], draft.key)
+            assert isinstance(result, Created), result
+            assert (abs(result.found.amount), result.found.currency) == (abs(draft.amount), draft.currency)
+        assert self.exchanged(running) == 0
 
     @pytest.mark.parametrize("name", ["transfers", "expenses", "journals"])
     def test_a_batch_answers_in_order_and_one_bad_item_leaves_the_others(self, ledger: Accounting, name: str) -> None:

@@ -75,6 +75,7 @@ class QuickBooksBench(AccountingBench):
     }
     bank_accounts = {"USD": "Checking", "EUR": "Checking EUR", "KWD": "Checking KWD"}  # noqa: RUF012
     fee_account = "Merchant fees"
+    exchange_account = "Currency exchange"
     journal_accounts = ("Deferred revenue", "Software revenue")
     longest_number = 21
     has_versions = True
@@ -83,6 +84,10 @@ class QuickBooksBench(AccountingBench):
 
     def connect(self, settings: Settings, ports: Ports) -> Accounting:
         return connect(settings, ports)
+
+    def exchanged(self, running: Running) -> Decimal:
+        (row,) = [row for row in books(running).books.all("Account") if row["Name"] == self.exchange_account]
+        return Decimal(row["CurrentBalance"])
 
     def void_document(self, running: Running, document: LedgerDocument) -> None:
         by_hand(running, "invoice?operation=void", {"Id": document.ref.id, "SyncToken": document.ref.version})

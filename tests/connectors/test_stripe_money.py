@@ -83,6 +83,18 @@ def test_a_dispute_is_told_when_it_opens_and_when_it_ends(
     assert (ended.disputed, ended.marks["dispute"], ended.status) == (not won, word, "succeeded")
 
 
+def test_what_is_disputed_in_part_has_gone_back_until_that_is_won(shop: SandboxStripe, stripe: Stripe) -> None:
+    id_ = shop.pay(100_00, "USD")
+    before = cursor(stripe)
+    shop.refund(id_, 10_00)
+    for key, amount in (("d1", 30_00), ("d2", 5_00)):
+        shop.account.dispute(key, shop.account.objects["charge"][id_], shop.now(), amount)
+    opened = only(pulled(stripe, before), id_)
+    assert (opened.refunded, opened.disputed, opened.marks["dispute"]) == (45_00, False, "needs_response")
+    aftermath.close_dispute(shop.account, next(iter(shop.account.objects["dispute"])), shop.now(), won=True)
+    assert only(pulled(stripe, before), id_).refunded == 15_00
+
+
 def test_a_debit_under_way_is_not_paid_and_one_that_comes_back_is_paid_no_more(
     shop: SandboxStripe, stripe: Stripe
 ) -> None:
@@ -208,7 +220,6 @@ def payout(**fields: Any) -> dict[str, Any]:
         (payout(), [move("a", 899)], "add up to 899, not to 900"),
         (payout(), [move("a", 900, currency="eur")], "add up to"),
         (payout(), [move("a", 900) | {"net": 900, "amount": 950}], "net 900 is not 950 less 0"),
-        (payout(automatic=False), [move("a", 900)], "by hand"),
         (payout(amount=150, currency="isk"), [move("a", 150, currency="isk")], "no exact amount"),
         (payout(), [], "add up to 0"),
     ],
@@ -223,6 +234,54 @@ def test_a_payout_that_is_not_the_exact_sum_of_its_movements_is_unreadable(
         (found,) = paid_out(connector(API))
     assert isinstance(found, Unreadable)
     assert problem in found.problem
+
+
+def test_a_payout_sent_by_hand_is_its_amount_and_what_moved_the_balance_comes_apart(
+    shop: SandboxStripe, stripe: Stripe
+) -> None:
+    shop.account.manual = True
+    shop.pay(100_00, "USD")
+    shop.pay(70_00, "EUR")
+    shop.pass_days(3)
+    made = shop.post("/v1/payouts", amount=40_00, currency="usd")
+    (sent,) = paid_out(stripe)
+    assert isinstance(sent, Payout)
+    assert (sent.id, sent.amount, sent.automatic, sent.movements) == (made["id"], 40_00, False, ())
+    shop.pass_days(1)
+    shop.pay(30_00, "USD")
+    begin = datetime.combine(START, datetime.min.time(), UTC)
+    moved = list(stripe.movements("USD", begin, sent.made_at))
+    assert sorted((one.kind, one.amount) for one in moved) == [("payment", 100_00), ("payout", -40_00)]
+
+
+EUROS = {"object": "charge", "id": "ch_1", "currency": "eur", "amount": 1000_00}
+
+
+@pytest.mark.parametrize(
+    ("fields", "paid"),
+    [
+        ({"exchange_rate": 1.08743, "source": EUROS}, 1000_00),
+        ({"exchange_rate": 1.08743, "source": {**EUROS, "amount": 1500_00, "amount_captured": 1000_00}}, 1000_00),
+        ({"exchange_rate": 1.08743, "source": {**EUROS, "amount": 1005_00}}, None),
+        ({"exchange_rate": None, "source": EUROS}, None),
+        ({"exchange_rate": None, "source": {**EUROS, "currency": "usd", "amount": 1087_43}}, None),
+        ({"exchange_rate": 0.00674, "source": {**EUROS, "currency": "jpy", "amount": 161339}}, 161339),
+        ({"exchange_rate": None, "source": None}, None),
+    ],
+)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_what_a_movement_was_in_the_payments_currency_is_given_where_the_rate_leads_from_it(
+    fields: dict[str, Any], paid: int | None, sign: int
+) -> None:
+    made = move("a", sign * 1087_43, **fields)
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as answers:
+        answers.get(f"{API}/v1/payouts", json=page(payout(amount=sign * 1087_43)))
+        answers.get(f"{API}/v1/balance_transactions", json=page(made))
+        (found,) = paid_out(connector(API))
+    assert isinstance(found, Payout)
+    (one,) = found.movements
+    assert one.paid_amount == (None if paid is None else sign * paid)
+    assert bool(one.paid_currency) is (fields["source"] is not None and fields["source"]["currency"] != "usd")
 
 
 def test_a_server_that_cannot_list_one_payouts_movements_is_not_believed_all_of_them() -> None:

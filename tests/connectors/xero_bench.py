@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import itertools
 from datetime import date, timedelta
+from decimal import Decimal
 from functools import cache
 from typing import Any
 from urllib.parse import urlencode
@@ -36,6 +37,8 @@ from sandbox.xero.wire import day_fields
 from tests.connector_suite.accounting_bench import TODAY, AccountingBench
 from tests.connector_suite.accounting_money import MoneyBench
 from tests.sandbox.xero_specification import Exchange
+
+CENT = Decimal("0.01")
 
 KEYS = itertools.count()
 HEADERS = {"Authorization": "Bearer sandbox-xero-test", "xero-tenant-id": TENANT}
@@ -100,6 +103,7 @@ class XeroBench(AccountingBench):
     }
     bank_accounts = {"GBP": "090", "USD": "095", "JPY": "096", "KWD": "098"}  # noqa: RUF012 - as in the bench
     fee_account = "404"
+    exchange_account = "495"
     deferred_account = "830"
     journal_accounts = ("830", "200")
     writes = {"method": "PUT"}  # noqa: RUF012 - as in the bench
@@ -125,6 +129,16 @@ class XeroBench(AccountingBench):
 
     def connect(self, settings: Settings, ports: Ports) -> Accounting:
         return connect(settings, ports)
+
+    def exchanged(self, running: Running) -> Decimal:
+        """Return what stands on that account in pounds."""
+        left = Decimal(0)
+        for one in books(running).state()["bank_transactions"]:
+            sign = 1 if one["Type"] == "SPEND" else -1
+            for line in one["LineItems"]:
+                if line["AccountCode"] == self.exchange_account and one["Status"] == "AUTHORISED":
+                    left += sign * (Decimal(str(line["LineAmount"])) / Decimal(str(one["CurrencyRate"]))).quantize(CENT)
+        return left
 
     def customer(self, ledger: Accounting, currency: str | None = None, key: str = "cust-1") -> Ref:
         """One contact takes documents in every currency, and its name must be unique: no second one is made."""

@@ -29,11 +29,14 @@ def line(product: str = "PLAT-SEAT", tax_class: str = "standard", **more: str) -
     return LineFacts(product=product, tax_class=tax_class, **facts)
 
 
+ACCOUNTS = ("Stripe clearing", "Checking", "Merchant fees", "Ticket sales", "Currency exchange")
+
+
 def quickbooks_setup() -> dict[str, Any]:
     return {
         "name": "Example Inc.",
         "home_currency": "USD",
-        "accounts": {name: name for name in ("Stripe clearing", "Checking", "Merchant fees", "Ticket sales")},
+        "accounts": {name: name for name in ACCOUNTS},
         "items": {"PLAT-SEAT": "Platform seats", "Services": "Services"},
         "tax_codes": {"TAX": "Taxable", "NON": "Non-taxable"},
         "classes": {"Software": "Software", "Services": "Services"},
@@ -163,6 +166,7 @@ def test_what_the_ledger_lacks_is_named_with_the_rule_that_writes_it():
         ("bank.USD", "the ledger has no account 'Checking'"),
         ("fees", "the ledger has no account 'Merchant fees'"),
         ("not_ours", "the ledger has no account 'Ticket sales'"),
+        ("conversion", "the ledger has no account 'Currency exchange'"),
     ]
     assert faults[0].remedy == "did you mean 'Softwares'?; or create it in the ledger"
 

@@ -16,7 +16,7 @@ from sandbox.core import Clock, Ledger, OpenDocument, json_response
 from sandbox.server import Options, Running
 from sandbox.stripe import Stripe, aftermath
 from sandbox.stripe.api import ENDPOINTS
-from sandbox.stripe.objects import Order, fee_of, minor_units, new_id
+from sandbox.stripe.objects import Order, Rate, fee_of, minor_units, new_id
 from sandbox.stripe.wire import parse
 from sandbox.world import Buyer, World
 
@@ -244,6 +244,36 @@ def test_money_is_paid_out_to_the_bank_and_the_payout_names_its_parts(api: Api):
     assert payout["amount"] == 100_00 - 3_20
     assert sorted(part["source"] for part in parts) == sorted([id_, payout["id"]])
     assert sum(part["net"] for part in parts) == 0
+
+
+def test_a_payout_sent_by_hand_takes_what_is_available_and_names_no_parts(api: Api):
+    account = api.running.sandbox.stripe.accounts["us"]
+    account.manual = True
+    api.pay(100_00)
+    error = api.error("POST", "/v1/payouts", 400, amount=1, currency="usd")
+    assert error["code"] == "balance_insufficient"  # it is pending still
+    api.pass_days(3)
+    made = api.post("/v1/payouts", amount=40_00, currency="usd")
+    assert (made["automatic"], made["status"]) == (False, "in_transit")
+    assert "not manual" in api.error("GET", "/v1/balance_transactions", 400, payout=made["id"])["message"]
+    assert api.error("POST", "/v1/payouts", 400, amount=60_00, currency="usd")["code"] == "balance_insufficient"
+    account.manual = False
+    api.pass_days(1)
+    (later,) = [one for one in api.get("/v1/payouts")["data"] if one["automatic"]]
+    assert later["amount"] == 100_00 - 3_20 - 40_00  # the one by hand is among its parts
+
+
+def test_a_payment_that_is_exchanged_moves_another_balance_at_its_rate(api: Api):
+    account = api.running.sandbox.stripe.accounts["us"]
+    account.rates["eur"] = Rate("usd", Decimal("1.08743"))
+    id_ = api.pay(1000_00, "eur")
+    (move,) = api.get("/v1/balance_transactions")["data"]
+    assert (move["amount"], move["currency"], move["exchange_rate"]) == (1087_43, "usd", 1.08743)
+    assert move["net"] == move["amount"] - move["fee"]
+    account.rates["eur"] = Rate("usd", Decimal("1.1"))
+    refund = api.post("/v1/refunds", charge=id_, amount=10_00)
+    back = api.get(f"/v1/balance_transactions/{refund['balance_transaction']}")
+    assert (refund["currency"], back["currency"], back["amount"]) == ("eur", "usd", -11_00)
 
 
 def test_an_intent_waits_until_it_is_confirmed(api: Api):

@@ -16,7 +16,7 @@ from mappings import SHIPPED
 from sandbox.core import LOCK
 from sandbox.quickbooks.money import balances as balances_there
 from sandbox.stripe import aftermath
-from store import credit_uses
+from store import credit_uses, payouts
 from sync import credits
 from sync.credits import Wish
 from tests.worlds import DAILY, NOBODY, Live
@@ -248,17 +248,114 @@ def test_a_refund_of_what_paid_an_invoice_is_taken_from_the_credit_note_against_
     quiet(billed)
 
 
-def test_a_refund_that_comes_back_is_shown_to_a_person(billed: Live, side: Side) -> None:
+def fail_refund(live: Live, side: Side, nth: int = -1) -> None:
+    """Let a refund fail at Stripe, the latest where no other is named."""
+    account = live.sandbox.stripe.accounts[side.key]
+    with LOCK:
+        refund = list(account.objects["refund"])[nth]
+        aftermath.fail_refund(account, refund, int(live.sandbox.clock.tick().timestamp()))
+
+
+def test_a_refund_that_comes_back_is_credit_of_the_customer_again_and_finance_is_told(billed: Live, side: Side) -> None:
     intent = billed.pay(130_00, side.number, entity=side.key)
     billed.done(*CASH)
     billed.stripe("POST", "refunds", side.key, payment_intent=intent, amount=20_00)
     billed.done(*CASH)
-    account = billed.sandbox.stripe.accounts[side.key]
-    with LOCK:
-        refund = list(account.objects["refund"])[-1]
-        aftermath.fail_refund(account, refund, int(billed.sandbox.clock.tick().timestamp()))
+    fail_refund(billed, side)
     billed.done(*CASH)
-    assert "20.00" in billed.item("refund_failed").message
+    assert (open_there(billed, side), credit_there(billed, side)) == (0, 30_00)
+    assert balances(billed, side)[side.clearing] == 130_00
+    message = billed.item("refund_failed").message
+    assert "20.00" in message
+    assert "the payer does not have it" in message
+    quiet(billed)
+    billed.stripe("POST", "refunds", side.key, payment_intent=intent, amount=30_00)
+    billed.done(*CASH)
+    assert (credit_there(billed, side), balances(billed, side)[side.clearing]) == (0, 100_00)
+    assert billed.items() == []
+    quiet(billed)
+
+
+def test_one_of_two_refunds_that_were_booked_together_comes_back(billed: Live, side: Side) -> None:
+    intent = billed.pay(130_00, side.number, entity=side.key)
+    billed.done(*CASH)
+    for amount in (20_00, 5_00):
+        billed.stripe("POST", "refunds", side.key, payment_intent=intent, amount=amount)
+    billed.done(*CASH)
+    assert credit_there(billed, side) == 5_00
+    fail_refund(billed, side, 0)
+    billed.done(*CASH)
+    assert (credit_there(billed, side), balances(billed, side)[side.clearing]) == (25_00, 125_00)
+    quiet(billed)
+
+
+def test_a_refund_from_a_credit_note_that_comes_back_leaves_the_credit_note_open(billed: Live, side: Side) -> None:
+    intent = billed.pay(100_00, side.number, entity=side.key)
+    billed.done(*CASH)
+    billed.stripe("POST", "refunds", side.key, payment_intent=intent, amount=25_00)
+    credit(billed, side, 25)
+    for _ in range(2):
+        billed.done(*AGAIN)
+    assert (left_of_credits(billed, side), balances(billed, side)[side.clearing]) == (0, 75_00)
+    fail_refund(billed, side)
+    billed.done(*AGAIN)
+    assert (left_of_credits(billed, side), balances(billed, side)[side.clearing]) == (25_00, 100_00)
+    assert billed.issued()[side.number].open == 0
+    assert "25.00" in billed.item("refund_failed").message
+    quiet(billed)
+
+
+def test_a_refund_of_before_the_booking_that_comes_back_is_posted_with_the_rest(billed: Live, side: Side) -> None:
+    intent = billed.pay(130_00, side.number, entity=side.key)
+    billed.stripe("POST", "refunds", side.key, payment_intent=intent, amount=20_00)
+    billed.done(*CASH)
+    assert (credit_there(billed, side), balances(billed, side)[side.clearing]) == (10_00, 110_00)
+    fail_refund(billed, side)
+    billed.done(*CASH)
+    assert (credit_there(billed, side), balances(billed, side)[side.clearing]) == (30_00, 130_00)
+    quiet(billed)
+
+
+@pytest.mark.parametrize("fault", ["error_after", "error_before"])
+def test_a_refund_whose_taking_back_got_no_answer_is_taken_back_once(billed: Live, side: Side, fault: str) -> None:
+    intent = billed.pay(130_00, side.number, entity=side.key)
+    billed.done(*CASH)
+    billed.stripe("POST", "refunds", side.key, payment_intent=intent, amount=20_00)
+    billed.done(*CASH)
+    fail_refund(billed, side)
+    for skip in (0, 1):
+        billed.fault({"uk": "xero", "us": "quickbooks"}[side.key], fault, method="POST", times=1, skip=skip)
+        billed.sync(*CASH)
+        billed.mend()
+    pass_days(billed, 1)
+    for _ in range(3):
+        billed.done(*CASH)
+    assert (credit_there(billed, side), balances(billed, side)[side.clearing]) == (30_00, 130_00)
+
+
+def test_a_refund_that_the_books_do_not_let_go_waits_for_a_person(billed: Live, side: Side) -> None:
+    intent = billed.pay(130_00, side.number, entity=side.key)
+    billed.done(*CASH)
+    billed.stripe("POST", "refunds", side.key, payment_intent=intent, amount=20_00)
+    billed.done(*CASH)
+    fail_refund(billed, side)
+    lock_books(billed, side, billed.today.isoformat())
+    billed.sync(*CASH)
+    assert billed.item("refund_void_not_booked").message
+    assert credit_there(billed, side) == 10_00
+    lock_books(billed, side, "2020-01-31")
+    billed.decide("refund_void_not_booked", "retry")
+    billed.done(*CASH)
+    assert (credit_there(billed, side), balances(billed, side)[side.clearing]) == (30_00, 130_00)
+
+
+def lock_books(live: Live, side: Side, day: str) -> None:
+    """Close the books through a day."""
+    with LOCK:
+        if side.key == "uk":
+            live.sandbox.vendors["xero"].books.organisation["PeriodLockDate"] = day  # type: ignore[attr-defined]
+        else:
+            books(live).preferences["AccountingInfoPrefs"]["BookCloseDate"] = day
 
 
 # --------------------------------------------------------------------------------------------------------- credit notes
@@ -315,7 +412,7 @@ def test_a_disputed_payment_is_voided_and_booked_again_when_the_dispute_is_won(b
     billed.done(*CASH)
     account, paid = billed.sandbox.stripe.accounts[side.key], charge(billed, side)
     with LOCK:
-        account._dispute("d1", paid, int(billed.sandbox.clock.tick().timestamp()))
+        account.dispute("d1", paid, int(billed.sandbox.clock.tick().timestamp()))
     billed.done(*CASH)
     assert billed.issued()[side.number].open == 100_00
     assert (open_there(billed, side), credit_there(billed, side)) == (100_00, 0)
@@ -332,18 +429,49 @@ def test_a_disputed_payment_is_voided_and_booked_again_when_the_dispute_is_won(b
     quiet(billed)
 
 
-def test_a_payment_that_was_refunded_in_part_and_then_disputed_is_left_to_a_person(billed: Live, side: Side) -> None:
+@pytest.mark.parametrize("won", [True, False], ids=["won", "lost"])
+def test_a_payment_that_is_disputed_in_part_keeps_the_rest(billed: Live, side: Side, won: bool) -> None:
+    billed.pay(130_00, side.number, entity=side.key)
+    billed.done(*CASH)
+    account = billed.sandbox.stripe.accounts[side.key]
+    with LOCK:
+        account.dispute("d1", charge(billed, side), int(billed.sandbox.clock.tick().timestamp()), 25_00)
+    billed.done(*CASH)
+    assert (open_there(billed, side), credit_there(billed, side)) == (0, 5_00)
+    assert balances(billed, side)[side.clearing] == 105_00
+    (dispute,) = account.objects["dispute"]
+    with LOCK:
+        aftermath.close_dispute(account, dispute, int(billed.sandbox.clock.tick().timestamp()), won=won)
+    billed.done(*CASH)
+    assert (open_there(billed, side), credit_there(billed, side)) == (0, 30_00 if won else 5_00)
+    assert balances(billed, side)[side.clearing] == (130_00 if won else 105_00)
+    pass_days(billed, 9)
+    billed.done(*CASH)
+    assert_clear(billed, side)
+    quiet(billed)
+
+
+def test_a_payment_that_was_refunded_in_part_and_then_disputed_is_out_of_the_books(billed: Live, side: Side) -> None:
     intent = billed.pay(130_00, side.number, entity=side.key)
     billed.done(*CASH)
     billed.stripe("POST", "refunds", side.key, payment_intent=intent, amount=20_00)
     billed.done(*CASH)
-    before = balances(billed, side)[side.clearing]
+    account = billed.sandbox.stripe.accounts[side.key]
     with LOCK:
-        account = billed.sandbox.stripe.accounts[side.key]
-        account._dispute("d1", charge(billed, side), int(billed.sandbox.clock.tick().timestamp()))
+        account.dispute("d1", charge(billed, side), int(billed.sandbox.clock.tick().timestamp()))
     billed.done(*CASH)
-    assert billed.item("taken_back_after_refund").message
-    assert balances(billed, side)[side.clearing] == before
+    assert (open_there(billed, side), credit_there(billed, side)) == (100_00, 0)
+    assert balances(billed, side)[side.clearing] == 0
+    assert billed.items("refund_failed") == []
+    quiet(billed)
+    (dispute,) = account.objects["dispute"]
+    with LOCK:
+        aftermath.close_dispute(account, dispute, int(billed.sandbox.clock.tick().timestamp()), won=True)
+    billed.done(*CASH)
+    assert (open_there(billed, side), credit_there(billed, side)) == (0, 10_00)
+    assert balances(billed, side)[side.clearing] == 110_00
+    assert billed.items("refund_failed") == []
+    quiet(billed)
 
 
 # -------------------------------------------------------------------------------------------------------------- payouts
@@ -365,7 +493,7 @@ def test_after_all_is_posted_the_clearing_account_holds_what_the_provider_holds(
     assert balances(billed, side)[side.bank] > 0
     with LOCK:
         account = billed.sandbox.stripe.accounts[side.key]
-        account._dispute("d1", charge(billed, side, 300_00), int(billed.sandbox.clock.tick().timestamp()))
+        account.dispute("d1", charge(billed, side, 300_00), int(billed.sandbox.clock.tick().timestamp()))
     billed.done(*CASH)
     billed.pay(310_00, other, entity=side.key)
     billed.done(*CASH)
@@ -415,6 +543,107 @@ def test_a_payout_that_fails_after_it_arrived_is_in_the_clearing_account_again(b
     assert balances(billed, side)[side.clearing] == before + amount
     quiet(billed)
     assert_clear(billed, side)
+
+
+# -------------------------------------------------------------------------------------------- payouts sent by hand
+
+
+def by_hand(live: Live, side: Side, amount: int) -> dict[str, Any]:
+    """Send a payout by hand; return it."""
+    currency = side.currency.lower()
+    return dict(live.stripe("POST", "payouts", side.key, amount=amount, currency=currency))
+
+
+def fees_of(live: Live, side: Side) -> int:
+    """Return what Stripe kept of everything up to the last payout."""
+    return sum(move["fee"] for move in _moves(live, side, after=False))
+
+
+def _moves(live: Live, side: Side, *, after: bool) -> list[dict[str, Any]]:
+    """Return what moved the balance after the last payout, or up to it."""
+    objects = live.sandbox.stripe.accounts[side.key].objects
+    last = max(one["created"] for one in objects["payout"].values())
+    return [move for move in objects["balance_transaction"].values() if (move["created"] > last) is after]
+
+
+def test_a_payout_sent_by_hand_is_booked_and_every_fee_once(billed: Live, side: Side) -> None:
+    account = billed.sandbox.stripe.accounts[side.key]
+    account.manual = True
+    billed.pay(100_00, side.number, entity=side.key)
+    pass_days(billed, 3)
+    by_hand(billed, side, 40_00)
+    pass_days(billed, 1)
+    billed.done(*CASH)
+    held = balances(billed, side)
+    assert (held[side.bank], held[side.fees]) == (40_00, fees_of(billed, side))
+    assert_all_booked(billed, side)
+    by_hand(billed, side, 20_00)
+    pass_days(billed, 1)
+    billed.done(*CASH)
+    held = balances(billed, side)
+    assert (held[side.bank], held[side.fees]) == (60_00, fees_of(billed, side))
+    assert_all_booked(billed, side)
+    quiet(billed)
+
+
+def assert_all_booked(live: Live, side: Side) -> None:
+    """The clearing account holds what Stripe does, but for what others sold since the last payout."""
+    since = [move["net"] for move in _moves(live, side, after=True) if move["type"] == "charge"]
+    assert balances(live, side)[side.clearing] == held_at_stripe(live, side) - sum(since)
+    assert [item.message for item in live.items() if item.job == "post_payouts"] == []
+
+
+def test_payouts_by_hand_between_automatic_ones_take_no_fee_that_those_have(billed: Live, side: Side) -> None:
+    account = billed.sandbox.stripe.accounts[side.key]
+    billed.pay(30_00, side.number, entity=side.key)
+    pass_days(billed, 9)
+    billed.done(*CASH)
+    billed.pay(30_00, side.number, entity=side.key)
+    pass_days(billed, 1)
+    account.manual = True
+    pass_days(billed, 3)
+    by_hand(billed, side, 11_00)
+    billed.done(*CASH)  # it is under way, and has its movements already
+    account.manual = False
+    billed.pay(40_00, side.number, entity=side.key)
+    pass_days(billed, 9)
+    billed.done(*CASH)
+    assert len(account.objects["payout"]) >= 3
+    assert_clear(billed, side)
+    paid_out = [move for id_, move in account.objects["balance_transaction"].items() if _is_out(account, id_)]
+    assert balances(billed, side)[side.fees] == sum(move["fee"] for move in paid_out)
+    quiet(billed)
+
+
+def test_a_payout_by_hand_that_fails_is_in_the_clearing_account_again(billed: Live, side: Side) -> None:
+    account = billed.sandbox.stripe.accounts[side.key]
+    account.manual = True
+    billed.pay(100_00, side.number, entity=side.key)
+    pass_days(billed, 3)
+    sent = by_hand(billed, side, 40_00)
+    pass_days(billed, 1)
+    billed.done(*CASH)
+    with LOCK:
+        aftermath.fail_payout(account, sent["id"], int(billed.sandbox.clock.tick().timestamp()))
+    billed.done(*CASH)
+    held = balances(billed, side)
+    assert (held[side.bank], held[side.fees]) == (0, fees_of(billed, side))
+    assert_all_booked(billed, side)
+    quiet(billed)
+
+
+def test_a_payout_by_hand_that_was_left_to_a_person_stays_theirs(billed: Live, side: Side) -> None:
+    account = billed.sandbox.stripe.accounts[side.key]
+    account.manual = True
+    billed.pay(100_00, side.number, entity=side.key)
+    pass_days(billed, 3)
+    sent = by_hand(billed, side, 40_00)
+    with billed.store() as store, store.transaction():
+        payouts.save_unreadable(store, f"stripe_{side.key}", sent["id"], "it was sent by hand")
+    pass_days(billed, 1)
+    billed.done(*CASH)
+    assert billed.item("payout_unreadable").message
+    assert balances(billed, side)[side.bank] == 0
 
 
 def test_a_payout_whose_answer_was_lost_is_booked_once(billed: Live, side: Side) -> None:

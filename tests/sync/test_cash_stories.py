@@ -83,7 +83,7 @@ class Story:
             return "nothing"
         with LOCK:
             chosen = self.random.choice(whole)
-            self.account._dispute(f"d{len(self.told)}", chosen, self.at())
+            self.account.dispute(f"d{len(self.told)}", chosen, self.at())
         return str(chosen["amount"])
 
     def win(self) -> str:

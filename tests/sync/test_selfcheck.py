@@ -65,6 +65,18 @@ SEEN = (
     " json_object('number', d.number, 'type', 'invoice', 'status', 'open', 'currency', '{1}', 'total', d.total+{2},"
     " 'customer_id', '') FROM links l JOIN documents d ON d.id=l.our_id WHERE l.kind='document' AND d.id=1"
 )
+PAYOUT = (
+    "INSERT INTO payouts (id, connection, vendor_id, currency, amount, arrives_on, status) VALUES"
+    " ({0}, 'stripe', 'po_{0}', 'GBP', 9680, '2026-09-03', 'paid')"
+)
+MOVED = (
+    "INSERT INTO movements (payout_id, vendor_id, kind, amount, fee, net, at, payment, description) VALUES"
+    " ({0}, 'txn_1', 'payment', 10000, 320, 9680, '2026-09-01', 'ch_1', '')"
+)
+BOOKED = (
+    "INSERT INTO outbox (connection, kind, our_id, currency, state, payload, payload_hash) VALUES"
+    " ('books_uk', '{0}', 1, '{1}', 'done', json('{2}'), '')"
+)
 LATER = "2026-09-02T12:00:00+00:00"
 
 SPOILT: list[tuple[str, str, list[str], str, str]] = [
@@ -73,6 +85,15 @@ SPOILT: list[tuple[str, str, list[str], str, str]] = [
     ("I2", "payment:1", [PAYMENT, APPLIED, PAID, "UPDATE payments SET currency='EUR'"], "is EUR", "be GBP"),
     ("I2", "payment:1", [PAYMENT, "INSERT INTO links (connection, kind, vendor_id, our_id) VALUES ('stripe', 'payment',"
      " 'ch_1', 9)"], "it is money of its own", "should be a posting of ours"),
+    ("I2", "connection:stripe", [PAYOUT.format(1), MOVED.format(1), BOOKED.format("payout_fee", "", '{"amount": 640}')],
+     "GBP, fees", "it is 6.40 GBP and should be 3.20"),
+    ("I2", "connection:stripe", [PAYOUT.format(1), MOVED.format(1), BOOKED.format("payout", "", '{"amount": 9679}')],
+     "GBP, paid out", "it is 96.79 GBP and should be 96.80"),
+    ("I2", "connection:stripe", [PAYOUT.format(1), MOVED.format(1),
+     BOOKED.format("exchanged_out", "EUR", '{"amount": 11600, "exchanged": 10000}')],
+     "GBP, exchanged", "it is 100.00 GBP and should be 0.00"),
+    ("I2", "connection:stripe", [PAYOUT.format(1), PAYOUT.format(2), MOVED.format(1), MOVED.format(2)],
+     "txn_1", "it is 2 and should be 1"),
     ("I3", "document:1", [SEEN.format("", "GBP", 0), SEEN.format("-again", "GBP", 0)], "it is 2", "should be 1"),
     ("I3", "series:uk:UK-", ["UPDATE numbers SET next=next+1"], "it is 2", "should be 3"),
     ("I4", "document:1", [SEEN.format("", "GBP", 1)], "it is 100.01", "should be 100.00"),
@@ -105,7 +126,18 @@ def test_what_is_spoilt_is_found_with_both_figures_and_closes_when_it_is_mended(
     with bench.store() as store:  # mend it: put every table back as it was
         store.execute("ATTACH ? AS good", str(bench.database.with_suffix(".good")))
         store.execute("PRAGMA foreign_keys=OFF")
-        for table in ("applications", "payments", "mails", "disputes", "ledger_objects", "numbers", "links"):
+        for table in (
+            "applications",
+            "payments",
+            "mails",
+            "disputes",
+            "ledger_objects",
+            "numbers",
+            "links",
+            "movements",
+            "payouts",
+            "outbox",
+        ):
             store.execute(f"DELETE FROM {table}")
             store.execute(f"INSERT INTO {table} SELECT * FROM good.{table}")
         store.execute(
