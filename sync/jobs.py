@@ -38,7 +38,7 @@ JOBS = (
     Job("push_documents", 15 * _MINUTE, "put customers and documents into the books"),
     Job("use_credits", 15 * _MINUTE, "set credit notes against their invoices"),
     Job("send_invoices", 15 * _MINUTE, "mail what is issued to the customers"),
-    Job("pull_payments", 15 * _MINUTE, "read money received"),
+    Job("pull_payments", 15 * _MINUTE, "read money received and paid out"),
     Job("match_payments", 15 * _MINUTE, "find the invoices each payment pays"),
     Job("post_payments", 15 * _MINUTE, "put matched payments into the books"),
     Job("post_payouts", _HOUR, "put payouts and what providers kept into the books"),

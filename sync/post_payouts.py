@@ -6,106 +6,36 @@ are not ours go to an account of their own. What was paid in another currency li
 leaves that one and comes into the payout's, both to the cent (``sync.exchanging``). Then each clearing account holds in
 the books what the provider holds.
 
-Of a payout that somebody sent by hand the provider does not say what it is made of: it takes whatever moved the balance
-up to then and no other payout has taken, so that every fee is booked once.
-
 Only where the ledger's mapping names the bank account; what a payout holds beyond all that waits for a person.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 from typing import Any, NamedTuple
 
-import msgspec
-
 from billing.money import display
-from connectors.base import ExpenseDraft, Payments, Payout, TransferDraft, Unreadable
-from connectors.errors import Unsupported
+from connectors.base import ExpenseDraft, TransferDraft
 from mappings.faults import Fault
-from mappings.ledger import LedgerMapping, bank_account, books_payouts, clearing_account
-from store import deals, outbox, payouts
+from mappings.ledger import LedgerMapping, bank_account, clearing_account
+from store import outbox, payouts
 from store.payouts import Contents, PayoutRow
 from store.review import Finding
-from sync import exchanging
+from sync import exchanging, payout_feed
 from sync.context import Context, Entity, Source
 from sync.days import Days
 from sync.outbox import Kind, push
 from sync.postings import EXCHANGED_IN, EXCHANGED_OUT, FEES, NOT_OURS, TRANSFER, TRANSFER_BACK, key_of
 
-STREAM = "payouts"  # the cursor of what was read of a provider's payouts
-SWEPT = "movements"  # and, with a currency, of what payouts sent by hand have taken of the balance
-BLOCK = 50  # payouts stored in one transaction
-AGE = timedelta(hours=1)  # with nothing new, the cursor is moved so seldom
-EARLIER = timedelta(days=14)  # a payout that arrives on the day of go-live was made so long before it at most
 KINDS: tuple[Kind[Any, Any], ...] = (FEES, NOT_OURS, EXCHANGED_OUT, EXCHANGED_IN, TRANSFER, TRANSFER_BACK)
 
 
 def run(context: Context) -> None:
-    """Bring payouts home and make every ledger hold them."""
-    for entity, ledger in context.ledgers():
-        mapping = context.world.ledger_mapping(ledger.name)
-        providers = [one for one in context.sources("payments") if one.entity == entity.key]
-        chosen = [one for one in providers if books_payouts(mapping, one.name)]
-        if not chosen or entity.post_payments == "ledger":
-            continue  # another app books them, or nobody said where they arrive
-        for provider in chosen:
-            with context.using(provider.name) as connector:
-                _pull(context, provider, connector)
+    """Make every ledger hold the payouts that were read."""
+    for entity, ledger, providers in payout_feed.wanted(context):
         with context.using(ledger.name) as connector:
-            _post(context, entity, ledger.name, connector, chosen)
-
-
-# ------------------------------------------------------------------------------------------------------------- reading
-
-
-def _pull(context: Context, source: Source, provider: Payments) -> None:
-    """Store what is new of a provider's payouts. The cursor is the moment before it was asked."""
-    asked, since = context.world.now(), deals.cursor(context.store, source.name, STREAM)
-    go_live = datetime.combine(context.world.entities[source.entity].go_live, time(), UTC)
-    news, block = 0, list[Payout | Unreadable]()
-    for payout in provider.payouts(since or go_live - EARLIER):
-        block.append(_with_movements(context, source, provider, payout, go_live))
-        if len(block) == BLOCK:
-            with context.store.transaction():
-                news += _store(context, source.name, block)
-            block = []
-    with context.store.transaction():
-        news += _store(context, source.name, block)
-        if news or since is None or asked - since > AGE:
-            deals.set_cursor(context.store, source.name, STREAM, asked)
-    context.count("payouts new or changed", news)
-
-
-def _with_movements(
-    context: Context, source: Source, provider: Payments, payout: Payout | Unreadable, go_live: datetime
-) -> Payout | Unreadable:
-    """Give a new payout that was sent by hand what moved the balance since the last one."""
-    if isinstance(payout, Unreadable) or payout.automatic or payouts.is_known(context.store, source.name, payout.id):
-        return payout
-    begin = max(go_live, deals.cursor(context.store, source.name, SWEPT) or go_live)
-    since = deals.cursor(context.store, source.name, f"{SWEPT} {payout.currency}") or begin
-    try:
-        found = provider.movements(payout.currency, since, payout.made_at)
-        return msgspec.structs.replace(payout, movements=tuple(one for one in found if one.at >= begin))
-    except Unsupported as error:
-        return Unreadable(payout.id, str(error))
-
-
-def _store(context: Context, connection: str, block: Sequence[Payout | Unreadable]) -> int:
-    news = 0
-    for payout in block:
-        if isinstance(payout, Unreadable):
-            news += payouts.save_unreadable(context.store, connection, payout.id, payout.problem)
-        else:
-            news += payouts.save(context.store, connection, payout)
-            if not payout.automatic:
-                deals.set_cursor(context.store, connection, f"{SWEPT} {payout.currency}", payout.made_at)
-    return news
-
-
-# ------------------------------------------------------------------------------------------------------------- posting
+            _post(context, entity, ledger.name, connector, providers)
 
 
 class _Books(NamedTuple):

@@ -1,4 +1,4 @@
-"""Payment providers -> store: money received, and who pays under which of the provider's customers."""
+"""Payment providers -> store: money received, who pays under which of the provider's customers, and payouts."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from zoneinfo import ZoneInfo
 from connectors.base import PayingCustomer, PaymentPage, Payments, ReceivedPayment
 from store import cash, deals, links
 from store.review import Finding
+from sync import payout_feed
 from sync.context import Context, Source
 
 
 def run(context: Context) -> None:
     """Pull what is new from every payment connection."""
+    with_payouts = {provider.name for _, _, chosen in payout_feed.wanted(context) for provider in chosen}
     for source in context.sources("payments"):
         with context.using(source.name) as provider:
             _pull_customers(context, source, provider)
             _pull_payments(context, source, provider)
+            if source.name in with_payouts:
+                payout_feed.read(context, source, provider)
     _report_unreadable(context)
 
 
