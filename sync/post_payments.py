@@ -45,7 +45,7 @@ def run(context: Context) -> None:
 def _post(context: Context, entity: Entity, connection: str, ledger: Any) -> None:
     """Post what came, then what became of it: each kind stands on those before it."""
     days = Days(context, entity, connection, ledger)
-    reversing.drop_unsent(context, entity, connection)
+    reversing.drop_unsent(context, entity, connection, ledger)
     reversing.void_misplaced(context, entity, connection, ledger)
     _want_payments(context, Posted(context, entity, connection), days)
     _want_on_account(context, Posted(context, entity, connection), days)
