@@ -19,7 +19,6 @@ import sys
 from collections.abc import Iterator
 from math import inf
 from pathlib import Path
-from random import Random
 from statistics import quantiles
 from time import perf_counter
 from typing import NamedTuple
@@ -27,9 +26,9 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.simulator import kills, scenarios, teeth  # noqa: E402  # found from the line above
+from benchmarks.simulator import kills, teeth  # noqa: E402  # found from the line above
 from benchmarks.simulator.company import Verdict  # noqa: E402
-from benchmarks.simulator.scenarios import ROWS  # noqa: E402
+from benchmarks.simulator.rows import ROWS  # noqa: E402
 
 # How many scenarios one seed tries of each row; the long run takes many seeds.
 COUNTS = {
@@ -70,10 +69,8 @@ def row(key: str, seeds: int, count: int, until: float, first: int = 1) -> Score
     """Try a row's scenarios; print each that does not survive with what brings it back."""
     name, make = ROWS[key]
     verdicts: list[Verdict] = []
-    if (reason := unavailable(key)) is not None:
-        return Score(name, 0, 0, 0, 0, 0, [], reason)
     for seed in range(first, first + seeds):
-        for tried, scenario in make(Random(seed), count):
+        for tried, scenario in make(seed, count):
             if perf_counter() > until:
                 break
             try:
@@ -92,11 +89,6 @@ def row(key: str, seeds: int, count: int, until: float, first: int = 1) -> Score
         sum(one.cents for one in verdicts),
         [one.minutes for one in verdicts if one.minutes < inf],
     )
-
-
-def unavailable(key: str) -> str | None:
-    """Return why a row cannot be tried here."""
-    return scenarios.WITHOUT_RESTORE if key == "F9" and scenarios.restorer() is None else None
 
 
 def bite(until: float) -> Iterator[tuple[str, bool, bool]]:

@@ -16,13 +16,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import app
+from benchmarks.simulator.books import Books
 from benchmarks.simulator.wire import Crash, ShownFaults, Steps, Time, Wire, wired
 from billing.money import to_decimal
 from connectors.smtp import Smtp
@@ -105,7 +105,8 @@ class Company:
     def __init__(self) -> None:
         self.sandbox, client = _stage()
         self.time, self.steps = Time(), Steps()
-        self.wire = Wire(client, self.time, self.steps)
+        self.wire = Wire(client, self.time, self.steps, self.sandbox.vendors["quickbooks"])
+        self.there = Books(self.sandbox.vendors)
         self.sandbox.faults = self.faults = ShownFaults(self.time, self.steps)
         for vendor in self.sandbox.vendors.values():
             vendor._windows.clear()
@@ -270,64 +271,6 @@ class Company:
 
     # ------------------------------------------------------------------------------------------------- what came of it
 
-    def documents_there(self) -> list[tuple[str, str, Decimal]]:
-        """Return (number, currency, total) of every standing invoice and credit note at the ledgers."""
-        state: dict[str, Any] = {name: vendor.state() for name, vendor in self.sandbox.vendors.items()}
-        found = []
-        for kind in ("invoices", "creditmemos"):
-            for item in state["quickbooks"][kind]:
-                if "void" not in str(item.get("PrivateNote", "")).lower():
-                    found.append((item["DocNumber"], item["CurrencyRef"]["value"], Decimal(str(item["TotalAmt"]))))
-        for kind, number in (("invoices", "InvoiceNumber"), ("credit_notes", "CreditNoteNumber")):
-            for item in state["xero"][kind]:
-                if item["Status"] not in ("VOIDED", "DELETED"):
-                    found.append((item[number], item["CurrencyCode"], Decimal(str(item["Total"]))))
-        return found
-
-    def open_there(self) -> dict[str, Decimal]:
-        """Return what is unpaid of each standing invoice at the ledgers, by its number."""
-        state: dict[str, Any] = {name: vendor.state() for name, vendor in self.sandbox.vendors.items()}
-        found = {item["DocNumber"]: Decimal(str(item["Balance"])) for item in state["quickbooks"]["invoices"]}
-        return found | {
-            item["InvoiceNumber"]: Decimal(str(item["AmountDue"]))
-            for item in state["xero"]["invoices"]
-            if item["Status"] not in ("VOIDED", "DELETED")
-        }
-
-    def payments_there(self) -> list[tuple[str, str, Decimal]]:
-        """Return (our key, number of the invoice, amount) of all that standing payments at the ledgers pay."""
-        state: dict[str, Any] = {name: vendor.state() for name, vendor in self.sandbox.vendors.items()}
-        numbers = {item["Id"]: item["DocNumber"] for item in state["quickbooks"]["invoices"]}
-        found = [
-            (item.get("PaymentRefNum", ""), numbers.get(link["TxnId"], ""), Decimal(str(line["Amount"])))
-            for item in state["quickbooks"]["payments"]
-            for line in item["Line"]
-            for link in line["LinkedTxn"]
-        ]
-        xero = [one for one in state["xero"]["payments"] if one.get("Status") != "DELETED" and "Invoice" in one]
-        xero += [
-            {**part, "Reference": one.get("Reference", "")}
-            for one in state["xero"]["overpayments"]
-            for part in one["Allocations"]
-        ]
-        return found + [
-            (one.get("Reference", ""), one["Invoice"]["InvoiceNumber"], Decimal(str(one["Amount"]))) for one in xero
-        ]
-
-    def on_account_there(self) -> Counter[str]:
-        """Return how often money on account stands at the ledgers under each of our keys."""
-        state: dict[str, Any] = {name: vendor.state() for name, vendor in self.sandbox.vendors.items()}
-        unused = [one for one in state["quickbooks"]["payments"] if not one["Line"] and one["TotalAmt"]]
-        kept = [one for one in state["xero"]["overpayments"] if one["Status"] not in ("VOIDED", "DELETED")]
-        return Counter([one.get("PaymentRefNum", "") for one in unused] + [one.get("Reference", "") for one in kept])
-
-    def customers_twice(self) -> int:
-        """Return how many customers the ledgers hold beyond one for each customer and currency."""
-        state: dict[str, Any] = {name: vendor.state() for name, vendor in self.sandbox.vendors.items()}
-        names = Counter(item["DisplayName"] for item in state["quickbooks"]["customers"] if item.get("Active", True))
-        names += Counter(item["Name"] for item in state["xero"]["contacts"] if item["ContactStatus"] == "ACTIVE")
-        return sum(count - 1 for count in names.values())
-
     def judge(self, *, expected: bool = True) -> Verdict:
         """Let the company come to rest and count. ``expected``: what must have been billed is known."""
         verdict = Verdict(minutes=self.heal())
@@ -338,7 +281,7 @@ class Company:
             _count_payments(self, store, verdict)
             _count_mails(self, store, verdict)
             if expected:
-                _count_billed(self, store, verdict)
+                count_billed(self, store, verdict)
             if (problem := audit.verify(store)) is not None:
                 verdict.wrong.append(problem)
         if unsure := self.unsure():
@@ -357,9 +300,9 @@ class Company:
 
 def _count_documents(company: Company, store: Store, verdict: Verdict) -> None:
     """Each issued document stands once in the books, for the same amount."""
-    there = company.documents_there()
+    there = company.there.documents()
     numbers = Counter(number for number, _, _ in there)
-    verdict.duplicates += company.customers_twice()
+    verdict.duplicates += company.there.customers_twice()
     verdict.duplicates += sum(count - 1 for count in numbers.values())
     by_number = {number: (currency, total) for number, currency, total in there}
     for row in invoices.issued(store):
@@ -372,7 +315,7 @@ def _count_documents(company: Company, store: Store, verdict: Verdict) -> None:
                 verdict.wrong.append(f"{row.number} is not in the books")
         else:
             verdict.cents += abs(int((found[1] - to_decimal(row.total, row.currency)) * 100))
-    left = company.open_there()
+    left = company.there.open()
     for row in invoices.issued(store):
         if row.type == "invoice" and row.status == "issued" and (there_open := left.get(str(row.number))) is not None:
             verdict.cents += abs(int((there_open - to_decimal(row.open, row.currency)) * 100))
@@ -392,9 +335,9 @@ def _count_payments(company: Company, store: Store, verdict: Verdict) -> None:
     charges = {item["id"]: int(item["amount"]) for item in company.sandbox.stripe.state()["charges"]}
     verdict.lost += len(charges.keys() - known.keys())
     verdict.cents += sum(abs(charges.get(key, 0) - known.get(key, 0)) for key in {*charges, *known})
-    posted = company.payments_there()
+    posted = company.there.payments()
     verdict.duplicates += sum(count - 1 for count in Counter((key, number) for key, number, _ in posted).values())
-    verdict.duplicates += sum(count - 1 for key, count in company.on_account_there().items() if key)
+    verdict.duplicates += sum(count - 1 for key, count in company.there.on_account().items() if key)
     numbers = {row.id: str(row.number) for row in invoices.issued(store)}
     received = {row.id: row for row in rows if row.is_received}
     applied = {
@@ -419,7 +362,7 @@ def _count_mails(company: Company, store: Store, verdict: Verdict) -> None:
             verdict.lost += not _waits(store, row.id)
 
 
-def _count_billed(company: Company, store: Store, verdict: Verdict) -> None:
+def count_billed(company: Company, store: Store, verdict: Verdict) -> None:
     """Every deal is a contract, and what was billed in all is what the company expects."""
     verdict.lost += max(0, company.contract_count - len(contracts.keys(store)))
     billed: Counter[str] = Counter()

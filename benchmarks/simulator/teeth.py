@@ -15,9 +15,10 @@ from unittest.mock import patch
 
 import msgspec
 
-from benchmarks.simulator import scenarios
+from benchmarks.simulator import clock, people, processes, stories
 from benchmarks.simulator.company import Company, Verdict
-from benchmarks.simulator.scenarios import EVENTS, Door, Scenario, _stripe, knocked, live
+from benchmarks.simulator.stories import Scenario, live
+from benchmarks.simulator.webhooks import EVENTS, Door, _stripe, knocked
 from benchmarks.simulator.wire import DatabaseError, Step
 from connectors import http
 from connectors.errors import OutcomeUnknown, Retryable
@@ -69,7 +70,7 @@ def dies_at(*steps: Step) -> Verdict:
             return found is not None
 
         company.steps.dies_at = due
-        for act in scenarios.STORY:
+        for act in stories.STORY:
             act(company)
             company.sync()
         verdict = company.judge()
@@ -80,7 +81,7 @@ def dies_at(*steps: Step) -> Verdict:
 def answers_lost(vendor: str, method: str, path: str, *, blind: bool = False, kind: str = "timeout_after") -> Verdict:
     """The answer to each first call of a type is lost; ``blind``: and the search that follows does not find it yet."""
     with Company() as company:
-        for act in scenarios.STORY:
+        for act in stories.STORY:
             act(company)
             company.faults.ordered[:] = [Fault(vendor, kind, method=method, path=path, times=1)]
             if blind:
@@ -94,7 +95,7 @@ def answers_lost(vendor: str, method: str, path: str, *, blind: bool = False, ki
 def refused_once() -> Verdict:
     """The books refuse a call for good: it is not made again without a person."""
     with Company() as company:
-        scenarios.win(company)
+        stories.win(company)
         company.faults.ordered[:] = [
             Fault("xero", "error_before", method="PUT", path="/Invoices", status=400, times=-1, body="{}")
         ]
@@ -107,7 +108,7 @@ def refused_once() -> Verdict:
 def number_taken() -> Verdict:
     """An answer is lost before the books did anything, and somebody else takes our number for another amount."""
     with Company() as company:
-        scenarios.win(company)
+        stories.win(company)
         company.faults.ordered[:] = [Fault("xero", "timeout_before", method="PUT", path="/Invoices", times=1)]
         company.faults.meanwhile = lambda: _their_own(company)
         company.sync()
@@ -151,9 +152,9 @@ def held_lock() -> Verdict:
 def posted_and_read() -> Verdict:
     """The process dies after a payment was posted, and the books are read before posting goes on."""
     with Company() as company:
-        scenarios.win(company)
+        stories.win(company)
         company.sync()
-        scenarios.pay(company)
+        stories.pay(company)
         company.sync("pull_payments", "match_payments")
         company.steps.dies_at = lambda step: step == AFTER_PAYMENT
         try:
@@ -167,9 +168,9 @@ def posted_and_read() -> Verdict:
 def voided_and_billed() -> Verdict:
     """An invoice is voided in the books: nothing is billed again before a person says so, and all figures agree."""
     with Company() as company:
-        scenarios.win(company)
+        stories.win(company)
         company.sync()
-        scenarios.void_in_quickbooks(company)
+        people.void_in_quickbooks(company)
         company.sync()
         company.expected["USD"] = 0
         return company.judge()
@@ -177,7 +178,7 @@ def voided_and_billed() -> Verdict:
 
 def typed_and_paid() -> Verdict:
     """A customer pays by card, and what is typed into the books is money of its own."""
-    return live_with(scenarios.win, scenarios.pay, scenarios.pay_in_xero)
+    return live_with(stories.win, stories.pay, people.pay_in_xero)
 
 
 def live_with(*story: Callable[[Company], None]) -> Verdict:
@@ -188,7 +189,7 @@ def live_with(*story: Callable[[Company], None]) -> Verdict:
 
 def whole() -> Verdict:
     """Live without any fault."""
-    return live_with(*scenarios.STORY)
+    return live_with(*stories.STORY)
 
 
 def cents() -> Verdict:
@@ -204,7 +205,7 @@ def cents() -> Verdict:
 def issued(number: int) -> Verdict:
     """The process dies at a step of issuing."""
     with Company() as company:
-        scenarios.win(company)
+        stories.win(company)
         company.sync("pull_deals", "map_terms", "plan_invoices")
         company.steps.number, company.steps.deaths = 0, [number]
         company.sync("issue_invoices")
@@ -214,10 +215,10 @@ def issued(number: int) -> Verdict:
 def typed(number: int) -> Verdict:
     """A payment typed into Xero is read days later, after more has changed there, and the process dies at a step."""
     with Company() as company:
-        scenarios.win(company)
+        stories.win(company)
         company.sync()
         company.move(3)
-        scenarios.pay_in_xero(company)
+        people.pay_in_xero(company)
         company.move(3)
         company.xero("PUT", "Contacts", {"Contacts": [{"Name": "Somebody Else"}]})
         company.steps.number, company.steps.deaths = 0, [number]
@@ -244,7 +245,7 @@ def fenced() -> Verdict:
 def overpaid() -> Verdict:
     """A customer pays more than is open: the rest is theirs."""
     with Company() as company:
-        scenarios.win(company)
+        stories.win(company)
         company.sync()
         company.pay(500_00, "UK-00001", "uk")
         company.pay(500_00, "UK-00001", "uk")
@@ -491,12 +492,12 @@ def teeth() -> list[Tooth]:
             [partial(typed, n) for n in range(10, 40)],
         ),
         Tooth("deferred transaction", [patch.object(dialect, "transaction", _deferred)], [held_lock]),
-        Tooth("the day of another zone", [patch.object(Context, "today", _naive_today)], [scenarios.after_midnight]),
+        Tooth("the day of another zone", [patch.object(Context, "today", _naive_today)], [clock.after_midnight]),
         Tooth("float money", [patch(f"billing.{name}", _float_rounding) for name in ROUNDS], [cents]),
         Tooth(
             "lease without fence",
             [patch.object(Store, "transaction", _unfenced)],
-            [lambda: scenarios.stopped_beyond_its_lease(100), fenced],
+            [lambda: processes.stopped_beyond_its_lease(100), fenced],
         ),
         Tooth("lease that anybody gets", [patch.object(runs, "start", _always_mine)], [fenced]),
         Tooth(

@@ -22,11 +22,14 @@ from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # the one 
 from werkzeug.test import Client
 
 import sandbox.core
+import sandbox.xero.vendor
 from sandbox.core import Fault, Faults, Vendor
+from sandbox.quickbooks import QuickBooks
 from store import dialect
 
 DatabaseError: type[Exception] = sqlite3.Error
 LATENCY = 0.05  # virtual seconds that a call takes
+KEY_LIFE = 60.0  # virtual seconds after which QuickBooks knows no requestid any more: Intuit publishes none
 
 
 class Crash(BaseException):
@@ -130,8 +133,11 @@ class ShownFaults(Faults):
         if fault.kind.startswith("redirect"):
             return Response("", 302, {"Location": "http://127.0.0.1:9/elsewhere"})
         if fault.kind == "cut_body":
-            assert answer is not None
             raise Lost("cut")
+        if fault.kind == "half_body":
+            assert answer is not None
+            body = answer.get_data()
+            return Response(body[: len(body) // 2], answer.status_code, content_type=answer.content_type)
         if fault.kind.startswith("timeout"):
             self.time.sleep(60)
             raise Lost("timeout")
@@ -141,10 +147,19 @@ class ShownFaults(Faults):
 class Wire:
     """Hands requests to the stand-ins."""
 
-    def __init__(self, client: Client, time: Time, steps: Steps) -> None:
+    def __init__(self, client: Client, time: Time, steps: Steps, quickbooks: Vendor) -> None:
         self.client = client
         self.time = time
         self.steps = steps
+        assert isinstance(quickbooks, QuickBooks)
+        self._quickbooks = quickbooks
+        self._last = 0.0
+
+    def _forget(self) -> None:
+        """Let QuickBooks forget the keys it was given before a pause that is longer than it surely knows them."""
+        if self.time.seconds - self._last >= KEY_LIFE:
+            self._quickbooks.forget_answers()
+        self._last = self.time.seconds
 
     def call(self, method: str, url: str, headers: Any, body: Any) -> Any:
         """Make one call; raises ``Lost`` and ``Crash``."""
@@ -152,6 +167,7 @@ class Wire:
         what = f"{parts.path.split('/')[1]} {method} {parts.path}"
         self.steps.at(what, after=False)
         self.time.sleep(LATENCY)
+        self._forget()
         sent = {name: value for name, value in headers.items() if name.lower() != "content-length"}
         answer = self.client.open(parts.path, method=method, query_string=parts.query, headers=sent, data=body or b"")
         self.steps.at(what, after=True)
@@ -222,6 +238,7 @@ def wired(wire: Wire) -> Iterator[None]:
             ),
             patch.object(urllib3.PoolManager, "request", lambda _, *call, **more: wire.through_urllib3(*call, **more)),
             patch.object(sandbox.core, "time", time),
+            patch.object(sandbox.xero.vendor, "time", time),
             patch.object(dialect, "transaction", transaction),
         ):
             stack.enter_context(patched)

@@ -1,0 +1,126 @@
+"""F10: people void, edit, delete and renumber elsewhere, take our numbers, reopen deals."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import Any
+
+from benchmarks.simulator.company import Company, Verdict
+from benchmarks.simulator.stories import Act, Row, pay, portion, win
+from store import review
+from store.database import Store
+
+
+def meddled(act: Act, codes: str, story: tuple[Act, ...] = ()) -> Verdict:
+    """Somebody does something elsewhere: it must be told, and what they did must stand."""
+    with Company() as company:
+        for each in (win, *story):
+            each(company)
+            company.sync()
+        act(company)
+        before = sorted(company.there.documents())
+        company.sync()
+        company.sync()
+        verdict = Verdict(minutes=company.heal())
+        after = sorted(company.there.documents())
+        if before != after:
+            verdict.wrong.append(f"what was done elsewhere was changed: {set(before) ^ set(after)}")
+        verdict.duplicates = company.there.customers_twice()
+        with Store(company.store) as store:
+            told = {item.code for item in review.open_items(store)}
+        if codes and not told & set(codes.split()):
+            verdict.wrong.append(f"nobody was told: {told}")
+        return verdict
+
+
+def void_in_quickbooks(company: Company) -> None:
+    """Void an invoice."""
+    (found,) = [row for row in _quickbooks(company, "invoices") if row["DocNumber"] == "US-00001"]
+    company.quickbooks("invoice?operation=void", {"Id": found["Id"], "SyncToken": found["SyncToken"]})
+
+
+def delete_in_quickbooks(company: Company) -> None:
+    """Delete an invoice."""
+    (found,) = [row for row in _quickbooks(company, "invoices") if row["DocNumber"] == "US-00001"]
+    company.quickbooks("invoice?operation=delete", {"Id": found["Id"], "SyncToken": found["SyncToken"]})
+
+
+def edit_in_quickbooks(company: Company) -> None:
+    """Change the amount of an invoice."""
+    (found,) = [row for row in _quickbooks(company, "invoices") if row["DocNumber"] == "US-00001"]
+    line = json.loads(json.dumps(found["Line"][0]))
+    line["Amount"] = 800
+    line["SalesItemLineDetail"] |= {"UnitPrice": 800, "Qty": 1}
+    company.quickbooks("invoice", {"Id": found["Id"], "SyncToken": found["SyncToken"], "sparse": True, "Line": [line]})
+
+
+def renumber_in_quickbooks(company: Company) -> None:
+    """Give an invoice another number."""
+    (found,) = [row for row in _quickbooks(company, "invoices") if row["DocNumber"] == "US-00001"]
+    body = {"Id": found["Id"], "SyncToken": found["SyncToken"], "sparse": True, "DocNumber": "OURS-1"}
+    company.quickbooks("invoice", body)
+
+
+def void_in_xero(company: Company) -> None:
+    """Void an invoice."""
+    company.xero("POST", "Invoices/UK-00001", {"InvoiceNumber": "UK-00001", "Status": "VOIDED"})
+
+
+def pay_in_xero(company: Company) -> None:
+    """Type a payment in."""
+    body = {"Invoice": {"InvoiceNumber": "UK-00001"}, "Account": {"Code": "091"}, "Date": company.today.isoformat(),
+            "Amount": 100.0, "Reference": "bank transfer"}  # fmt: skip
+    company.xero("PUT", "Payments", {"Payments": [body]})
+
+
+def take_our_number(company: Company) -> None:
+    """Write an invoice of their own under the number that is ours next."""
+    customer = _quickbooks(company, "customers")[0]
+    line = json.loads(json.dumps(_quickbooks(company, "invoices")[0]["Line"][0]))
+    company.quickbooks("invoice", {"CustomerRef": {"value": customer["Id"]}, "DocNumber": "US-00002", "Line": [line]})
+    company.sell("Newcomer Inc", "77", "USD")
+
+
+def reopen_deal(company: Company) -> None:
+    """The deal is not won any more."""
+    deal = next(iter(company.hubspot("GET", "deals?limit=1")["results"]))["id"]
+    company.hubspot("PATCH", f"deals/{deal}", {"properties": {"dealstage": "closedlost"}})
+
+
+def change_deal(company: Company) -> None:
+    """The price of a deal is another after it was invoiced."""
+    deal = next(iter(company.hubspot("GET", "deals?limit=1")["results"]))["id"]
+    company.change_price(str(deal), "1")
+
+
+def delete_deal(company: Company) -> None:
+    """The deal is thrown away."""
+    deal = next(iter(company.hubspot("GET", "deals?limit=1")["results"]))["id"]
+    company.hubspot("DELETE", f"deals/{deal}")
+
+
+def _quickbooks(company: Company, kind: str) -> list[dict[str, Any]]:
+    return list(company.sandbox.vendors["quickbooks"].state()[kind])
+
+
+MEDDLING: list[tuple[str, Act, str, tuple[Act, ...]]] = [
+    ("an invoice is voided in QuickBooks", void_in_quickbooks, "billing_held", ()),
+    ("an invoice is deleted in QuickBooks", delete_in_quickbooks, "billing_held", ()),
+    ("an invoice is edited in QuickBooks", edit_in_quickbooks, "books_differ", ()),
+    ("an invoice is edited in QuickBooks after it was paid", edit_in_quickbooks, "books_differ", (pay,)),
+    ("an invoice is renumbered in QuickBooks", renumber_in_quickbooks, "renumbered_in_books", ()),
+    ("an invoice is voided in Xero", void_in_xero, "billing_held", ()),
+    ("a payment is typed into Xero", pay_in_xero, "", ()),
+    ("a payment is typed into Xero beside one by card", pay_in_xero, "", (pay,)),
+    ("our next number is taken", take_our_number, "series_taken document_not_booked", ()),
+    ("a deal is reopened", reopen_deal, "deal_gone", ()),
+    ("a deal is changed", change_deal, "contract_changed", ()),
+    ("a deal is deleted", delete_deal, "deal_gone", ()),
+]
+
+
+def f10(seed: int, count: int) -> Row:
+    """People void, edit, delete and renumber elsewhere, take our numbers, reopen deals."""
+    for name, act, codes, story in portion(MEDDLING, seed, count):
+        yield name, partial(meddled, act, codes, story)
