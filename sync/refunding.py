@@ -12,7 +12,6 @@ from billing.money import display
 from connectors.base import Ref, RefundDraft
 from store import cash, credit_uses, invoices, outbox, refunds
 from store.cash import PaymentRow
-from store.refunds import Refund
 from store.review import Finding
 from sync.context import Context
 from sync.posted import Posted, posted_draft
@@ -95,7 +94,7 @@ def _give_back(context: Context, posted: Posted, row: PaymentRow, source: _Sourc
         today = context.today(posted.entity.key)
         placed = refunds.place(context.store, context.actor, row.id, source.credit_id, amount, today)
         draft = RefundDraft(
-            key=_key(placed, row),
+            key=_key(len(refunds.of(context.store, row.id)), row),
             customer=source.customer,
             source=source.ref,
             source_kind="on_account" if source.credit_id is None else "credit_note",
@@ -108,9 +107,9 @@ def _give_back(context: Context, posted: Posted, row: PaymentRow, source: _Sourc
         outbox.add(context.store, posted.connection, "refund", placed.id, draft)
 
 
-def _key(placed: Refund, row: PaymentRow) -> str:
-    """Return a key of the payment and the refund: one payment may be given back in several parts."""
-    return key_of(row.vendor_id, f"R{placed.id}-")
+def _key(number: int, row: PaymentRow) -> str:
+    """Return the key of a payment's n-th refund. A restored store comes to the same one, whatever is refunded first."""
+    return key_of(row.vendor_id, f"R{number}.")
 
 
 def _came_back(context: Context, posted: Posted, row: PaymentRow, amount: int) -> None:

@@ -279,3 +279,63 @@ def test_what_never_reached_the_books_is_dropped_after_a_restore_too_once_it_was
     assert live.writes()["xero PUT /api.xro/2.0/Payments"] == written
     assert live.issued()["UK-00001"].open == 100_00
     assert {item.code for item in live.items()} == {"payment_disputed"}
+
+
+# --------------------------------------------------------------------------- what became of money on account since then
+
+
+def two_who_paid_too_much(live: Live) -> tuple[str, str]:
+    """Two customers have 30.00 on account each, in the books, too. Returns the payments."""
+    for name in ("Northwind Ltd", "Southwind Ltd"):
+        live.sell(name, price="100")
+    live.done()
+    paid = live.pay(130_00, "UK-00001"), live.pay(130_00, "UK-00002")
+    live.done()
+    return paid
+
+
+def refunds(live: Live) -> Counter[str]:
+    found = live.sandbox.vendors["xero"].state()["payments"]
+    return Counter(one["Reference"] for one in found if "Invoice" not in one)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_refunds_are_found_in_the_books_in_whatever_order_they_were_made(live: Live, order: tuple[int, int]) -> None:
+    paid = two_who_paid_too_much(live)
+    kept = back_up(live)
+    for number in order:
+        live.stripe("POST", "refunds", payment_intent=paid[number], amount=10_00)
+        live.done()
+    before = refunds(live)
+    assert sum(before.values()) == 2
+    put_back(live, kept)
+    go_on_for_days(live)
+    assert refunds(live) == before
+    assert live.rows("SELECT DISTINCT state FROM outbox WHERE kind='refund'") == [("done",)]
+    assert live.rows("SELECT sum(amount) FROM refunds") == [(20_00,)]
+
+
+def use_what_lies_on_account(live: Live) -> None:
+    """Put the money of each customer to its next invoice, as a person does."""
+    for item in live.items("unapplied_cash"):
+        payment = item.subject.partition(":")[2]
+        ((customer,),) = live.rows(f"SELECT customer_id FROM payments WHERE id={payment}")
+        (number,) = [str(row.number) for row in live.issued().values() if row.open and row.customer_id == customer]
+        with live.store() as store:
+            decide(store, NOBODY, item.id, f"apply={number}", "they said so")
+
+
+def test_what_was_set_against_an_invoice_on_another_day_is_found_there(live: Live) -> None:
+    two_who_paid_too_much(live)
+    live.move_to(live.today + timedelta(days=30))
+    live.done()
+    kept = back_up(live)
+    use_what_lies_on_account(live)
+    live.done()
+    put_back(live, kept)
+    live.move_to(live.today + timedelta(days=2))
+    use_what_lies_on_account(live)
+    go_on_for_days(live)
+    assert live.rows("SELECT state, count(*) FROM outbox WHERE kind='allocation' GROUP BY state") == [("done", 2)]
+    assert sorted(row.open for row in live.issued().values()) == [0, 0, 70_00, 70_00]
+    assert not live.items("books_differ")

@@ -7,15 +7,17 @@ by the cadence of its jobs until a round changes nothing; then everything is cou
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 import socket
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,9 @@ from sandbox.mail import Mailbox, MailServer
 from sandbox.server import Options, Sandbox, create_app
 from store import audit, cash, contracts, invoices, review
 from store.database import Store
+from sync import credits
+from sync.credits import Wish
+from sync.decide import decide
 from sync.selfcheck import everything
 
 FIRST = date(2026, 9, 1)
@@ -123,6 +128,7 @@ class Company:
         self.keys = self.processes = self.crashes = 0
         self.expected: Counter[str] = Counter()  # what must have been billed in all, in cents, by currency
         self.contract_count = 0
+        self.intents: dict[str, str] = {}  # payments by what a story calls them
         self.changed = True
 
     def __enter__(self) -> Company:
@@ -207,6 +213,30 @@ class Company:
         made = self.call("POST", "stripe/v1/payment_intents", f"sk_test_sandbox_{entity}", data=given)
         return str(made["id"])
 
+    def give_back(self, intent: str, amount: int, entity: str) -> None:
+        """Refund a part of a payment, in cents."""
+        given = {"payment_intent": intent, "amount": amount}
+        self.call("POST", "stripe/v1/refunds", f"sk_test_sandbox_{entity}", data=given)
+
+    def dispute(self, intent: str, entity: str) -> None:
+        """The payer wants the money of a payment back."""
+        account = self.sandbox.stripe.accounts[entity]
+        (charge,) = [one for one in account.objects["charge"].values() if one["payment_intent"] == intent]
+        account._dispute(f"dispute {intent}", charge, int(self.sandbox.clock.tick().timestamp()))
+
+    def decide(self, code: str, choose: Callable[[Store, review.Item], str]) -> None:
+        """Decide every item of a code as a person does; ``choose`` returns the action, nothing where it stays open."""
+        with Store(self.store) as store:
+            for item in review.open_items(store):
+                if item.code == code and (action := choose(store, item)):
+                    decide(store, audit.Actor("person", self.now()), item.id, action, "as agreed")
+
+    def credit(self, number: str, net: int) -> None:
+        """Give a credit note of so many whole units against an invoice."""
+        with Store(self.store) as store, self.process() as world:
+            row = credits.find(store, number)
+            credits.give(store, world, audit.Actor("person", self.now()), row, Wish(net=Decimal(net)), "agreed")
+
     # ------------------------------------------------------------------------------------------------- what the jobs do
 
     @contextmanager
@@ -279,6 +309,7 @@ class Company:
         with Store(self.store) as store:
             _count_documents(self, store, verdict)
             _count_payments(self, store, verdict)
+            _count_entries(self, store, verdict)
             _count_mails(self, store, verdict)
             if expected:
                 count_billed(self, store, verdict)
@@ -351,6 +382,26 @@ def _count_payments(company: Company, store: Store, verdict: Verdict) -> None:
         if applied.get(key, 0) != there.get(key, 0):
             verdict.cents += abs(applied.get(key, 0) - there.get(key, 0))
             verdict.wrong.append(f"{key}: {there.get(key, 0)} posted, {applied.get(key, 0)} applied")
+
+
+ENTRIES = ("refund", "payout_fee", "payout_other", "payout", "payout_back")
+
+
+def _count_entries(company: Company, store: Store, verdict: Verdict) -> None:
+    """Each refund, fee and payout that is known to be booked stands once, for the same amount, and no other does."""
+    marks = ", ".join("?" * len(ENTRIES))
+    rows = store.tuples(f"SELECT payload, state FROM outbox WHERE kind IN ({marks})", *ENTRIES)
+    drafts = [(json.loads(payload), state) for payload, state in rows]
+    known = Counter(
+        (one["key"], abs(to_decimal(one["amount"], one["currency"]))) for one, state in drafts if state == "done"
+    )
+    there = company.there.entries()
+    once = Counter[tuple[str, Decimal]]()  # no story gives the same amount of a payment back twice
+    for (key, amount), count in there.items():
+        once[key.rpartition(".")[2], amount] += count
+    verdict.duplicates += sum(count - 1 for count in once.values())
+    verdict.lost += sum(known[one] > there[one] for one in known)
+    verdict.wrong += [f"{key} over {amount} is in the books and not ours" for key, amount in there.keys() - known]
 
 
 def _count_mails(company: Company, store: Store, verdict: Verdict) -> None:

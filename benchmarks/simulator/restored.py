@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import product
 
 from benchmarks.simulator.company import Company, Verdict
-from benchmarks.simulator.stories import Row, pay, portion, win
+from benchmarks.simulator.stories import CASH, Row, portion, use_rest
 from store import backup
 from store.database import Store
 
 
-def put_back(days: int) -> Verdict:
-    """An old copy of the store is put back and the jobs go on: nothing may be booked or mailed twice."""
+def put_back(done: int, days: int) -> Verdict:
+    """The store as it was after some acts of the story is put back once all has happened: nothing is done twice."""
     with Company() as company:
-        win(company)
-        company.sync()
         old = company.store.with_suffix(".old")
-        with Store(company.store) as store:
-            store.copy_to(old)
-        pay(company)
-        company.sync()
-        company.sell("Newcomer Ltd", "77", "GBP")
+        for number, act in enumerate(CASH):
+            if number == done:
+                with Store(company.store) as store:
+                    backup.back_up(store, old)
+            act(company)
+            company.sync()
         company.move(days)
         company.sync()
         backup.restore(old, company.store, company.now())
+        for _ in range(2):
+            company.sync()
+            company.time.sleep(900)
+        decide_again(company)
         return Verdict(duplicates=company.judge(expected=False).duplicates)
+
+
+def decide_again(company: Company) -> None:
+    """What people had decided since the backup they decide again."""
+    use_rest(company)
 
 
 def f9(seed: int, count: int) -> Row:
     """An old copy of the store; only duplicates count: what happened since is known to the vendors alone."""
-    for days in portion((0, 1, 2, 7, 30, 60), seed, count):
-        yield f"{days} day(s) old", partial(put_back, days)
+    scenarios = [
+        (f"a copy from before act {done}, {days} day(s) old at least", partial(put_back, done, days))
+        for done, days in product(range(1, len(CASH)), (0, 1, 30))
+    ]
+    yield from portion(scenarios, seed, count)

@@ -14,11 +14,15 @@ from typing import TypeVar
 
 from benchmarks.simulator.company import Company, Verdict
 from benchmarks.simulator.wire import Step
+from sandbox.stripe import aftermath
+from store import cash, invoices, review
+from store.database import Store
 
 Scenario = Callable[[], Verdict]
 Row = Iterator[tuple[str, Scenario]]
 Act = Callable[[Company], None]
 DAYS_OFF = 3 * 86400.0  # of an outage
+Call = tuple[str, str, str]
 T = TypeVar("T")
 
 
@@ -50,7 +54,63 @@ def month(company: Company) -> None:
     company.expected.update({"USD": 900_00, "GBP": 435_35, "EUR": 750_44})
 
 
+def overpay(company: Company) -> None:
+    """Two customers pay more than they owe: the rest lies on account."""
+    company.intents["us"] = company.pay(1000_00, "US-00001", "us")
+    company.intents["uk"] = company.pay(500_00, "UK-00001", "uk")
+
+
+def give_back(company: Company) -> None:
+    """A part of the rest is given back."""
+    for entity in ("us", "uk"):
+        company.give_back(company.intents[entity], 20_00, entity)
+
+
+def use_rest(company: Company) -> None:
+    """What is left is put to the next invoice by a person."""
+
+    def choose(store: Store, item: review.Item) -> str:
+        row = cash.get(store, int(item.subject.partition(":")[2]))
+        return next((f"apply={one.number}" for one in invoices.unpaid(store) if one.customer_id == row.customer_id), "")
+
+    company.decide("unapplied_cash", choose)
+
+
+def credit(company: Company) -> None:
+    """Each of two customers is given a credit note."""
+    company.credit("US-00002", 50)
+    company.credit("UK-00003", 30)
+    company.expected.subtract({"USD": 50_00, "GBP": 30_00})
+
+
+def pay_next(company: Company) -> None:
+    """The next invoices are paid, and more than that."""
+    company.intents["us2"] = company.pay(1500_00, "US-00002", "us")
+    company.intents["uk2"] = company.pay(700_00, "UK-00003", "uk")
+
+
+def dispute(company: Company) -> None:
+    """Both payments are disputed: what they paid is open again, and what lay on account is gone."""
+    company.dispute(company.intents["us2"], "us")
+    company.dispute(company.intents["uk2"], "uk")
+
+
+def days(company: Company) -> None:
+    """Days pass, in which the provider pays out."""
+    company.move(9)
+
+
+def payout_fails(company: Company) -> None:
+    """The bank sends payouts back that had arrived."""
+    for entity in ("us", "uk"):
+        account = company.sandbox.stripe.accounts[entity]
+        arrived = [one["id"] for one in account.objects["payout"].values() if one["status"] == "paid"]
+        aftermath.fail_payout(account, arrived[-1], int(company.sandbox.clock.tick().timestamp()))
+
+
 STORY: tuple[Act, ...] = (win, pay, month)
+CASH: tuple[Act, ...] = (win, overpay, give_back, month, use_rest, credit, pay_next, days, dispute)
+ALL_CASH = (*CASH, payout_fails)
 
 
 def live(company: Company, story: tuple[Act, ...] = STORY) -> Verdict:
@@ -62,16 +122,19 @@ def live(company: Company, story: tuple[Act, ...] = STORY) -> Verdict:
 
 
 @cache
-def golden() -> tuple[list[Step], dict[str, set[tuple[str, str]]]]:
-    """Live without any fault; return every step, and by vendor the (method, path) that were called."""
+def golden(story: tuple[Act, ...] = STORY) -> tuple[list[Step], frozenset[Call]]:
+    """Live without any fault; return every step, and the calls that were made."""
     steps: list[Step] = []
     with Company() as company:
-        for act in STORY:
+        for act in story:
             act(company)
             company.sync()
             steps += company.steps.seen
-        called = {
-            name: {(call.partition(" ")[0], call.partition(" ")[2]) for call in vendor.calls}
-            for name, vendor in company.sandbox.vendors.items()
-        }
-    return steps, called
+        vendors = company.sandbox.vendors.items()
+        calls = {(name, *call.partition(" ")[::2]) for name, vendor in vendors for call in vendor.calls}
+    return steps, frozenset((vendor, method, path.split("{")[0]) for vendor, method, path in calls)
+
+
+def called(story: tuple[Act, ...]) -> frozenset[Call]:
+    """Return vendor, method and path of every type of call that a story makes."""
+    return golden(story)[1]

@@ -93,6 +93,7 @@ class ShownFaults(Faults):
         self.shown = 0
         self.random: Callable[[str, str, str], Fault | None] = lambda vendor, method, path: None
         self.outage = 0.0  # until this virtual second nobody answers
+        self.outage_after = 0.0  # so many seconds nobody answers once the next fault was shown
         self.blind_after_loss = False  # the search that follows a lost answer does not find what was made
         self.meanwhile: Callable[[], None] | None = None  # what somebody does while an answer is lost
         self._blind = ""
@@ -111,6 +112,13 @@ class ShownFaults(Faults):
     def show(self, fault: Fault, handle: Callable[[], Response], vendor: Vendor) -> Response:  # type: ignore[override]
         """Answer one call with a fault."""
         self.shown += 1
+        try:
+            return self._answer(fault, handle, vendor)
+        finally:
+            if self.outage_after:
+                self.outage, self.outage_after = self.time.seconds + self.outage_after, 0.0
+
+    def _answer(self, fault: Fault, handle: Callable[[], Response], vendor: Vendor) -> Response:
         if self.blind_after_loss and fault.kind.endswith("_after"):
             self._blind = vendor.name
         if self.meanwhile is not None:
