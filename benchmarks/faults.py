@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import inf
 from pathlib import Path
 from statistics import quantiles
@@ -29,6 +29,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.simulator import kills, teeth  # noqa: E402  # found from the line above
 from benchmarks.simulator.company import Verdict  # noqa: E402
 from benchmarks.simulator.rows import ROWS  # noqa: E402
+from terminal import progress  # noqa: E402
 
 # How many scenarios one seed tries of each row; the long run takes many seeds.
 COUNTS = {
@@ -65,12 +66,16 @@ class Score(NamedTuple):
         return self.survived == self.tried and not (self.duplicates or self.lost or self.cents)
 
 
-def row(key: str, seeds: int, count: int, until: float, first: int = 1) -> Score:
+def row(
+    key: str, seeds: int, count: int, until: float, first: int = 1,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Score:  # fmt: skip
     """Try a row's scenarios; print each that does not survive with what brings it back."""
     name, make = ROWS[key]
     verdicts: list[Verdict] = []
     for seed in range(first, first + seeds):
         for tried, scenario in make(seed, count):
+            on_progress(len(verdicts), seeds * count)
             if perf_counter() > until:
                 break
             try:
@@ -91,9 +96,11 @@ def row(key: str, seeds: int, count: int, until: float, first: int = 1) -> Score
     )
 
 
-def bite(until: float) -> Iterator[tuple[str, bool, bool]]:
+def bite(until: float, on_progress: Callable[[int, int], None]) -> Iterator[tuple[str, bool, bool]]:
     """Yield each planted bug, whether its scenarios pass without it, and whether it is caught."""
-    for tooth in teeth.teeth():
+    planted = teeth.teeth()
+    for number, tooth in enumerate(planted):
+        on_progress(number, len(planted))
         if perf_counter() > until:
             return
         yield tooth.name, teeth.passes(tooth.scenarios[0]), tooth.caught()
@@ -134,7 +141,8 @@ def main() -> int:
                 "SIGKILL, SIGTERM of a real process", *kills.tried(COUNTS[key] * given.seeds, given.seed, until)
             )
         else:
-            score = row(key, given.seeds, COUNTS[key], until, given.seed)
+            with progress() as start:
+                score = row(key, given.seeds, COUNTS[key], until, given.seed, start(key))
         good, tried = good and (score.is_good or bool(score.skipped)), tried + score.tried
         print(shown(key, score), flush=True)
     took = perf_counter() - began
@@ -147,7 +155,8 @@ def main() -> int:
         if reason and any(key in only for key in ("F4", "F6")):
             print(f"  skipped: {what}: {reason}")
     if "teeth" in only:
-        found = list(bite(began + given.seconds))
+        with progress() as start:
+            found = list(bite(began + given.seconds, start("teeth")))
         for name, sound, caught in found:
             if not (sound and caught):
                 print(f"  tooth {name}: {'NOT CAUGHT' if sound else 'its scenario fails without the bug'}")

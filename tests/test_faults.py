@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks import faults
-from benchmarks.simulator import teeth
+from benchmarks.simulator import calls, teeth
 from benchmarks.simulator.company import Verdict
 from benchmarks.simulator.rows import ROWS
 from benchmarks.simulator.teeth import Tooth
@@ -32,6 +32,21 @@ def test_nothing_is_doubled_lost_or_a_cent_off(key: str) -> None:
     assert wrong == {}
 
 
+IN_DOUBT = [(vendor, kind) for vendor in calls.LEDGERS for kind in calls.KINDS]
+AT_ONCE = [("quickbooks", "on_account"), ("quickbooks", "refund"), ("xero", "on_account")]
+
+
+@pytest.mark.parametrize(
+    ("vendor", "kind"),
+    [one if one in AT_ONCE else pytest.param(*one, marks=pytest.mark.long) for one in IN_DOUBT],
+    ids=" ".join,
+)
+def test_what_was_booked_and_is_not_found_at_once_is_there_once_when_its_key_is_long_forgotten(
+    vendor: str, kind: str
+) -> None:
+    assert calls.lost(vendor, kind, at_look="nothing found yet").survived
+
+
 def test_there_are_at_least_twenty_planted_bugs() -> None:
     assert len({tooth.name for tooth in planted()}) >= 20
 
@@ -46,6 +61,7 @@ QUICK = (
     "lease without fence", "a plan that never comes again", "a mail that died is sent again",
     "applied beyond what is open", "money without a row of the trail", "voided lines billed again",
     "webhook answered before it is stored", "4xx tried again", "postings under way taken for typed money",
+    "what never went out is forgotten after a restore",
 )  # fmt: skip
 
 

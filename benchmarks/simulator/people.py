@@ -19,13 +19,13 @@ def meddled(act: Act, codes: str, story: tuple[Act, ...] = ()) -> Verdict:
             each(company)
             company.sync()
         act(company)
-        before = sorted(company.there.documents())
+        before = sorted(company.there.documents()), sorted(company.there.payments())
         company.sync()
         company.sync()
         verdict = Verdict(minutes=company.heal())
-        after = sorted(company.there.documents())
-        if before != after:
-            verdict.wrong.append(f"what was done elsewhere was changed: {set(before) ^ set(after)}")
+        for was, found in zip(before, (company.there.documents(), company.there.payments()), strict=True):
+            if was != sorted(found):
+                verdict.wrong.append(f"what was done elsewhere was changed: {set(was) ^ set(found)}")
         verdict.duplicates = company.there.customers_twice()
         with Store(company.store) as store:
             told = {item.code for item in review.open_items(store)}
@@ -74,6 +74,51 @@ def pay_in_xero(company: Company) -> None:
     company.xero("PUT", "Payments", {"Payments": [body]})
 
 
+def edit_in_xero(company: Company) -> None:
+    """Change the amount of an invoice."""
+    line = {"Description": "less", "Quantity": 1, "UnitAmount": 400, "AccountCode": "210",
+            "TaxType": "ECZROUTPUTSERVICES"}  # fmt: skip
+    company.xero("POST", "Invoices/UK-00001", {"InvoiceNumber": "UK-00001", "LineItems": [line]})
+
+
+def renumber_in_xero(company: Company) -> None:
+    """Give an invoice another number."""
+    (found,) = [one for one in company.there.xero("invoices") if one["InvoiceNumber"] == "UK-00001"]
+    company.xero("POST", f"Invoices/{found['InvoiceID']}", {"InvoiceNumber": "OURS-1"})
+
+
+def take_our_number_in_xero(company: Company) -> None:
+    """Write an invoice of their own under the number that is ours next."""
+    company.xero("PUT", "Contacts", {"Contacts": [{"Name": "Somebody Else"}]})
+    line = {"Description": "x", "Quantity": 1, "UnitAmount": 1, "AccountCode": "210", "TaxType": "ECZROUTPUTSERVICES"}
+    body = {"Type": "ACCREC", "Contact": {"Name": "Somebody Else"}, "InvoiceNumber": "UK-00003", "CurrencyCode": "GBP",
+            "Status": "AUTHORISED", "LineAmountTypes": "Exclusive", "Date": company.today.isoformat(),
+            "DueDate": company.today.isoformat(), "LineItems": [line]}  # fmt: skip
+    company.xero("PUT", "Invoices", {"Invoices": [body]})
+    company.sell("Newcomer Ltd", "77", "GBP")
+
+
+def merge_in_xero(company: Company) -> None:
+    """Make the customer and another contact one: the other one stays."""
+    company.xero("PUT", "Contacts", {"Contacts": [{"Name": "Kestrel Group"}]})
+    named = {one["Name"]: one["ContactID"] for one in company.there.xero("contacts")}
+    books = company.sandbox.vendors["xero"].books  # type: ignore[attr-defined]
+    books.merge_contacts(named["Kestrel Ltd"], named["Kestrel Group"])
+
+
+def take_payment_back_in_xero(company: Company) -> None:
+    """Delete our posting of a payment."""
+    (found,) = [one for one in company.there.xero("payments") if "Invoice" in one]
+    company.xero("POST", f"Payments/{found['PaymentID']}", {"Status": "DELETED"})
+
+
+def take_payment_back_in_quickbooks(company: Company) -> None:
+    """Void our posting of a payment."""
+    (found,) = [one for one in _quickbooks(company, "payments") if one["Line"]]
+    change = {"Id": found["Id"], "SyncToken": found["SyncToken"], "sparse": True}
+    company.quickbooks("payment?operation=update&include=void", change)
+
+
 def take_our_number(company: Company) -> None:
     """Write an invoice of their own under the number that is ours next."""
     customer = _quickbooks(company, "customers")[0]
@@ -111,6 +156,13 @@ MEDDLING: list[tuple[str, Act, str, tuple[Act, ...]]] = [
     ("an invoice is edited in QuickBooks after it was paid", edit_in_quickbooks, "books_differ", (pay,)),
     ("an invoice is renumbered in QuickBooks", renumber_in_quickbooks, "renumbered_in_books", ()),
     ("an invoice is voided in Xero", void_in_xero, "billing_held", ()),
+    ("an invoice is edited in Xero", edit_in_xero, "books_differ", ()),
+    ("an invoice is renumbered in Xero", renumber_in_xero, "renumbered_in_books", ()),
+    ("our next number is taken in Xero", take_our_number_in_xero, "series_taken document_not_booked", ()),
+    ("two customers are made one in Xero", merge_in_xero, "", ()),
+    ("two customers are made one in Xero after a payment", merge_in_xero, "", (pay,)),
+    ("our posting is deleted in Xero", take_payment_back_in_xero, "posting_removed", (pay,)),
+    ("our posting is voided in QuickBooks", take_payment_back_in_quickbooks, "posting_removed", (pay,)),
     ("a payment is typed into Xero", pay_in_xero, "", ()),
     ("a payment is typed into Xero beside one by card", pay_in_xero, "", (pay,)),
     ("our next number is taken", take_our_number, "series_taken document_not_booked", ()),

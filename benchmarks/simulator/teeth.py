@@ -15,7 +15,7 @@ from unittest.mock import patch
 
 import msgspec
 
-from benchmarks.simulator import clock, people, processes, stories
+from benchmarks.simulator import calls, clock, people, processes, restored, stories
 from benchmarks.simulator.company import Company, Verdict
 from benchmarks.simulator.stories import Scenario, live
 from benchmarks.simulator.webhooks import EVENTS, Door, _stripe, knocked
@@ -25,9 +25,10 @@ from connectors.errors import OutcomeUnknown, Retryable
 from sandbox.core import Fault
 from store import audit, cash, contracts, deals, dialect, inbox, invoices, links, mail, outbox, planned, runs
 from store.database import LeaseLost, Store
-from sync import books, issue_invoices, mailing, pull_ledger, push_documents
+from sync import books, issue_invoices, mailing, pull_ledger, push_documents, refunding, reversing
 from sync.context import Context
 from sync.paper import dated
+from sync.postings import key_of
 
 Plant = Callable[[], Any]
 
@@ -445,6 +446,25 @@ def _recover_nothing(store: Store, connection: str, kind: str) -> int:
     return 0
 
 
+def _old_key_trusted(push: Any, batch: Any) -> bool:
+    """Take a key for known however old it is."""
+    return bool(batch and batch[0].call_key and batch[0].attempts <= 1)
+
+
+def _unsent_taken_for_absent(context: Context, connection: str, ledger: Any, kind: Any) -> bool:
+    """Forget what never went out without asking the books, which may hold it since before a restore."""
+    return True
+
+
+def _keyed_by_our_row(number: int, row: Any) -> str:
+    """Give a refund a key by how many were ever made, which a restored store counts in another order."""
+    _keyed_by_our_row.made += 1  # type: ignore[attr-defined]
+    return key_of(row.vendor_id, f"R{_keyed_by_our_row.made}.")  # type: ignore[attr-defined]
+
+
+_keyed_by_our_row.made = 0  # type: ignore[attr-defined]
+
+
 def _due_today_only(draft: Any, payment_terms: str, today: date) -> Any:
     return msgspec.structs.replace(draft, total=draft.total + 1)
 
@@ -531,6 +551,21 @@ def teeth() -> list[Tooth]:
             "webhook answered before it is stored",
             [patch.object(inbox.Letterbox, "put", _acknowledged_first)],
             [acknowledged],
+        ),
+        Tooth(
+            "an old key is trusted",
+            [patch("sync.outbox._Push._is_repeatable", _old_key_trusted)],
+            [lambda: calls.lost("quickbooks", "on_account", at_look="nothing found yet")],
+        ),
+        Tooth(
+            "what never went out is forgotten after a restore",
+            [patch.object(reversing, "look_up", _unsent_taken_for_absent)],
+            [restored.taken_back_at_once],
+        ),
+        Tooth(
+            "a refund is known by our row",
+            [patch.object(refunding, "_key", _keyed_by_our_row)],
+            [partial(restored.put_back, 2, 3, 0)],
         ),
         Tooth("4xx tried again", [patch("connectors.xero.client.status_error", _status_retried)], [refused_once]),
         Tooth("an amount that is one cent off", [patch.object(issue_invoices, "dated", _due_today_only)], [whole]),

@@ -133,7 +133,9 @@ class ShownFaults(Faults):
         if fault.kind == "blind":
             assert answer is not None
             found = answer.get_json()
-            return jsonify({name: [] if isinstance(value, list) else value for name, value in found.items()})
+            nothing: dict[str, Any] = {"QueryResponse": {}}  # of QuickBooks; Xero's lists are empty
+            found = {name: [] if isinstance(value, list) else value for name, value in found.items()}
+            return jsonify({name: nothing.get(name, value) for name, value in found.items()})
         if fault.kind == "wrong_shape":
             return Response('{"unexpected": ["shape"]}', 200, content_type="application/json")
         if fault.kind.startswith("html"):
