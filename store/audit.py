@@ -102,9 +102,13 @@ def noted_head(store: Store) -> tuple[int, str] | None:
 
 
 def note_head(store: Store) -> None:
-    """Note the head beside the store: a trail that ends before it was cut off, or the store put back."""
-    number, found = head(store)
-    if number:
+    """Note the head beside the store: a trail that ends before it was cut off, or the store put back.
+
+    One that is noted and does not fit the trail any more stays, so that it is told of.
+    """
+    noted, (number, found) = noted_head(store), head(store)
+    fits = noted is None or store.one("SELECT hash FROM audit WHERE n=?", noted[0]) == noted[1]
+    if number and fits and noted != (number, found):
         head_file(store.path).write_text(f"{number} {found}\n", encoding="ascii")
 
 

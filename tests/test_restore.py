@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -339,3 +340,26 @@ def test_what_was_set_against_an_invoice_on_another_day_is_found_there(live: Liv
     assert live.rows("SELECT state, count(*) FROM outbox WHERE kind='allocation' GROUP BY state") == [("done", 2)]
     assert sorted(row.open for row in live.issued().values()) == [0, 0, 70_00, 70_00]
     assert not live.items("books_differ")
+
+
+# ----------------------------------------------------------------------------------------- a store that nobody restored
+
+
+def test_an_old_copy_that_was_put_in_place_by_hand_is_treated_as_a_restore_and_told_of(live: Live) -> None:
+    live.sell("Northwind Ltd", price="100")
+    live.sell("Acme Inc", price="40", deal_currency_code="USD")
+    live.done()
+    kept = back_up(live)
+    go_on(live)
+    before = books(live)
+    for end in ("-wal", "-shm"):
+        Path(f"{live.database}{end}").unlink(missing_ok=True)
+    shutil.copyfile(kept, live.database)
+    go_on_for_days(live, 2)
+    after = books(live)
+    assert {name: found for name, found in after.items() if name != "mails"} == {
+        name: found for name, found in before.items() if name != "mails"
+    }
+    assert max(after["mails"].values()) == 1
+    assert any("the audit trail is whole" in item.message for item in live.items("selfcheck"))
+    assert live.rows("SELECT count(*) FROM restores") == [(1,)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from unittest.mock import patch
 import app
 from benchmarks.simulator import kills
 from benchmarks.simulator.company import Company, Verdict
-from benchmarks.simulator.stories import Act, Row, Scenario, pay, portion, win
+from benchmarks.simulator.stories import Act, Row, Scenario, month, overpay, pay, portion, win
 from benchmarks.simulator.wire import Crash, DatabaseError
 from store import dialect
 from store.database import Store
@@ -89,6 +90,23 @@ def damaged(page: int) -> Verdict:
         return Verdict(duplicates=sum(n - 1 for n in (*posted.values(), *numbers.values())), wrong=wrong)
 
 
+def log_lost(act: Act) -> Verdict:
+    """The write-ahead log is thrown away with all that it held: the store is as it was before an act, and goes on."""
+    with Company() as company:
+        win(company)
+        company.sync()
+        older = company.store.with_suffix(".older")
+        with Store(company.store) as held:  # so that nothing of the log goes into the file
+            held.one("SELECT count(*) FROM answers")
+            act(company)
+            company.sync()
+            shutil.copy(company.store, older)
+        for end in ("-wal", "-shm"):
+            company.store.with_name(company.store.name + end).unlink(missing_ok=True)
+        older.replace(company.store)
+        return Verdict(duplicates=company.judge(expected=False).duplicates)
+
+
 BILLED = {"US-00001": Decimal(900), "UK-00001": Decimal("435.35"), "UK-00002": Decimal("750.44")}
 
 
@@ -104,6 +122,7 @@ def f6(seed: int, count: int) -> Row:
     ]
     scenarios.append(("read-only", lambda: with_disk(lambda c: _connected(c, "PRAGMA query_only=ON"))))
     scenarios.append(("locked for longer than anybody waits", lambda: with_disk(_Locked)))
+    scenarios += [(f"log lost after {act.__name__}", partial(log_lost, act)) for act in (pay, overpay, month)]
     scenarios += [(f"page {page} damaged", partial(damaged, page)) for page in range(60)]
     if not kills.tracing():
         scenarios += [

@@ -15,7 +15,7 @@ from unittest.mock import patch
 
 import msgspec
 
-from benchmarks.simulator import calls, clock, people, processes, restored, stories
+from benchmarks.simulator import calls, clock, disk, people, processes, restored, stories
 from benchmarks.simulator.company import Company, Verdict
 from benchmarks.simulator.stories import Scenario, live
 from benchmarks.simulator.webhooks import EVENTS, Door, _stripe, knocked
@@ -561,6 +561,11 @@ def teeth() -> list[Tooth]:
             "what never went out is forgotten after a restore",
             [patch.object(reversing, "look_up", _unsent_taken_for_absent)],
             [restored.taken_back_at_once],
+        ),
+        Tooth(
+            "an older store is taken for the latest",
+            [patch("sync.run.restores.heed_older_store", lambda store, now: False)],
+            [partial(disk.log_lost, stories.overpay)],
         ),
         Tooth(
             "a refund is known by our row",
