@@ -58,7 +58,6 @@ class Score(NamedTuple):
     lost: int
     cents: int
     minutes: list[float]  # until rest, of each scenario
-    skipped: str = ""
 
     @property
     def is_good(self) -> bool:
@@ -108,8 +107,6 @@ def bite(until: float, on_progress: Callable[[int, int], None]) -> Iterator[tupl
 
 def shown(key: str, score: Score) -> str:
     """Return a row of the table."""
-    if score.skipped:
-        return f"{key:4} {score.name:38} skipped: {score.skipped}"
     waits = sorted(score.minutes) or [0.0]
     cut = quantiles(waits, n=100) if len(waits) > 1 else waits * 99
     return (
@@ -143,17 +140,13 @@ def main() -> int:
         else:
             with progress() as start:
                 score = row(key, given.seeds, COUNTS[key], until, given.seed, start(key))
-        good, tried = good and (score.is_good or bool(score.skipped)), tried + score.tried
+        good, tried = good and score.is_good, tried + score.tried
         print(shown(key, score), flush=True)
     took = perf_counter() - began
     if wanted:
         print(f"{tried} scenarios in {took:.0f} s: {tried / took:.2f}/s. Minutes are virtual.")
-    for what, reason in (
-        ("F6 EIO and ENOSPC at single system calls", kills.tracing()),
-        ("F4 an answer that drips", DRIPS),
-    ):
-        if reason and any(key in only for key in ("F4", "F6")):
-            print(f"  skipped: {what}: {reason}")
+    if "F6" in only and (reason := kills.tracing()):
+        print(f"  skipped: F6 EIO and ENOSPC at single system calls: {reason}")
     if "teeth" in only:
         with progress() as start:
             found = list(bite(began + given.seconds, start("teeth")))
@@ -166,7 +159,6 @@ def main() -> int:
 
 
 HEAD = f"{'':43} {'tried':>6} {'survived':>9} {'duplicates':>10} {'lost':>5} {'cents':>6} {'p50 min':>8} {'p99 min':>8}"
-DRIPS = "there are no sockets here over which it could"
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -10,6 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 from benchmarks.simulator.company import Company, Verdict
+from benchmarks.simulator.drips import dripped
 from benchmarks.simulator.stories import ALL_CASH, CASH, STORY, Act, Row, Scenario, called, portion
 from sandbox.core import Fault
 from store import outbox, review
@@ -152,6 +153,7 @@ def f4(seed: int, count: int) -> Row:
         story = calls[vendor, method, path]
         what = f"{name} x {times} at {vendor} {method} {path}"
         every.append((what, partial(hit, story, vendor, method, path, FAULTS[name], times)))
+    every += [(f"a drip at {' '.join(call)}", partial(dripped, *call)) for call in sorted(calls)]
     for vendor, kind, how, number in product(LEDGERS, KINDS, LOSSES, (1, 2)):
         every.append((f"{how}, {kind} no. {number} of {vendor}", partial(lost, vendor, kind, how, number)))
     for vendor, kind, name in product(LEDGERS, KINDS, LOOKS):

@@ -6,6 +6,7 @@ A scenario is a function that lives through a story in a company of its own and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from functools import cache
@@ -132,7 +133,12 @@ def golden(story: tuple[Act, ...] = STORY) -> tuple[list[Step], frozenset[Call]]
             steps += company.steps.seen
         vendors = company.sandbox.vendors.items()
         calls = {(name, *call.partition(" ")[::2]) for name, vendor in vendors for call in vendor.calls}
-    return steps, frozenset((vendor, method, path.split("{")[0]) for vendor, method, path in calls)
+    return steps, frozenset((vendor, method, _telling(path)) for vendor, method, path in calls)
+
+
+def _telling(path: str) -> str:
+    """Return the last part of a path that is no variable: ``/batch`` of ``/v3/company/{realm}/batch``."""
+    return [part for part in re.split(r"{[^}]*}|<[^>]*>", path) if part.strip("/")][-1]
 
 
 def called(story: tuple[Act, ...]) -> frozenset[Call]:

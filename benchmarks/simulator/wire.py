@@ -193,7 +193,6 @@ class Wire:
         response.status_code = answer.status_code
         response.headers.update(dict(answer.headers))
         response.raw = urllib3.HTTPResponse(io.BytesIO(answer.data), preload_content=False)
-        response._content = answer.data
         response.encoding = "utf-8"
         response.url, response.request = request.url, request
         return response
@@ -204,9 +203,8 @@ class Wire:
             answer = self.call(method, url, headers or {}, body)
         except Lost as error:
             raise _as_urllib3(str(error), url) from None
-        return urllib3.HTTPResponse(
-            answer.data, headers=dict(answer.headers), status=answer.status_code, preload_content=True
-        )
+        body = io.BytesIO(answer.data)
+        return urllib3.HTTPResponse(body, dict(answer.headers), answer.status_code, preload_content=False)
 
 
 def _as_requests(what: str, request: Any) -> Exception:
