@@ -78,10 +78,13 @@ def use_rest(company: Company) -> None:
 
 
 def credit(company: Company) -> None:
-    """Each of two customers is given a credit note."""
-    company.credit("US-00002", 50)
-    company.credit("UK-00003", 30)
-    company.expected.subtract({"USD": 50_00, "GBP": 30_00})
+    """Each of two customers is given a credit note, where the invoice is there already."""
+    with Store(company.store) as store:
+        issued = {str(row.number) for row in invoices.issued(store)}
+    for number, net, currency in (("US-00002", 50, "USD"), ("UK-00003", 30, "GBP")):
+        if number in issued:
+            company.credit(number, net)
+            company.expected.subtract({currency: net * 100})
 
 
 def pay_next(company: Company) -> None:
