@@ -32,7 +32,7 @@ def test_nothing_is_doubled_lost_or_a_cent_off(key: str) -> None:
     assert wrong == {}
 
 
-IN_DOUBT = [(vendor, kind) for vendor in calls.LEDGERS for kind in calls.KINDS]
+IN_DOUBT = [(vendor, kind) for vendor in calls.LEDGERS for kind in calls.LOOKED_FOR]
 AT_ONCE = [("quickbooks", "on_account"), ("quickbooks", "refund"), ("xero", "on_account")]
 
 

@@ -33,7 +33,7 @@ from sandbox.mail import Mailbox, MailServer
 from sandbox.server import Options, Sandbox, create_app
 from store import audit, cash, contracts, invoices, review
 from store.database import Store
-from sync import credits
+from sync import credits, voiding
 from sync.credits import Wish
 from sync.decide import decide
 from sync.selfcheck import everything
@@ -236,6 +236,11 @@ class Company:
         with Store(self.store) as store, self.process() as world:
             row = credits.find(store, number)
             credits.give(store, world, audit.Actor("person", self.now()), row, Wish(net=Decimal(net)), "agreed")
+
+    def void(self, number: str) -> None:
+        """Void an invoice that nobody has seen yet, as the command line does."""
+        with Store(self.store) as store, self.process() as world:
+            voiding.void(store, world, audit.Actor("person", self.now()), credits.find(store, number), "by mistake")
 
     # ------------------------------------------------------------------------------------------------- what the jobs do
 

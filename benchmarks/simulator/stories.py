@@ -112,9 +112,28 @@ def payout_fails(company: Company) -> None:
         aftermath.fail_payout(account, arrived[-1], int(company.sandbox.clock.tick().timestamp()))
 
 
+def rename(company: Company) -> None:
+    """Two customers are called otherwise."""
+    for found in company.hubspot("GET", "companies?limit=100&properties=name")["results"]:
+        name = found["properties"]["name"]
+        if name in ("Harbor Systems", "Kestrel Ltd"):
+            company.hubspot("PATCH", f"companies/{found['id']}", {"properties": {"name": f"{name} Group"}})
+
+
+def void_unseen(company: Company) -> None:
+    """Invoices that nobody has seen yet are voided."""
+    company.sell("Newcomer Inc", "77", "USD")
+    company.sell("Late Ltd", "66", "GBP")
+    company.sync("pull_deals", "map_terms", "plan_invoices", "issue_invoices", "match_customers", "push_documents")
+    with Store(company.store) as store:
+        unseen = [str(row.number) for row in invoices.issued(store) if row.total in (77_00, 66_00)]
+    for number in unseen:
+        company.void(number)
+
+
 STORY: tuple[Act, ...] = (win, pay, month)
 CASH: tuple[Act, ...] = (win, overpay, give_back, month, use_rest, credit, pay_next, days, dispute)
-ALL_CASH = (*CASH, payout_fails)
+ALL_CASH = (*CASH, payout_fails, rename, void_unseen)
 
 
 def live(company: Company, story: tuple[Act, ...] = STORY) -> Verdict:
