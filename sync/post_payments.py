@@ -101,6 +101,8 @@ def _want_on_account(context: Context, posted: Posted, days: Days) -> None:
         customer = posted.customer(customer_id, row.currency) if customer_id is not None else None
         if customer is None or posted.waits(row.id) or not scope.holds(row, payment):
             continue
+        if any(posted.intent("payment", part.id) is None for part in cash.applications_of(context.store, row.id)):
+            continue  # what it pays is not in the books yet: that would be taken from the rest later
         account = posted.account(row)
         day = days.payment(row) if account else None
         if day is None:
