@@ -94,7 +94,7 @@ def _give_back(context: Context, posted: Posted, row: PaymentRow, source: _Sourc
         today = context.today(posted.entity.key)
         placed = refunds.place(context.store, context.actor, row.id, source.credit_id, amount, today)
         draft = RefundDraft(
-            key=_key(len(refunds.of(context.store, row.id)), row),
+            key=_key(refunds.number_of(context.store, placed), row),
             customer=source.customer,
             source=source.ref,
             source_kind="on_account" if source.credit_id is None else "credit_note",
