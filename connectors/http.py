@@ -5,6 +5,7 @@ The vendors' SDKs stay underneath; a connector wraps each call of its SDK in ``C
 
 from __future__ import annotations
 
+import io
 import re
 import time
 from collections.abc import Callable
@@ -20,8 +21,10 @@ from connectors.errors import AuthExpired, ConnectorError, DailyLimit, OutcomeUn
 from connectors.pace import ANY_LIMIT, Pace
 
 TIMEOUT = (3, 60)  # seconds to connect, to read; SDKs have none or too long ones
+LONGEST_ANSWER = 180.0  # seconds for a whole answer: one that drips keeps every timeout and is none all the same
 READ_ATTEMPTS = 5
 LONGEST_WAIT = 60.0
+PART = 65_536  # bytes that are read at once, when they are there
 
 _SECRET = re.compile(
     r"(?i)(bearer\s+|basic\s+|[rs]k_(?:live|test)_|pat-|whsec_|(?:token|secret|password)[\"']?\s*[=:]\s*[\"']?)"
@@ -64,11 +67,33 @@ class Session(requests.Session):
         return self._environment[host]
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
-        """Send, with ``TIMEOUT`` where the caller named none; a redirect is never followed, wherever it leads."""
+        """Send, with ``TIMEOUT`` where the caller named none; a redirect is never followed, wherever it leads.
+
+        The answer is read whole, within ``LONGEST_ANSWER``; raises ``requests.RequestException``.
+        """
         if kwargs.get("timeout") is None:
             kwargs["timeout"] = TIMEOUT
         kwargs["allow_redirects"] = False  # requests' own get() asks for them
-        return super().request(method, url, *args, **kwargs)
+        response = super().request(method, url, *args, **{**kwargs, "stream": True})
+        try:
+            response.raw = io.BytesIO(whole(response.raw))
+        except urllib3.exceptions.ReadTimeoutError as error:
+            raise requests.ReadTimeout(error, request=response.request) from error
+        except urllib3.exceptions.HTTPError as error:
+            raise requests.exceptions.ChunkedEncodingError(error, request=response.request) from error
+        return response
+
+
+def whole(answer: urllib3.BaseHTTPResponse) -> bytes:
+    """Return the body of an answer, read as it comes. Raises urllib3's errors; ``ReadTimeoutError`` where it drips."""
+    parts, until = [], time.monotonic() + LONGEST_ANSWER
+    while part := answer.read1(PART, decode_content=True):
+        parts.append(part)
+        if time.monotonic() > until:
+            answer.close()
+            raise urllib3.exceptions.ReadTimeoutError(None, answer.url, "the answer drips")  # type: ignore[arg-type]
+    answer.release_conn()
+    return b"".join(parts)
 
 
 def network_error(vendor: str, error: BaseException) -> ConnectorError:

@@ -7,7 +7,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as daytime
@@ -76,6 +76,7 @@ class Fault:
         "reset_before",
         "reset_after",
         "cut_body",
+        "drip",
         "unauthorized",
     )
 
@@ -211,10 +212,21 @@ class Faults:
             cut.automatically_set_content_length = False
             cut.headers["Connection"] = "close"
             return cut
+        if fault.kind == "drip":
+            assert answer is not None
+            slow = _dripping(answer.get_data(), fault.seconds)
+            return Response(slow, answer.status_code, {"Content-Length": answer.headers["Content-Length"]})
         if fault.kind.startswith("timeout"):
             time.sleep(fault.seconds)
         _break_connection()
         return Response(status=204)
+
+
+def _dripping(body: bytes, seconds: float) -> Iterator[bytes]:
+    """Yield a body byte by byte."""
+    for place in range(len(body)):
+        time.sleep(seconds)
+        yield body[place : place + 1]
 
 
 def _break_connection() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import threading
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -93,19 +95,26 @@ def head(store: Store) -> tuple[int, str]:
 
 
 def noted_head(store: Store) -> tuple[int, str] | None:
-    """Return the head that was noted last beside the store, None when there is none."""
+    """Return the head that was noted last beside the store, None when there is none that can be read."""
     try:
         number, _, found = head_file(store.path).read_text(encoding="ascii").strip().partition(" ")
     except FileNotFoundError:
         return None
-    return int(number), found
+    return (int(number), found) if number.isdigit() else None
 
 
 def note_head(store: Store) -> None:
-    """Note the head beside the store: a trail that ends before it was cut off, or the store put back."""
-    number, found = head(store)
-    if number:
-        head_file(store.path).write_text(f"{number} {found}\n", encoding="ascii")
+    """Note the head beside the store: a trail that ends before it was cut off, or the store put back.
+
+    One that is noted and does not fit the trail any more stays, so that it is told of.
+    """
+    noted, (number, found) = noted_head(store), head(store)
+    fits = noted is None or store.one("SELECT hash FROM audit WHERE n=?", noted[0]) == noted[1]
+    if number and fits and noted != (number, found):
+        path = head_file(store.path)
+        unfinished = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
+        unfinished.write_text(f"{number} {found}\n", encoding="ascii")
+        unfinished.replace(path)  # others read it meanwhile
 
 
 def head_file(path: Path) -> Path:

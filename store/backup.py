@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from store import audit, dialect, outbox, restores, runs
+from store import audit, dialect, restores, runs
 from store.database import Store
 
 
@@ -89,11 +89,9 @@ def restore(file: Path, path: Path, now: datetime) -> Path | None:
 def _mark(prepared: Path, now: datetime) -> None:
     """Say in a store that it was put back, and that the world has gone on without it."""
     with Store(prepared) as store:
-        known = runs.last_moment(store) or now
         with store.transaction():
             runs.hand_back(store, now, "the store was put back to a backup")
-            outbox.doubt_all(store)
-            restores.note(store, now, known)
+            restores.note(store, now)
         store.make_plain()
 
 

@@ -198,8 +198,14 @@ def next_batch(store: Store, connection: str, kind: str, size: int, now: datetim
 
 
 def unseen(store: Store, connection: str, kind: str, size: int, *, every: bool) -> Iterator[list[Intent]]:
-    """Yield, some at a time, the intents to look up before they go out the first time: those marked so, or all."""
-    sql = "SELECT * FROM outbox WHERE connection=? AND kind=? AND state='new' AND look>=? AND id>? ORDER BY id LIMIT ?"
+    """Yield, some at a time, the intents to look up before they go out the first time: those marked so, or all.
+
+    What is parked is among them only where it is marked: it was parked before a restore.
+    """
+    sql = (
+        "SELECT * FROM outbox WHERE connection=? AND kind=? AND (state='new' AND look>=? OR state='parked' AND look=1)"
+    )
+    sql += " AND id>? ORDER BY id LIMIT ?"
     last = 0
     while found := store.rows(Intent, sql, connection, kind, int(not every), last, size):
         last = found[-1].id
@@ -292,8 +298,18 @@ def recover(store: Store, connection: str, kind: str) -> int:
     )
 
 
+def was_looked_up(store: Store, intents: Sequence[Intent]) -> None:
+    """Note that the vendor surely does not hold what of ``intents`` is parked."""
+    ids = [(intent.id,) for intent in intents]
+    store.many("UPDATE outbox SET look=0 WHERE id=? AND state='parked'", ids)
+
+
 def doubt_all(store: Store) -> int:
-    """Call uncertain everything that is not done, whatever is known of its calls: the store is older than the world."""
+    """Call uncertain everything that is not done, whatever is known of its calls: the store is older than the world.
+
+    What waits for a person goes on doing so, but may be there by now, so it is to be looked up.
+    """
+    store.execute("UPDATE outbox SET look=1 WHERE state='parked'")
     return store.execute(
         "UPDATE outbox SET state='uncertain', call_key='', call_hash='', sent_at=NULL, absent_at=NULL, not_before=NULL"
         " WHERE state IN ('new', 'sending', 'uncertain')"

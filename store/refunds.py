@@ -56,6 +56,12 @@ def that_came_back(store: Store, entity: str) -> list[Refund]:
     return store.rows(Refund, sql, entity, CAME_BACK)
 
 
+def number_of(store: Store, refund: Refund) -> int:
+    """Return which of all refunds of its payment one is, the first being 1: a restored store comes to the same."""
+    sql = "SELECT count(*) FROM refunds WHERE payment_id=? AND id<=?"
+    return int(store.one(sql, refund.payment_id, refund.id))
+
+
 def place(store: Store, actor: Actor, payment_id: int, credit_id: int | None, amount: int, on: date) -> Refund:
     """Say what a refund is taken from. Call inside a transaction, after making sure that so much is left there."""
     new = store.insert("refunds", payment_id=payment_id, credit_id=credit_id, amount=amount, on_day=on.isoformat())

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from store import audit
+from store import audit, outbox, runs
 from store.audit import Actor
 from store.database import Store
 
@@ -16,13 +16,15 @@ from store.database import Store
 class Restore(msgspec.Struct, frozen=True, kw_only=True):
     """A backup was put back at ``at``; of what happened after ``backed_up_at`` the store knows nothing.
 
-    ``audit_n`` is the last row of the audit trail that the backup had.
+    ``audit_n`` is the last row of the audit trail that the backup had. ``head``: nobody said that it was put back; that
+    was seen by this head, which is noted beside the store.
     """
 
     id: int
     at: datetime
     backed_up_at: datetime
     audit_n: int
+    head: str = ""
 
 
 class Lost(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,12 +45,30 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
     document_id: int | None = None
 
 
-def note(store: Store, now: datetime, backed_up_at: datetime) -> None:
-    """Note that a backup was put back. Call inside a transaction."""
+def note(store: Store, now: datetime, *, head: str = "") -> None:
+    """Note that the store was put back: whatever was open then is in doubt. Call inside a transaction."""
     number, _ = audit.head(store)
-    store.insert("restores", at=now.isoformat(), backed_up_at=backed_up_at.isoformat(), audit_n=number)
-    after = {"backed_up_at": backed_up_at.isoformat()}
-    audit.write(store, Actor("netterms restore", now), "restored", "store", after=after)
+    backed_up_at = (runs.last_moment(store) or now).isoformat()
+    outbox.doubt_all(store)
+    store.insert("restores", at=now.isoformat(), backed_up_at=backed_up_at, audit_n=number, head=head)
+    actor = Actor("job at an older store" if head else "netterms restore", now)
+    audit.write(store, actor, "restored", "store", after={"backed_up_at": backed_up_at})
+
+
+def heed_older_store(store: Store, now: datetime) -> bool:
+    """Take a store that has lost what it held for one that was put back; return whether it is, and was not known to be.
+
+    Somebody put an old copy in its place by hand, or its write-ahead log was lost: the noted head is ahead of it.
+    """
+    noted = audit.noted_head(store)
+    if noted is None or noted[0] <= audit.head(store)[0]:
+        return False
+    last, head = latest(store), f"{noted[0]} {noted[1]}"
+    if last is not None and last.head == head:
+        return False
+    with store.transaction():
+        note(store, now, head=head)
+    return True
 
 
 def latest(store: Store) -> Restore | None:

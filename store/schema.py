@@ -625,6 +625,12 @@ def m0161_steps(db: Any) -> None:
                 _script(db, COUNTS.format(table=table, event=event.lower(), what=what, when=when, input=name))
 
 
+@migrations()
+def m0170_older_store(db: Any) -> None:
+    """Know by which head a store was seen to be older than it was."""
+    _script(db, "ALTER TABLE restores ADD COLUMN head TEXT NOT NULL DEFAULT '';")
+
+
 _TO_THE_CENT = """
 ALTER TABLE movements ADD COLUMN paid_amount INTEGER; -- the amount in the payment's currency, where that is another
 ALTER TABLE movements ADD COLUMN paid_currency TEXT NOT NULL DEFAULT '';

@@ -38,8 +38,7 @@ FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=30), timedelta(hours=6)
 class Kind(msgspec.Struct, Generic[Draft, Found], frozen=True, kw_only=True):
     """What the outbox must know of one kind of object.
 
-    ``differs`` says in words how a found object contradicts its draft, empty when it agrees. ``look_first``: the object
-    may exist already without our knowledge, so it is looked up even before the first try.
+    ``differs`` says in words how a found object contradicts its draft, empty when it agrees.
     """
 
     name: str
@@ -47,7 +46,6 @@ class Kind(msgspec.Struct, Generic[Draft, Found], frozen=True, kw_only=True):
     collection: Callable[[Accounting], Collection[Draft, Found]]
     title: Callable[[Draft], str]
     differs: Callable[[Draft, Found, bool], str]
-    look_first: bool = False
     parked_actions: tuple[str, ...] = ("retry", "dismiss")
 
 
@@ -58,6 +56,19 @@ def push(context: Context, connection: str, ledger: Accounting, kind: Kind[Any, 
     """
     if not restores.is_pending(context.store, connection):
         _Push(context, connection, ledger, kind).run()
+
+
+def look_up(context: Context, connection: str, ledger: Accounting, kind: Kind[Any, Any]) -> bool:
+    """Settle what the vendor may hold of ``kind`` without our knowing, and send nothing.
+
+    Returns whether what is still not known to be there surely is not, as far as it never went out: after a restore it
+    may be, until the connection has been read back and nothing can be hidden from a search any more.
+    """
+    if restores.is_pending(context.store, connection):
+        return False
+    pushing = _Push(context, connection, ledger, kind)
+    pushing.settle()
+    return not pushing.may_be_hidden()
 
 
 class _Push:
@@ -74,15 +85,23 @@ class _Push:
 
     def run(self) -> None:
         """Look up what is uncertain, send what is new, look up what became uncertain by that."""
-        with self.store.transaction():
-            outbox.recover(self.store, self.connection, self.kind.name)
-        self._look_up(self._waiting("uncertain"))
-        self._look_first()
+        self.settle()
         try:
             self._send_all()
             self._look_up([intent for intent in self._waiting("uncertain") if intent.absent_at is None])
         finally:
             self._report()
+
+    def settle(self) -> None:
+        """Look up what is uncertain, and what may be there although we know of no call that made it."""
+        with self.store.transaction():
+            outbox.recover(self.store, self.connection, self.kind.name)
+        self._look_up(self._waiting("uncertain"))
+        self._look_first()
+
+    def may_be_hidden(self) -> bool:
+        """Say whether what was sent just before a restore may not be found yet."""
+        return self.read_back_at is not None and self._now() - self.read_back_at <= self.memory.lag
 
     def _waiting(self, state: outbox.State) -> list[Intent]:
         return outbox.waiting(self.store, self.connection, self.kind.name, state)
@@ -93,10 +112,16 @@ class _Push:
     # ------------------------------------------------------------------------------------------------------ looking up
 
     def _look_first(self) -> None:
-        """Look up what may exist although we never sent it: it did so before a restore, or by somebody's hand."""
-        every = self.kind.look_first or self.read_back_at is not None
+        """Look up what may exist although we never sent it: it did so before a restore, or by somebody's hand.
+
+        What was parked before a restore, and is not found, waits for its person as it did.
+        """
+        every = self.read_back_at is not None
         for some in outbox.unseen(self.store, self.connection, self.kind.name, LOOKED_UP, every=every):
             self._find(some)
+            if not self.may_be_hidden():
+                with self.store.transaction():
+                    outbox.was_looked_up(self.store, some)
 
     def _look_up(self, intents: Sequence[Intent]) -> None:
         """Ask for uncertain intents by our own number; what the vendor surely does not hold may be sent."""
@@ -138,7 +163,7 @@ class _Push:
     # --------------------------------------------------------------------------------------------------------- sending
 
     def _send_all(self) -> None:
-        if self.read_back_at is not None and self._now() - self.read_back_at <= self.memory.lag:
+        if self.may_be_hidden():
             return  # what was sent just before a restore may be hidden still: what is not found now goes out next time
         now, name = self._now(), self.kind.name
         total, done = outbox.count_ready(self.store, self.connection, name, now), 0

@@ -45,7 +45,7 @@ def run(context: Context) -> None:
 def _post(context: Context, entity: Entity, connection: str, ledger: Any) -> None:
     """Post what came, then what became of it: each kind stands on those before it."""
     days = Days(context, entity, connection, ledger)
-    reversing.drop_unsent(context, entity, connection)
+    reversing.drop_unsent(context, entity, connection, ledger)
     refunding.take_back(context, entity, connection, ledger)
     reversing.void_misplaced(context, entity, connection, ledger)
     _want_payments(context, Posted(context, entity, connection), days)
@@ -102,6 +102,8 @@ def _want_on_account(context: Context, posted: Posted, days: Days) -> None:
         customer = posted.customer(customer_id, row.currency) if customer_id is not None else None
         if customer is None or posted.waits(row.id) or not scope.holds(row, payment):
             continue
+        if any(posted.intent("payment", part.id) is None for part in cash.applications_of(context.store, row.id)):
+            continue  # what it pays is not in the books yet: that would be taken from the rest later
         account = posted.account(row)
         day = days.payment(row) if account else None
         if day is None:

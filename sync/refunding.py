@@ -20,19 +20,24 @@ from store.cash import PaymentRow
 from store.refunds import CAME_BACK, TAKEN_BACK, Refund
 from store.review import Finding
 from sync.context import Context, Entity
-from sync.outbox import push
+from sync.outbox import look_up, push
 from sync.posted import Posted, posted_draft
-from sync.postings import VOID_REFUND, RefundVoidDraft, key_of
+from sync.postings import REFUND, VOID_REFUND, RefundVoidDraft, key_of
 
 # ------------------------------------------------------------------------------------------------------- what came back
 
 
 def take_back(context: Context, entity: Entity, connection: str, ledger: Any) -> None:
-    """Take back what the books hold as given back and the provider does not, and tell whose credit it is again."""
-    posted = Posted(context, entity, connection)
-    for row in cash.refunded(context.store, entity.key):
-        if not posted.waits(row.id):
-            _want_back(context, posted, row)
+    """Take back what the books hold as given back and the provider does not, and tell whose credit it is again.
+
+    What never went out may be there all the same, when it did before a restore: so it is looked up first.
+    """
+    rows = cash.refunded(context.store, entity.key)
+    if rows and look_up(context, connection, ledger, REFUND):
+        posted = Posted(context, entity, connection)
+        for row in rows:
+            if not posted.waits(row.id):
+                _want_back(context, posted, row)
     push(context, connection, ledger, VOID_REFUND)
     for intent in outbox.done(context.store, connection, VOID_REFUND.name):
         refund = refunds.get(context.store, intent.our_id)
@@ -183,7 +188,7 @@ def _give_back(context: Context, posted: Posted, row: PaymentRow, source: _Sourc
         today = context.today(posted.entity.key)
         placed = refunds.place(context.store, context.actor, row.id, source.credit_id, amount, today)
         draft = RefundDraft(
-            key=_key(placed, row),
+            key=_key(refunds.number_of(context.store, placed), row),
             customer=source.customer,
             source=source.ref,
             source_kind="on_account" if source.credit_id is None else "credit_note",
@@ -196,6 +201,6 @@ def _give_back(context: Context, posted: Posted, row: PaymentRow, source: _Sourc
         outbox.add(context.store, posted.connection, "refund", placed.id, draft)
 
 
-def _key(placed: Refund, row: PaymentRow) -> str:
-    """Return a key of the payment and the refund: one payment may be given back in several parts."""
-    return key_of(row.vendor_id, f"R{placed.id}-")
+def _key(number: int, row: PaymentRow) -> str:
+    """Return the key of a payment's n-th refund. A restored store comes to the same one, whatever is refunded first."""
+    return key_of(row.vendor_id, f"R{number}.")

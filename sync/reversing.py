@@ -12,15 +12,21 @@ from store.cash import PaymentRow
 from store.outbox import Intent
 from store.review import Finding
 from sync.context import Context, Entity
-from sync.outbox import push
+from sync.outbox import look_up, push
 from sync.posted import Posted, posted_draft
-from sync.postings import VOID_ON_ACCOUNT, VOID_PAYMENT, VoidDraft
+from sync.postings import ALLOCATION, ON_ACCOUNT, PAYMENT, VOID_ON_ACCOUNT, VOID_PAYMENT, VoidDraft
 
 
-def drop_unsent(context: Context, entity: Entity, connection: str) -> None:
-    """Take back what was meant to be posted of money that is gone, as far as the ledger surely does not hold it."""
+def drop_unsent(context: Context, entity: Entity, connection: str, ledger: Any) -> None:
+    """Take back what was meant to be posted of money that is gone, as far as the ledger surely does not hold it.
+
+    What never went out may be there all the same, when it did before a restore: so it is looked up first.
+    """
+    rows = cash.gone(context.store, entity.key)
+    if not rows or not all(look_up(context, connection, ledger, kind) for kind in (PAYMENT, ALLOCATION, ON_ACCOUNT)):
+        return
     posted = Posted(context, entity, connection)
-    for row in cash.gone(context.store, entity.key):
+    for row in rows:
         parts = [part.id for part in cash.applications_of(context.store, row.id)]
         wanted = [("payment", id_) for id_ in parts] + [("allocation", id_) for id_ in parts] + [("on_account", row.id)]
         with context.store.transaction():

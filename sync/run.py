@@ -11,7 +11,7 @@ from datetime import timedelta
 import msgspec
 
 from connectors.errors import Stopping
-from store import review, runs
+from store import audit, restores, review, runs
 from store.database import LeaseLost, Store
 from sync.context import Context, World
 from sync.jobs import Job
@@ -47,8 +47,11 @@ def run_job(
 ) -> Result:
     """Run ``job`` once. A failure of ours is recorded and returned, not raised: the other jobs go on.
 
-    When ``stop`` asks for it the job ends after the step it is at; the next run goes on from there.
+    When ``stop`` asks for it the job ends after the step it is at; the next run goes on from there. A store that is
+    older than it was is treated as one that was put back.
     """
+    if restores.heed_older_store(store, world.now()):
+        logger.error("the store is older than it was: each ledger is read back before anything is sent")
     other = runs.holder(store, job.name)
     run_id = runs.start(store, job.name, holder(), world.now(), dead="" if is_alive(other) else str(other))
     if run_id is None:
@@ -69,6 +72,7 @@ def run_job(
         store.fence = None
     tally = dict(result.tally)
     runs.finish(store, run_id, world.now(), _outcome(result), tally, result.message, result.failures)
+    audit.note_head(store)
     return result
 
 

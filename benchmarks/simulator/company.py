@@ -7,12 +7,13 @@ by the cadence of its jobs until a round changes nothing; then everything is cou
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 import socket
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -23,6 +24,7 @@ from typing import Any
 from unittest.mock import patch
 
 import app
+from benchmarks.simulator.books import Books
 from benchmarks.simulator.wire import Crash, ShownFaults, Steps, Time, Wire, wired
 from billing.money import to_decimal
 from connectors.smtp import Smtp
@@ -31,6 +33,9 @@ from sandbox.mail import Mailbox, MailServer
 from sandbox.server import Options, Sandbox, create_app
 from store import audit, cash, contracts, invoices, review
 from store.database import Store
+from sync import credits, voiding
+from sync.credits import Wish
+from sync.decide import decide
 from sync.selfcheck import everything
 
 FIRST = date(2026, 9, 1)
@@ -105,7 +110,8 @@ class Company:
     def __init__(self) -> None:
         self.sandbox, client = _stage()
         self.time, self.steps = Time(), Steps()
-        self.wire = Wire(client, self.time, self.steps)
+        self.wire = Wire(client, self.time, self.steps, self.sandbox.vendors["quickbooks"])
+        self.there = Books(self.sandbox.vendors)
         self.sandbox.faults = self.faults = ShownFaults(self.time, self.steps)
         for vendor in self.sandbox.vendors.values():
             vendor._windows.clear()
@@ -122,6 +128,7 @@ class Company:
         self.keys = self.processes = self.crashes = 0
         self.expected: Counter[str] = Counter()  # what must have been billed in all, in cents, by currency
         self.contract_count = 0
+        self.intents: dict[str, str] = {}  # payments by what a story calls them
         self.changed = True
 
     def __enter__(self) -> Company:
@@ -206,6 +213,35 @@ class Company:
         made = self.call("POST", "stripe/v1/payment_intents", f"sk_test_sandbox_{entity}", data=given)
         return str(made["id"])
 
+    def give_back(self, intent: str, amount: int, entity: str) -> None:
+        """Refund a part of a payment, in cents."""
+        given = {"payment_intent": intent, "amount": amount}
+        self.call("POST", "stripe/v1/refunds", f"sk_test_sandbox_{entity}", data=given)
+
+    def dispute(self, intent: str, entity: str) -> None:
+        """The payer wants the money of a payment back."""
+        account = self.sandbox.stripe.accounts[entity]
+        (charge,) = [one for one in account.objects["charge"].values() if one["payment_intent"] == intent]
+        account.dispute(f"dispute {intent}", charge, int(self.sandbox.clock.tick().timestamp()))
+
+    def decide(self, code: str, choose: Callable[[Store, review.Item], str]) -> None:
+        """Decide every item of a code as a person does; ``choose`` returns the action, nothing where it stays open."""
+        with Store(self.store) as store:
+            for item in review.open_items(store):
+                if item.code == code and (action := choose(store, item)):
+                    decide(store, audit.Actor("person", self.now()), item.id, action, "as agreed")
+
+    def credit(self, number: str, net: int) -> None:
+        """Give a credit note of so many whole units against an invoice."""
+        with Store(self.store) as store, self.process() as world:
+            row = credits.find(store, number)
+            credits.give(store, world, audit.Actor("person", self.now()), row, Wish(net=Decimal(net)), "agreed")
+
+    def void(self, number: str) -> None:
+        """Void an invoice that nobody has seen yet, as the command line does."""
+        with Store(self.store) as store, self.process() as world:
+            voiding.void(store, world, audit.Actor("person", self.now()), credits.find(store, number), "by mistake")
+
     # ------------------------------------------------------------------------------------------------- what the jobs do
 
     @contextmanager
@@ -270,64 +306,6 @@ class Company:
 
     # ------------------------------------------------------------------------------------------------- what came of it
 
-    def documents_there(self) -> list[tuple[str, str, Decimal]]:
-        """Return (number, currency, total) of every standing invoice and credit note at the ledgers."""
-        state: dict[str, Any] = {name: vendor.state() for name, vendor in self.sandbox.vendors.items()}
-        found = []
-        for kind in ("invoices", "creditmemos"):
-            for item in state["quickbooks"][kind]:
-                if "void" not in str(item.get("PrivateNote", "")).lower():
-                    found.append((item["DocNumber"], item["CurrencyRef"]["value"], Decimal(str(item["TotalAmt"]))))
-        for kind, number in (("invoices", "InvoiceNumber"), ("credit_notes", "CreditNoteNumber")):
-            for item in state["xero"][kind]:
-                if item["Status"] not in ("VOIDED", "DELETED"):
-                    found.append((item[number], item["CurrencyCode"], Decimal(str(item["Total"]))))
-        return found
-
-    def open_there(self) -> dict[str, Decimal]:
-        """Return what is unpaid of each standing invoice at the ledgers, by its number."""
-        state: dict[str, Any] = {name: vendor.state() for name, vendor in self.sandbox.vendors.items()}
-        found = {item["DocNumber"]: Decimal(str(item["Balance"])) for item in state["quickbooks"]["invoices"]}
-        return found | {
-            item["InvoiceNumber"]: Decimal(str(item["AmountDue"]))
-            for item in state["xero"]["invoices"]
-            if item["Status"] not in ("VOIDED", "DELETED")
-        }
-
-    def payments_there(self) -> list[tuple[str, str, Decimal]]:
-        """Return (our key, number of the invoice, amount) of all that standing payments at the ledgers pay."""
-        state: dict[str, Any] = {name: vendor.state() for name, vendor in self.sandbox.vendors.items()}
-        numbers = {item["Id"]: item["DocNumber"] for item in state["quickbooks"]["invoices"]}
-        found = [
-            (item.get("PaymentRefNum", ""), numbers.get(link["TxnId"], ""), Decimal(str(line["Amount"])))
-            for item in state["quickbooks"]["payments"]
-            for line in item["Line"]
-            for link in line["LinkedTxn"]
-        ]
-        xero = [one for one in state["xero"]["payments"] if one.get("Status") != "DELETED" and "Invoice" in one]
-        xero += [
-            {**part, "Reference": one.get("Reference", "")}
-            for one in state["xero"]["overpayments"]
-            for part in one["Allocations"]
-        ]
-        return found + [
-            (one.get("Reference", ""), one["Invoice"]["InvoiceNumber"], Decimal(str(one["Amount"]))) for one in xero
-        ]
-
-    def on_account_there(self) -> Counter[str]:
-        """Return how often money on account stands at the ledgers under each of our keys."""
-        state: dict[str, Any] = {name: vendor.state() for name, vendor in self.sandbox.vendors.items()}
-        unused = [one for one in state["quickbooks"]["payments"] if not one["Line"] and one["TotalAmt"]]
-        kept = [one for one in state["xero"]["overpayments"] if one["Status"] not in ("VOIDED", "DELETED")]
-        return Counter([one.get("PaymentRefNum", "") for one in unused] + [one.get("Reference", "") for one in kept])
-
-    def customers_twice(self) -> int:
-        """Return how many customers the ledgers hold beyond one for each customer and currency."""
-        state: dict[str, Any] = {name: vendor.state() for name, vendor in self.sandbox.vendors.items()}
-        names = Counter(item["DisplayName"] for item in state["quickbooks"]["customers"] if item.get("Active", True))
-        names += Counter(item["Name"] for item in state["xero"]["contacts"] if item["ContactStatus"] == "ACTIVE")
-        return sum(count - 1 for count in names.values())
-
     def judge(self, *, expected: bool = True) -> Verdict:
         """Let the company come to rest and count. ``expected``: what must have been billed is known."""
         verdict = Verdict(minutes=self.heal())
@@ -336,9 +314,10 @@ class Company:
         with Store(self.store) as store:
             _count_documents(self, store, verdict)
             _count_payments(self, store, verdict)
+            _count_entries(self, store, verdict)
             _count_mails(self, store, verdict)
             if expected:
-                _count_billed(self, store, verdict)
+                count_billed(self, store, verdict)
             if (problem := audit.verify(store)) is not None:
                 verdict.wrong.append(problem)
         if unsure := self.unsure():
@@ -357,9 +336,9 @@ class Company:
 
 def _count_documents(company: Company, store: Store, verdict: Verdict) -> None:
     """Each issued document stands once in the books, for the same amount."""
-    there = company.documents_there()
+    there = company.there.documents()
     numbers = Counter(number for number, _, _ in there)
-    verdict.duplicates += company.customers_twice()
+    verdict.duplicates += company.there.customers_twice()
     verdict.duplicates += sum(count - 1 for count in numbers.values())
     by_number = {number: (currency, total) for number, currency, total in there}
     for row in invoices.issued(store):
@@ -372,7 +351,7 @@ def _count_documents(company: Company, store: Store, verdict: Verdict) -> None:
                 verdict.wrong.append(f"{row.number} is not in the books")
         else:
             verdict.cents += abs(int((found[1] - to_decimal(row.total, row.currency)) * 100))
-    left = company.open_there()
+    left = company.there.open()
     for row in invoices.issued(store):
         if row.type == "invoice" and row.status == "issued" and (there_open := left.get(str(row.number))) is not None:
             verdict.cents += abs(int((there_open - to_decimal(row.open, row.currency)) * 100))
@@ -392,9 +371,9 @@ def _count_payments(company: Company, store: Store, verdict: Verdict) -> None:
     charges = {item["id"]: int(item["amount"]) for item in company.sandbox.stripe.state()["charges"]}
     verdict.lost += len(charges.keys() - known.keys())
     verdict.cents += sum(abs(charges.get(key, 0) - known.get(key, 0)) for key in {*charges, *known})
-    posted = company.payments_there()
+    posted = company.there.payments()
     verdict.duplicates += sum(count - 1 for count in Counter((key, number) for key, number, _ in posted).values())
-    verdict.duplicates += sum(count - 1 for key, count in company.on_account_there().items() if key)
+    verdict.duplicates += sum(count - 1 for key, count in company.there.on_account().items() if key)
     numbers = {row.id: str(row.number) for row in invoices.issued(store)}
     received = {row.id: row for row in rows if row.is_received}
     applied = {
@@ -410,6 +389,26 @@ def _count_payments(company: Company, store: Store, verdict: Verdict) -> None:
             verdict.wrong.append(f"{key}: {there.get(key, 0)} posted, {applied.get(key, 0)} applied")
 
 
+ENTRIES = ("refund", "payout_fee", "payout_other", "payout", "payout_back")
+
+
+def _count_entries(company: Company, store: Store, verdict: Verdict) -> None:
+    """Each refund, fee and payout that is known to be booked stands once, for the same amount, and no other does."""
+    marks = ", ".join("?" * len(ENTRIES))
+    rows = store.tuples(f"SELECT payload, state FROM outbox WHERE kind IN ({marks})", *ENTRIES)
+    drafts = [(json.loads(payload), state) for payload, state in rows]
+    known = Counter(
+        (one["key"], abs(to_decimal(one["amount"], one["currency"]))) for one, state in drafts if state == "done"
+    )
+    there = company.there.entries()
+    once = Counter[tuple[str, Decimal]]()  # no story gives the same amount of a payment back twice
+    for (key, amount), count in there.items():
+        once[key.rpartition(".")[2], amount] += count
+    verdict.duplicates += sum(count - 1 for count in once.values())
+    verdict.lost += sum(known[one] > there[one] for one in known)
+    verdict.wrong += [f"{key} over {amount} is in the books and not ours" for key, amount in there.keys() - known]
+
+
 def _count_mails(company: Company, store: Store, verdict: Verdict) -> None:
     """Each document went out once; where nobody knows, a person was asked."""
     sent = Counter(str(mail.message["Message-ID"]) for mail in company.mailbox.caught)
@@ -419,7 +418,7 @@ def _count_mails(company: Company, store: Store, verdict: Verdict) -> None:
             verdict.lost += not _waits(store, row.id)
 
 
-def _count_billed(company: Company, store: Store, verdict: Verdict) -> None:
+def count_billed(company: Company, store: Store, verdict: Verdict) -> None:
     """Every deal is a contract, and what was billed in all is what the company expects."""
     verdict.lost += max(0, company.contract_count - len(contracts.keys(store)))
     billed: Counter[str] = Counter()

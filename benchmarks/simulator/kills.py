@@ -24,9 +24,9 @@ from tests.test_whole_way import (
     PROCESSES,
     KillAtMoments,
     Moment,
-    _assert_books_equal_ours,
     _await_death,
     _sync,
+    differences,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,12 +78,12 @@ def tried(count: int, seed: int, until: float) -> Tried:
             today += timedelta(days=rng.choice((0, 2, 4)))
             running.sandbox.move_clock_safely(today)
         today += timedelta(days=40)
-        running.sandbox.move_clock_safely(today)
-        app.run_jobs(app.load_config(config), today=today)
-        try:
-            _assert_books_equal_ours(running, config)
-        except AssertionError as error:
-            print(f"  F3 seed {seed}: {error}")
+        for _ in range(2):  # what the last signal left in doubt is sent once it was absent twice
+            running.sandbox.move_clock_safely(today)
+            app.run_jobs(app.load_config(config), today=today)
+            today += timedelta(days=1)
+        if wrong := differences(running, config):
+            print(f"  F3 seed {seed}: {wrong}")
             return done, 0, 0, 0, 0, []
     return done, done - slow, 0, 0, 0, []
 

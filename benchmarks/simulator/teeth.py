@@ -15,21 +15,37 @@ from unittest.mock import patch
 
 import msgspec
 
-from benchmarks.simulator import scenarios
-from benchmarks.simulator.company import Company, Verdict
-from benchmarks.simulator.scenarios import EVENTS, Door, Scenario, _stripe, knocked, live
-from benchmarks.simulator.wire import DatabaseError, Step
+from benchmarks.simulator import calls, clock, disk, people, processes, restored, stories
+from benchmarks.simulator.provoked import (
+    AFTER_INVOICE,
+    AFTER_MAIL,
+    AFTER_PAYMENT,
+    acknowledged,
+    answers_lost,
+    cents,
+    dies_at,
+    fenced,
+    held_lock,
+    issued,
+    number_taken,
+    overpaid,
+    posted_and_read,
+    refused_once,
+    typed,
+    voided_and_billed,
+    whole,
+)
+from benchmarks.simulator.stories import Scenario
+from benchmarks.simulator.wire import Step
 from connectors import http
 from connectors.base import LedgerDocument
 from connectors.errors import OutcomeUnknown, Retryable
-from sandbox.core import Fault
 from store import audit, cash, contracts, deals, dialect, inbox, invoices, links, mail, outbox, planned, runs
-from store.database import LeaseLost, Store
-from sync import books, issue_invoices, mailing, pull_ledger, push_documents
+from store.database import Store
+from sync import books, issue_invoices, mailing, pull_ledger, push_documents, refunding, reversing
 from sync.context import Context
 from sync.paper import dated
-
-Plant = Callable[[], Any]
+from sync.postings import key_of
 
 
 class Tooth(NamedTuple):
@@ -53,219 +69,6 @@ def passes(scenario: Scenario) -> bool:
         return scenario().survived
     except Exception:
         return False
-
-
-# ----------------------------------------------------------------------------------------------- scenarios for teeth
-
-
-def dies_at(*steps: Step) -> Verdict:
-    """Die at the first step of each kind."""
-    with Company() as company:
-        left = list(steps)
-
-        def due(step: Step) -> bool:
-            found = next((one for one in left if one.after == step.after and step.what.startswith(one.what)), None)
-            if found is not None:
-                left.remove(found)
-            return found is not None
-
-        company.steps.dies_at = due
-        for act in scenarios.STORY:
-            act(company)
-            company.sync()
-        verdict = company.judge()
-        verdict.wrong += [f"never came: {one}" for one in left]
-        return verdict
-
-
-def answers_lost(vendor: str, method: str, path: str, *, blind: bool = False, kind: str = "timeout_after") -> Verdict:
-    """The answer to each first call of a type is lost; ``blind``: and the search that follows does not find it yet."""
-    with Company() as company:
-        for act in scenarios.STORY:
-            act(company)
-            company.faults.ordered[:] = [Fault(vendor, kind, method=method, path=path, times=1)]
-            if blind:
-                company.faults.blind_after_loss = True
-            company.sync()
-            company.time.sleep(60)
-            company.sync()
-        return company.judge()
-
-
-def refused_once() -> Verdict:
-    """The books refuse a call for good: it is not made again without a person."""
-    with Company() as company:
-        scenarios.win(company)
-        company.faults.ordered[:] = [
-            Fault("xero", "error_before", method="PUT", path="/Invoices", status=400, times=-1, body="{}")
-        ]
-        company.sync()
-        company.sync()
-        calls = company.sandbox.vendors["xero"].calls["PUT /api.xro/2.0/Invoices"]
-        return Verdict(wrong=[f"{calls} calls"] * (calls != 1))
-
-
-def number_taken() -> Verdict:
-    """An answer is lost before the books did anything, and somebody else takes our number for another amount."""
-    with Company() as company:
-        scenarios.win(company)
-        company.faults.ordered[:] = [Fault("xero", "timeout_before", method="PUT", path="/Invoices", times=1)]
-        company.faults.meanwhile = lambda: _their_own(company)
-        company.sync()
-        company.faults.meanwhile = None
-        company.sync()
-        with Store(company.store) as store:
-            linked = store.one(
-                "SELECT count(*) FROM links l JOIN documents d ON d.id=l.our_id AND l.kind='document'"
-                " WHERE d.number='UK-00001'"
-            )
-        return Verdict(wrong=["somebody else's invoice was taken for ours"] * bool(linked))
-
-
-def _their_own(company: Company) -> None:
-    """Write an invoice under our number for another customer, while our own call gets no answer."""
-    company.xero("PUT", "Contacts", {"Contacts": [{"Name": "Somebody Else"}]})
-    body = {
-        "Type": "ACCREC", "Contact": {"Name": "Somebody Else"}, "InvoiceNumber": "UK-00001", "CurrencyCode": "GBP",
-        "Status": "AUTHORISED", "LineAmountTypes": "Exclusive", "Date": company.today.isoformat(),
-        "DueDate": company.today.isoformat(),
-        "LineItems": [{"Description": "x", "Quantity": 1, "UnitAmount": 1, "AccountCode": "210",
-                       "TaxType": "ECZROUTPUTSERVICES"}],
-    }  # fmt: skip
-    company.xero("PUT", "Invoices", {"Invoices": [body]})
-
-
-def held_lock() -> Verdict:
-    """What a transaction reads stays true until it commits, since nobody else may write meanwhile."""
-    with Company() as company, patch.object(dialect, "BUSY_SECONDS", 0.01):
-        one, other = Store(company.store), Store(company.store)
-        with one, other, one.transaction():
-            one.one("SELECT count(*) FROM answers")
-            try:
-                with other.transaction():
-                    other.execute("INSERT INTO answers VALUES ('q', 'a')")
-            except DatabaseError:
-                return Verdict()
-    return Verdict(wrong=["another wrote within the transaction"])
-
-
-def posted_and_read() -> Verdict:
-    """The process dies after a payment was posted, and the books are read before posting goes on."""
-    with Company() as company:
-        scenarios.win(company)
-        company.sync()
-        scenarios.pay(company)
-        company.sync("pull_payments", "match_payments")
-        company.steps.dies_at = lambda step: step == AFTER_PAYMENT
-        try:
-            company.sync("post_payments", tries=1)
-        except AssertionError:
-            company.steps.dies_at = lambda step: False
-        company.sync("pull_ledger")
-        return company.judge()
-
-
-def voided_and_billed() -> Verdict:
-    """An invoice is voided in the books: nothing is billed again before a person says so, and all figures agree."""
-    with Company() as company:
-        scenarios.win(company)
-        company.sync()
-        scenarios.void_in_quickbooks(company)
-        company.sync()
-        company.expected["USD"] = 0
-        return company.judge()
-
-
-def typed_and_paid() -> Verdict:
-    """A customer pays by card, and what is typed into the books is money of its own."""
-    return live_with(scenarios.win, scenarios.pay, scenarios.pay_in_xero)
-
-
-def live_with(*story: Callable[[Company], None]) -> Verdict:
-    """Live through another story."""
-    with Company() as company:
-        return live(company, story)
-
-
-def whole() -> Verdict:
-    """Live without any fault."""
-    return live_with(*scenarios.STORY)
-
-
-def cents() -> Verdict:
-    """Prices whose cents no float holds."""
-    with Company() as company:
-        company.sell("Kestrel Ltd", "4.35", "GBP")
-        company.sell("Lindqvist AB", "1.005", "EUR")
-        company.expected.update({"GBP": 435, "EUR": 101})
-        company.sync()
-        return company.judge()
-
-
-def issued(number: int) -> Verdict:
-    """The process dies at a step of issuing."""
-    with Company() as company:
-        scenarios.win(company)
-        company.sync("pull_deals", "map_terms", "plan_invoices")
-        company.steps.number, company.steps.deaths = 0, [number]
-        company.sync("issue_invoices")
-        return company.judge()
-
-
-def typed(number: int) -> Verdict:
-    """A payment typed into Xero is read days later, after more has changed there, and the process dies at a step."""
-    with Company() as company:
-        scenarios.win(company)
-        company.sync()
-        company.move(3)
-        scenarios.pay_in_xero(company)
-        company.move(3)
-        company.xero("PUT", "Contacts", {"Contacts": [{"Name": "Somebody Else"}]})
-        company.steps.number, company.steps.deaths = 0, [number]
-        company.sync("pull_ledger")
-        return company.judge()
-
-
-def fenced() -> Verdict:
-    """A process that lost its lease cannot commit; nobody gets a lease that another holds."""
-    with Company() as company, Store(company.store) as one, Store(company.store) as other:
-        one.fence = runs.start(one, "report", "elsewhere:1", company.now())
-        if runs.start(other, "report", "elsewhere:2", company.now()) is not None:
-            return Verdict(wrong=["two hold the lease"])
-        company.time.sleep(660)
-        runs.start(other, "report", "elsewhere:2", company.now())
-        try:
-            with one.transaction():
-                one.execute("INSERT INTO answers VALUES ('q', 'a')")
-        except LeaseLost:
-            return Verdict()
-        return Verdict(wrong=["it committed without its lease"])
-
-
-def overpaid() -> Verdict:
-    """A customer pays more than is open: the rest is theirs."""
-    with Company() as company:
-        scenarios.win(company)
-        company.sync()
-        company.pay(500_00, "UK-00001", "uk")
-        company.pay(500_00, "UK-00001", "uk")
-        company.sync()
-        return company.judge()
-
-
-def acknowledged() -> Verdict:
-    """A webhook was answered with 200, so it must be stored, whatever dies."""
-    return knocked(lambda door: (1, _knock(door)))
-
-
-def _knock(door: Door) -> str:
-    return "" if door.knock(_stripe(EVENTS[0])) == 200 else "refused"
-
-
-AFTER_INVOICE = Step("xero PUT /xero/api.xro/2.0/Invoices", True)
-AFTER_PAYMENT = Step("xero PUT /xero/api.xro/2.0/Payments", True)
-AFTER_BATCH = Step("quickbooks POST /quickbooks/v3/company/9130350000000001/batch", True)
-AFTER_MAIL = Step("mail", True)
 
 
 # ---------------------------------------------------------------------------------------------------------- the bugs
@@ -445,6 +248,25 @@ def _recover_nothing(store: Store, connection: str, kind: str) -> int:
     return 0
 
 
+def _old_key_trusted(push: Any, batch: Any) -> bool:
+    """Take a key for known however old it is."""
+    return bool(batch and batch[0].call_key and batch[0].attempts <= 1)
+
+
+def _unsent_taken_for_absent(context: Context, connection: str, ledger: Any, kind: Any) -> bool:
+    """Forget what never went out without asking the books, which may hold it since before a restore."""
+    return True
+
+
+def _keyed_by_our_row(number: int, row: Any) -> str:
+    """Give a refund a key by how many were ever made, which a restored store counts in another order."""
+    _keyed_by_our_row.made += 1  # type: ignore[attr-defined]
+    return key_of(row.vendor_id, f"R{_keyed_by_our_row.made}.")  # type: ignore[attr-defined]
+
+
+_keyed_by_our_row.made = 0  # type: ignore[attr-defined]
+
+
 def _due_today_only(draft: Any, payment_terms: str, today: date) -> Any:
     return msgspec.structs.replace(draft, total=draft.total + 1)
 
@@ -492,12 +314,12 @@ def teeth() -> list[Tooth]:
             [partial(typed, n) for n in range(10, 40)],
         ),
         Tooth("deferred transaction", [patch.object(dialect, "transaction", _deferred)], [held_lock]),
-        Tooth("the day of another zone", [patch.object(Context, "today", _naive_today)], [scenarios.after_midnight]),
+        Tooth("the day of another zone", [patch.object(Context, "today", _naive_today)], [clock.after_midnight]),
         Tooth("float money", [patch(f"billing.{name}", _float_rounding) for name in ROUNDS], [cents]),
         Tooth(
             "lease without fence",
             [patch.object(Store, "transaction", _unfenced)],
-            [lambda: scenarios.stopped_beyond_its_lease(100), fenced],
+            [lambda: processes.stopped_beyond_its_lease(100), fenced],
         ),
         Tooth("lease that anybody gets", [patch.object(runs, "start", _always_mine)], [fenced]),
         Tooth(
@@ -528,7 +350,7 @@ def teeth() -> list[Tooth]:
         Tooth(
             "an edit overruled that nobody saw",
             [patch.object(LedgerDocument, "says_what", lambda *_: True)],
-            [scenarios.overtaken],
+            [people.overtaken],
         ),
         Tooth("voided lines billed again", [patch.object(contracts, "hold", _not_held)], [voided_and_billed]),
         Tooth("voided and still open", [patch.object(invoices, "void", _reopened)], [voided_and_billed]),
@@ -536,6 +358,26 @@ def teeth() -> list[Tooth]:
             "webhook answered before it is stored",
             [patch.object(inbox.Letterbox, "put", _acknowledged_first)],
             [acknowledged],
+        ),
+        Tooth(
+            "an old key is trusted",
+            [patch("sync.outbox._Push._is_repeatable", _old_key_trusted)],
+            [lambda: calls.lost("quickbooks", "on_account", at_look="nothing found yet")],
+        ),
+        Tooth(
+            "what never went out is forgotten after a restore",
+            [patch.object(reversing, "look_up", _unsent_taken_for_absent)],
+            [restored.taken_back_at_once],
+        ),
+        Tooth(
+            "an older store is taken for the latest",
+            [patch("sync.run.restores.heed_older_store", lambda store, now: False)],
+            [partial(disk.log_lost, stories.overpay)],
+        ),
+        Tooth(
+            "a refund is known by our row",
+            [patch.object(refunding, "_key", _keyed_by_our_row)],
+            [partial(restored.put_back, 2, 3, 0)],
         ),
         Tooth("4xx tried again", [patch("connectors.xero.client.status_error", _status_retried)], [refused_once]),
         Tooth("an amount that is one cent off", [patch.object(issue_invoices, "dated", _due_today_only)], [whole]),

@@ -22,11 +22,14 @@ from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # the one 
 from werkzeug.test import Client
 
 import sandbox.core
+import sandbox.xero.vendor
 from sandbox.core import Fault, Faults, Vendor
+from sandbox.quickbooks import QuickBooks
 from store import dialect
 
 DatabaseError: type[Exception] = sqlite3.Error
 LATENCY = 0.05  # virtual seconds that a call takes
+KEY_LIFE = 60.0  # virtual seconds after which QuickBooks knows no requestid any more: Intuit publishes none
 
 
 class Crash(BaseException):
@@ -90,6 +93,7 @@ class ShownFaults(Faults):
         self.shown = 0
         self.random: Callable[[str, str, str], Fault | None] = lambda vendor, method, path: None
         self.outage = 0.0  # until this virtual second nobody answers
+        self.outage_after = 0.0  # so many seconds nobody answers once the next fault was shown
         self.blind_after_loss = False  # the search that follows a lost answer does not find what was made
         self.meanwhile: Callable[[], None] | None = None  # what somebody does while an answer is lost
         self._blind = ""
@@ -108,6 +112,13 @@ class ShownFaults(Faults):
     def show(self, fault: Fault, handle: Callable[[], Response], vendor: Vendor) -> Response:  # type: ignore[override]
         """Answer one call with a fault."""
         self.shown += 1
+        try:
+            return self._answer(fault, handle, vendor)
+        finally:
+            if self.outage_after:
+                self.outage, self.outage_after = self.time.seconds + self.outage_after, 0.0
+
+    def _answer(self, fault: Fault, handle: Callable[[], Response], vendor: Vendor) -> Response:
         if self.blind_after_loss and fault.kind.endswith("_after"):
             self._blind = vendor.name
         if self.meanwhile is not None:
@@ -122,7 +133,9 @@ class ShownFaults(Faults):
         if fault.kind == "blind":
             assert answer is not None
             found = answer.get_json()
-            return jsonify({name: [] if isinstance(value, list) else value for name, value in found.items()})
+            nothing: dict[str, Any] = {"QueryResponse": {}}  # of QuickBooks; Xero's lists are empty
+            found = {name: [] if isinstance(value, list) else value for name, value in found.items()}
+            return jsonify({name: nothing.get(name, value) for name, value in found.items()})
         if fault.kind == "wrong_shape":
             return Response('{"unexpected": ["shape"]}', 200, content_type="application/json")
         if fault.kind.startswith("html"):
@@ -130,8 +143,11 @@ class ShownFaults(Faults):
         if fault.kind.startswith("redirect"):
             return Response("", 302, {"Location": "http://127.0.0.1:9/elsewhere"})
         if fault.kind == "cut_body":
-            assert answer is not None
             raise Lost("cut")
+        if fault.kind == "half_body":
+            assert answer is not None
+            body = answer.get_data()
+            return Response(body[: len(body) // 2], answer.status_code, content_type=answer.content_type)
         if fault.kind.startswith("timeout"):
             self.time.sleep(60)
             raise Lost("timeout")
@@ -141,10 +157,19 @@ class ShownFaults(Faults):
 class Wire:
     """Hands requests to the stand-ins."""
 
-    def __init__(self, client: Client, time: Time, steps: Steps) -> None:
+    def __init__(self, client: Client, time: Time, steps: Steps, quickbooks: Vendor) -> None:
         self.client = client
         self.time = time
         self.steps = steps
+        assert isinstance(quickbooks, QuickBooks)
+        self._quickbooks = quickbooks
+        self._last = 0.0
+
+    def _forget(self) -> None:
+        """Let QuickBooks forget the keys it was given before a pause that is longer than it surely knows them."""
+        if self.time.seconds - self._last >= KEY_LIFE:
+            self._quickbooks.forget_answers()
+        self._last = self.time.seconds
 
     def call(self, method: str, url: str, headers: Any, body: Any) -> Any:
         """Make one call; raises ``Lost`` and ``Crash``."""
@@ -152,6 +177,7 @@ class Wire:
         what = f"{parts.path.split('/')[1]} {method} {parts.path}"
         self.steps.at(what, after=False)
         self.time.sleep(LATENCY)
+        self._forget()
         sent = {name: value for name, value in headers.items() if name.lower() != "content-length"}
         answer = self.client.open(parts.path, method=method, query_string=parts.query, headers=sent, data=body or b"")
         self.steps.at(what, after=True)
@@ -167,7 +193,6 @@ class Wire:
         response.status_code = answer.status_code
         response.headers.update(dict(answer.headers))
         response.raw = urllib3.HTTPResponse(io.BytesIO(answer.data), preload_content=False)
-        response._content = answer.data
         response.encoding = "utf-8"
         response.url, response.request = request.url, request
         return response
@@ -178,9 +203,8 @@ class Wire:
             answer = self.call(method, url, headers or {}, body)
         except Lost as error:
             raise _as_urllib3(str(error), url) from None
-        return urllib3.HTTPResponse(
-            answer.data, headers=dict(answer.headers), status=answer.status_code, preload_content=True
-        )
+        body = io.BytesIO(answer.data)
+        return urllib3.HTTPResponse(body, dict(answer.headers), answer.status_code, preload_content=False)
 
 
 def _as_requests(what: str, request: Any) -> Exception:
@@ -222,6 +246,7 @@ def wired(wire: Wire) -> Iterator[None]:
             ),
             patch.object(urllib3.PoolManager, "request", lambda _, *call, **more: wire.through_urllib3(*call, **more)),
             patch.object(sandbox.core, "time", time),
+            patch.object(sandbox.xero.vendor, "time", time),
             patch.object(dialect, "transaction", transaction),
         ):
             stack.enter_context(patched)

@@ -196,7 +196,9 @@ class Transport:
         clauses = [f"select * from {entity}", where and f"where {where}", order and f"ORDERBY {order}"]
         statement = f"{' '.join(filter(None, clauses))} STARTPOSITION {start} MAXRESULTS {PAGE}"
         answer = self._single.read(self._with(lambda: self._sdk.query(statement)))
-        return Page(_part(answer, "QueryResponse").get(entity, []), answer_time(answer))
+        if "QueryResponse" not in answer:  # to take that for "there is none" would mean to write it again
+            raise OutcomeUnknown("QuickBooks answered a query without its response")
+        return Page(answer["QueryResponse"].get(entity, []), answer_time(answer))
 
     def get(self, entity: str, id: str) -> Row:
         """Return one object; raises ``Refused`` when it is not there."""

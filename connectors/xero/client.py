@@ -21,7 +21,7 @@ from xero_python.rest import RESTClientObject, RESTResponse
 
 from connectors.base import Limit, Ports, Settings
 from connectors.errors import ConnectorError, DailyLimit, OutcomeUnknown, Refused, Retryable
-from connectors.http import TIMEOUT, Caller, network_error, redact, retry_after, status_error, until
+from connectors.http import TIMEOUT, Caller, network_error, redact, retry_after, status_error, until, whole
 from connectors.pace import Pace
 
 # https://developer.xero.com/documentation/guides/oauth2/limits: of one organisation, and of one app at all of them.
@@ -60,9 +60,10 @@ class _Transport(RESTClientObject):  # type: ignore[misc]  # the SDK has no type
         timeout = urllib3.Timeout(connect=_request_timeout[0], read=_request_timeout[1])
         if query_params:
             url = f"{url}?{urlencode(query_params)}"
-        response = self.pool_manager.request(
-            method, url, body=body, headers=headers, timeout=timeout, retries=False, redirect=False
-        )
+        once = {"retries": False, "redirect": False, "preload_content": False}
+        response = self.pool_manager.request(method, url, body=body, headers=headers, timeout=timeout, **once)
+        content = whole(response)
+        response = urllib3.HTTPResponse(content, response.headers, response.status, reason=response.reason)
         if not 200 <= response.status <= 299:
             raise HTTPStatusException(http_resp=RESTResponse(response))
         return RESTResponse(response)

@@ -6,7 +6,6 @@ Ours on account are overpayments; people make prepayments as well. An id does no
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
 from typing import NamedTuple
 
 from billing import money
@@ -68,7 +67,7 @@ class Credits:
 
 
 class Allocations:
-    """Credits set against invoices. Xero has no place for our key: source, invoice, amount and day tell which it is."""
+    """Credits set against invoices. Xero has no place for our key: source, invoice and amount tell which it is."""
 
     batch_size = 1  # each is a call of its own, so that what became of one does not hang on another
 
@@ -77,20 +76,26 @@ class Allocations:
         self._credits = credits
 
     def find(self, wanted: Sequence[AllocationDraft]) -> list[LedgerAllocation | None]:
-        """Look each up among the allocations of its credit; one that is found answers for one draft only."""
+        """Look each up among the allocations of its credit; one that is found answers for one draft only.
+
+        Of several the one of the draft's day comes first; the day alone says nothing, as after a restore it is another.
+        """
         sources = self._credits.sources(wanted)
-        held: dict[tuple[str, str, int, date | None], list[LedgerAllocation]] = {}
+        held: dict[tuple[str, str, int], list[LedgerAllocation]] = {}
         for source in SOURCES:
             ids = [id for id, kind in sources.items() if kind is source]
             for id, credit in self._credits.read(source, ids).items():
                 for element in credit.get("Allocations", ()):
                     if not element.get("IsDeleted"):
                         one = read_allocation(id, element, credit.get("CurrencyCode", ""))
-                        held.setdefault((id, one.document_id, one.amount, one.on), []).append(one)
+                        held.setdefault((id, one.document_id, one.amount), []).append(one)
         found: list[LedgerAllocation | None] = []
         for draft in wanted:
-            there = held.get((draft.source.id, draft.document.id, draft.amount, draft.on))
-            found.append(there.pop(0) if there else None)
+            there = held.get((draft.source.id, draft.document.id, draft.amount), [])
+            likely = next((one for one in there if one.on == draft.on), there[0] if there else None)
+            if likely is not None:
+                there.remove(likely)
+            found.append(likely)
         return found
 
     def create(

@@ -187,6 +187,10 @@ class QuickBooks(Ledger):
             self._answers[key] = answer
         return answer
 
+    def forget_answers(self) -> None:
+        """Know no ``requestid`` any more: Intuit does not say how long it does."""
+        self._answers.clear()
+
     def _time(self) -> str:
         return self.clock.now().astimezone(PACIFIC).isoformat(timespec="milliseconds")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 import requests
+import urllib3
 
 from connectors.base import Limit, Ports, Settings
 from connectors.errors import (
@@ -365,6 +367,7 @@ def test_a_session_always_has_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None
         seen.append(kwargs["timeout"])
         response = requests.Response()
         response.status_code = 200
+        response.raw = urllib3.HTTPResponse(io.BytesIO(b""), preload_content=False)
         return response
 
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)

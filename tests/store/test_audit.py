@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -105,3 +108,36 @@ def test_a_row_vanishes_with_the_change_it_describes(trail: Store) -> None:
     assert audit.head(trail)[0] == 5
     audit.write(trail, ADA, "changed", "deal:1")
     assert (audit.verify(trail), audit.head(trail)[0]) == (None, 6)
+
+
+def test_the_head_beside_the_store_is_whole_whenever_somebody_reads_it(trail: Store) -> None:
+    path, stop = Path(trail.path), threading.Event()
+
+    def note_again_and_again() -> None:
+        with Store(path) as store:
+            while not stop.is_set():
+                with store.transaction():
+                    audit.write(store, ADA, "looked", "document:1")
+                audit.note_head(store)
+
+    audit.note_head(trail)
+    writers = [threading.Thread(target=note_again_and_again) for _ in range(2)]
+    for writer in writers:
+        writer.start()
+    try:
+        seen = [audit.noted_head(trail) for _ in range(3000)]
+    finally:
+        stop.set()
+        for writer in writers:
+            writer.join()
+    assert all(one is not None and one[0] > 0 and len(one[1]) == 64 for one in seen)
+    assert [one.name for one in path.parent.glob("*.head.*")] == []
+
+
+def test_a_head_that_the_trail_does_not_hold_any_more_stays_noted(trail: Store) -> None:
+    audit.note_head(trail)
+    noted = audit.noted_head(trail)
+    tamper(trail, "DELETE FROM audit WHERE n=(SELECT max(n) FROM audit)")
+    audit.write(trail, ADA, "looked", "document:1")
+    audit.note_head(trail)
+    assert audit.noted_head(trail) == noted

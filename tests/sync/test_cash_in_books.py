@@ -193,6 +193,20 @@ def test_money_on_account_is_set_against_the_invoice_that_it_pays_later(billed: 
     quiet(billed)
 
 
+def test_the_rest_of_a_payment_waits_until_what_it_pays_is_in_the_books(billed: Live, side: Side) -> None:
+    pass_days(billed, 30)
+    billed.done("pull_deals", "map_terms", "plan_invoices", "issue_invoices")  # not in the books yet
+    (later,) = [number for number in billed.issued() if number != side.number]
+    billed.pay(130_00, later, entity=side.key)
+    billed.done("pull_payments", "match_payments", "post_payments")
+    assert credit_there(billed, side) == 0
+    billed.done(*AGAIN)
+    assert credit_there(billed, side) == 30_00
+    assert billed.rows("SELECT kind, count(*) FROM outbox WHERE kind IN ('payment', 'on_account', 'allocation')"
+                       " GROUP BY kind") == [("on_account", 1), ("payment", 1)]  # fmt: skip
+    assert [item.code for item in billed.items() if item.job != "match_payments"] == []
+
+
 def test_an_answer_that_was_lost_leaves_one_of_each(billed: Live, side: Side) -> None:
     vendor = {"uk": "xero", "us": "quickbooks"}[side.key]
     billed.pay(130_00, side.number, entity=side.key)

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from billing.terms import BillingContact
+from connectors import http
 from connectors.base import DocumentDraft, LedgerCustomer, Memory, Ref
 from connectors.errors import AuthExpired, DailyLimit, OutcomeUnknown, Refused, Retryable
 from sync.decide import both_sides, give_to
@@ -519,3 +520,29 @@ def test_a_ledger_that_books_and_then_breaks_holds_each_invoice_once(
     assert len(state["contacts" if vendor == "xero" else "customers"]) == 1
     assert set(live.rows("SELECT state FROM outbox")) == {("done",)}
     assert live.items() == []
+
+
+@pytest.mark.parametrize(("currency", "vendor", "path"), [("GBP", "xero", "Invoices"), ("USD", "quickbooks", "batch")])
+def test_an_answer_that_drips_is_no_answer_and_what_was_booked_is_found(
+    live: Live, monkeypatch: pytest.MonkeyPatch, currency: str, vendor: str, path: str
+) -> None:
+    live.sell(deal_currency_code=currency)
+    live.done(*DAILY[:-1])
+    monkeypatch.setattr(http, "LONGEST_ANSWER", 0.5)
+    live.fault(vendor, "drip", method="PUT" if vendor == "xero" else "POST", path=path, seconds=0.05)
+    tallies = [live.sync("push_documents")["push_documents"].tally for _ in range(3)]
+    assert sum(count for tally in tallies for what, count in tally.items() if "found in the books" in what) == 1
+    assert len(live.sandbox.vendors[vendor].state()["invoices"]) == 1
+    assert live.rows("SELECT state, count(*) FROM outbox GROUP BY state") == [("done", 2)]
+
+
+def test_a_read_that_drips_is_made_again(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    live.pay(100_00)
+    monkeypatch.setattr(http, "LONGEST_ANSWER", 0.5)
+    live.fault("stripe", "drip", path="balance_transactions", seconds=0.05)
+    calls: list[int] = []
+    for _ in range(2):
+        before = live.sandbox.vendors["stripe"].calls["GET /v1/balance_transactions"]
+        live.done("pull_payments")
+        calls.append(live.sandbox.vendors["stripe"].calls["GET /v1/balance_transactions"] - before)
+    assert calls[0] == calls[1] + 1
