@@ -59,12 +59,11 @@ class Session(requests.Session):
 
     def merge_environment_settings(self, url: Any, *given: Any) -> Any:
         """Return the proxies and certificates that the environment names, read once for each host: that is slow."""
-        if any(given):
-            return super().merge_environment_settings(url, *given)
         host = "/".join(str(url).split("/", 3)[:3])
-        if host not in self._environment:
-            self._environment[host] = super().merge_environment_settings(url, *given)
-        return self._environment[host]
+        key = f"{host} {given}"
+        if key not in self._environment:
+            self._environment[key] = super().merge_environment_settings(url, *given)
+        return dict(self._environment[key])
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         """Send, with ``TIMEOUT`` where the caller named none; a redirect is never followed, wherever it leads.

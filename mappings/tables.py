@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -41,7 +42,7 @@ def read_table(table: object, into: type[Table], key: str, report: Report) -> Ta
     if not isinstance(table, dict):
         report.add(key, f"must be a table, not {_kind_of(table)}", f"write {key.rpartition('.')[2]} = {{ ... }}")
         return None
-    fields = {field.encode_name: field for field in msgspec.structs.fields(into)}
+    fields = _fields(into)
     sound = True
     values: dict[str, Any] = {}
     for name, value in table.items():
@@ -58,6 +59,11 @@ def read_table(table: object, into: type[Table], key: str, report: Report) -> Ta
             report.add(join(key, name), "is missing", "add it")
             sound = False
     return into(**values) if sound else None
+
+
+@cache  # reading a type's annotations takes longer than all the rest
+def _fields(into: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
+    return {field.encode_name: field for field in msgspec.structs.fields(into)}
 
 
 def join(key: str, name: str) -> str:
