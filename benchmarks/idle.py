@@ -19,6 +19,7 @@ import sys
 import tempfile
 from collections import Counter
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
 from time import process_time
@@ -30,7 +31,15 @@ sys.path.insert(0, str(ROOT))
 import requests  # noqa: E402  # what follows is found from the line above, wherever this is started
 
 from benchmarks.pull import DOUBLES, NETTERMS, configured, serving, took  # noqa: E402
-from connectors.base import LedgerCustomer, LedgerDocument, LedgerPayment, Ref  # noqa: E402
+from connectors.base import (  # noqa: E402
+    DocumentDraft,
+    HeldLine,
+    LedgerCustomer,
+    LedgerDocument,
+    LedgerLine,
+    LedgerPayment,
+    Ref,
+)
 from store import deals  # noqa: E402
 from store.database import Store, to_json  # noqa: E402
 
@@ -107,14 +116,26 @@ def _pay(store: Store) -> None:
 def _hold_documents(store: Store) -> None:
     columns = "id, number, customer_id, total, tax, open, issue_on, due_on"
     sql = f"SELECT {columns} FROM documents WHERE number IS NOT NULL ORDER BY id"
+    payloads = []
     for number, name, customer, total, tax, left, issued, due in store.tuples(sql):
+        dates: dict[str, Any] = {"issue_on": date.fromisoformat(issued), "due_on": date.fromisoformat(due)}
         held = LedgerDocument(
             ref=Ref(id=f"D{number}"), number=name, type="invoice", status="open" if left else "paid",
             customer_id=f"C{customer}", currency="USD", total=total, tax=tax, balance=left,
-            issue_on=date.fromisoformat(issued), due_on=date.fromisoformat(due),
+            lines=(HeldLine("Platform", total - tax),), **dates,
         )  # fmt: skip
         _hold(store, "document", held.ref.id, held)
+        line = LedgerLine(
+            description="Platform", amount=total - tax, quantity=Decimal(1), unit_price=Decimal(total - tax) / 100,
+            tax=tax,
+        )  # fmt: skip
+        booked = DocumentDraft(
+            number=name, type="invoice", customer=Ref(id=held.customer_id), currency="USD", lines=(line,),
+            subtotal=total - tax, tax=tax, total=total, **dates,
+        )  # fmt: skip
+        payloads.append((to_json(booked), BOOKS, number))
     _note_done(store, "document", "D", "documents WHERE number IS NOT NULL")
+    store.many("UPDATE outbox SET payload=? WHERE connection=? AND kind='document' AND our_id=?", payloads)
 
 
 def _note_done(store: Store, kind: str, letter: str, what: str) -> None:
