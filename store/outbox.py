@@ -13,6 +13,26 @@ from store.database import Store, to_json
 
 State = Literal["new", "sending", "uncertain", "done", "parked"]
 Side = tuple[str, str, str]  # what is compared, how it is here, how it is at the vendor
+_WORDS = {
+    "credit_use": "uses of credit",
+    "customer_update": "changes of customers",
+    "document_update": "corrections of documents",
+    "document_void": "voids of documents",
+    "exchanged_in": "exchanges into an account",
+    "exchanged_out": "exchanges out of an account",
+    "on_account": "payments on account",
+    "on_account_void": "voids of payments on account",
+    "payment_void": "voids of payments",
+    "payout_back": "payouts that came back",
+    "payout_fee": "fees of payouts",
+    "payout_other": "sales by others in payouts",
+    "refund_void": "refunds taken back",
+}
+
+
+def words(kind: str) -> str:
+    """Return what people call several objects of a kind."""
+    return _WORDS.get(kind, f"{kind}s")
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):

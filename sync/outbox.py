@@ -241,7 +241,7 @@ class _Push:
             version=found.ref.version,
             currency=intent.currency,
         )
-        self.context.count(f"{self.kind.name}s {'found' if adopted else 'created'} in the books")
+        self.context.count(f"{outbox.words(self.kind.name)} {'found' if adopted else 'created'} in the books")
 
     def _draft(self, intent: Intent) -> Any:
         """Return what is to be sent; raises ``ValueError`` when it is not what was committed any more."""

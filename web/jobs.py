@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, render_template
 
-from store import pages, runs
+from store import outbox, pages, runs
 from store.database import Store
 from store.runs import Run
 from sync.jobs import JOBS, Job
@@ -37,7 +37,7 @@ def connections() -> Response:
         states = runs.connection_states(store)
         counts: dict[str, list[tuple[str, str, int]]] = {}
         for connection, kind, state, count in pages.outbox_states(store):
-            counts.setdefault(connection, []).append((kind, state, count))
+            counts.setdefault(connection, []).append((outbox.words(kind), state, count))
     targets = oauth.targets()
     page = render_template(
         "connections.html", sources=sources().values(), states=states, counts=counts, world=site().world,

@@ -88,7 +88,7 @@ def test_a_payment_of_a_closed_period_waits_too(billed: Live, entity: str) -> No
     assert "of 2026-09-01 is not booked" in billed.item("period_closed").message
     close_books(billed, entity, None)
     tally = billed.done("post_payments")["post_payments"].tally
-    assert tally == {"payments created in the books": 1, "on_accounts created in the books": 1}
+    assert tally == {"payments created in the books": 1, "payments on account created in the books": 1}
     assert billed.items("period_closed") == []
 
 
@@ -105,7 +105,7 @@ def void(live: Live, entity: str) -> DocumentRow:
 
 def test_an_invoice_voided_here_is_voided_in_the_books_once_and_its_lines_wait(billed: Live, entity: str) -> None:
     assert void(billed, entity).status == "voided"
-    assert billed.done("push_documents")["push_documents"].tally == {"document_voids created in the books": 1}
+    assert billed.done("push_documents")["push_documents"].tally == {"voids of documents created in the books": 1}
     (row,) = billed.sandbox.vendors[LEDGERS[entity]].state()["invoices"]
     assert row.get("Status") == "VOIDED" or row["PrivateNote"].lower().startswith("void")
     billed.done()
@@ -197,7 +197,7 @@ def edit_there(live: Live, entity: str, name: str) -> None:
 
 def test_a_customer_renamed_in_the_crm_is_renamed_in_the_books_once(billed: Live, entity: str) -> None:
     rename(billed, "Northwind Holding Ltd")
-    assert billed.done()["update_customers"].tally["customer_updates created in the books"] == 1
+    assert billed.done()["update_customers"].tally["changes of customers created in the books"] == 1
     assert name_there(billed, entity) == "Northwind Holding Ltd"
     billed.done()
     written = billed.writes()

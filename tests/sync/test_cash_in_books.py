@@ -158,7 +158,7 @@ def test_money_of_a_known_customer_that_pays_nothing_yet_is_posted_on_account(bi
     billed.pay(130_00, side.number, entity=side.key)
     assert billed.done(*CASH)["post_payments"].tally == {
         "payments created in the books": 1,
-        "on_accounts created in the books": 1,
+        "payments on account created in the books": 1,
     }
     assert (open_there(billed, side), credit_there(billed, side)) == (0, 30_00)
     assert balances(billed, side)[side.clearing] == 130_00

@@ -175,7 +175,7 @@ def test_a_person_puts_ours_back_once(billed: Live, entity: str, what: str) -> N
         assert (entry.action, entry.reason) == ("put back", "a test wants it")
     billed.done("selfcheck")
     assert billed.items() == []
-    assert billed.done("push_documents")["push_documents"].tally == {"document_updates created in the books": 1}
+    assert billed.done("push_documents")["push_documents"].tally == {"corrections of documents created in the books": 1}
     assert content(billed, entity) == before
     billed.done()
     assert billed.items() == []
@@ -343,7 +343,7 @@ def test_a_void_that_the_ledger_refused_is_sent_again_by_a_retry(billed: Live, e
     item = billed.item("document_void_not_booked")
     close_books(billed, entity, None)
     billed.decide("document_void_not_booked", "retry")
-    assert billed.done("push_documents")["push_documents"].tally == {"document_voids created in the books": 1}
+    assert billed.done("push_documents")["push_documents"].tally == {"voids of documents created in the books": 1}
     with billed.store() as store:
         closed = review.get(store, item.id)
     assert closed is not None and closed.state == "closed"

@@ -96,7 +96,10 @@ def test_a_payment_settled_in_another_currency_pays_its_invoice_in_full_and_leav
     assert balances(abroad, place.home)[place.euros] == 1000_00
     pass_days(abroad, 9)
     tally = abroad.done(*CASH)["post_payouts"].tally
-    assert (tally["exchanged_outs created in the books"], tally["exchanged_ins created in the books"]) == (1, 1)
+    assert (
+        tally["exchanges out of an account created in the books"],
+        tally["exchanges into an account created in the books"],
+    ) == (1, 1)
     moves = abroad.sandbox.stripe.accounts[place.key].objects["balance_transaction"]
     settled = moves[paid["balance_transaction"]]
     assert balances(abroad, place.home)[place.home.fees] >= settled["fee"]  # and those of what others sold

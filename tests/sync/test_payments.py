@@ -181,7 +181,7 @@ def test_one_that_is_booked_already_is_voided_in_the_books_and_opens_its_invoice
     billed.done(*CASH)
     bounce(billed)
     assert billed.done(*CASH)["post_payments"].tally == {
-        "payment_voids created in the books": 1,
+        "voids of payments created in the books": 1,
         "payments taken back": 1,
     }
     assert applied(billed) == []
