@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -56,8 +57,7 @@ def demo(once: bool, folder: Path) -> None:
     days = 60
     last = datetime.now(UTC).date()
     first = last - timedelta(days=days)
-    for old in (*folder.glob("demo.db*"), folder / "demo.toml"):
-        old.unlink(missing_ok=True)
+    clear(folder)
     # The stand-ins' minute is shortened to a second: two months pass here in less than the vendors' real minute.
     with Running(Options(today=first, minute=1.0)) as running:
         running.write_config(folder / "demo.toml")
@@ -66,6 +66,15 @@ def demo(once: bool, folder: Path) -> None:
         _report(world, last)
         if not once:
             serve_pages(world, jobs=False)
+
+
+def clear(folder: Path) -> None:
+    """Remove what an earlier demo left in a folder, the head of its trail too: the new store does not go on from it."""
+    for old in folder.glob("demo.*"):
+        if old.is_dir():
+            shutil.rmtree(old)
+        else:
+            old.unlink()
 
 
 def _walk(world: LiveWorld, move: Callable[[date], None], first: date, days: int) -> None:
