@@ -116,6 +116,7 @@ def _pay(store: Store) -> None:
 def _hold_documents(store: Store) -> None:
     columns = "id, number, customer_id, total, tax, open, issue_on, due_on"
     sql = f"SELECT {columns} FROM documents WHERE number IS NOT NULL ORDER BY id"
+    said = "UPDATE outbox SET payload=? WHERE connection=? AND kind='document' AND our_id=?"
     _note_done(store, "document", "D", "documents WHERE number IS NOT NULL")
     for number, name, customer, total, tax, left, issued, due in store.tuples(sql):
         dates: dict[str, Any] = {"issue_on": date.fromisoformat(issued), "due_on": date.fromisoformat(due)}
@@ -133,8 +134,7 @@ def _hold_documents(store: Store) -> None:
             number=name, type="invoice", customer=Ref(id=held.customer_id), currency="USD", lines=(line,),
             subtotal=total - tax, tax=tax, total=total, **dates,
         )  # fmt: skip
-        sql = "UPDATE outbox SET payload=? WHERE connection=? AND kind='document' AND our_id=?"
-        store.execute(sql, to_json(booked), BOOKS, number)
+        store.execute(said, to_json(booked), BOOKS, number)
 
 
 def _note_done(store: Store, kind: str, letter: str, what: str) -> None:

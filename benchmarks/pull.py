@@ -26,6 +26,10 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.stand_ins import Limit, calls_since, refused, serve  # noqa: E402  # found from the line above
+
 NETTERMS = str(Path(sys.executable).with_name("netterms"))
 DOUBLES = ROOT / "benchmarks" / "doubles"
 TODAY = date(2026, 9, 1)
@@ -82,7 +86,6 @@ def configured(folder: str, url: str, minute: float) -> Path:
 
 def stand_ins(count: int) -> None:
     """Serve the sandbox with that many won deals and payments; tell the fewest calls for them."""
-    from benchmarks.stand_ins import serve
     from sandbox.server import Options, Running
     from sandbox.stripe.objects import Order
 
@@ -117,8 +120,6 @@ def _fewest(records: Any) -> dict[str, int]:
 
 def within_limits(count: int) -> list[str]:
     """Pull from the sandbox; print calls and pace beside what is possible, and return what was missed."""
-    from benchmarks.stand_ins import calls_since, refused
-
     missed = []
     with serving(__file__, "stand-ins", str(count)) as found, tempfile.TemporaryDirectory() as folder:
         file = configured(folder, found["url"], MINUTE)
@@ -140,10 +141,8 @@ def within_limits(count: int) -> list[str]:
     return missed
 
 
-def _limits(vendor: str) -> list[Any]:
+def _limits(vendor: str) -> list[Limit]:
     """Return the limits of which one binds: all calls, or those that search, or those of one kind of object."""
-    from benchmarks.stand_ins import Limit
-
     if vendor == "hubspot":
         return [Limit("/", 190, 10.0), Limit("/search", 5, 1.0)]
     return [Limit("/customers", 25, 1.0), Limit("/balance_transactions", 25, 1.0)]
@@ -217,7 +216,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
     if sys.argv[1:2] == ["stand-ins"]:
         stand_ins(int(sys.argv[2]))
     sys.exit(main())

@@ -32,7 +32,6 @@ from benchmarks.pull import DOUBLES, NETTERMS, Took, serving, took  # noqa: E402
 from benchmarks.stand_ins import Calls, Limit, calls_since, refused, serve  # noqa: E402
 from billing.customer import Customer  # noqa: E402
 from sandbox.config_file import write_config  # noqa: E402
-from sandbox.server import Options  # noqa: E402
 from store.database import Store, to_json  # noqa: E402
 
 TODAY = date(2026, 9, 1)
@@ -234,6 +233,8 @@ def main() -> int:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["stand-ins"]:
+        from sandbox.server import Options
+
         serve(Options(today=TODAY, deals=0, minute=float(sys.argv[2])))
     elif sys.argv[1:2] == ["held"]:
         print(json.dumps(held(sys.argv[2], {one.name: one for one in (QUICKBOOKS, XERO)}[sys.argv[3]])))

@@ -6,12 +6,12 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import requests
 
-from sandbox import server
-from sandbox.core import Vendor
+if TYPE_CHECKING:
+    from sandbox import server
 
 
 class Limit(NamedTuple):
@@ -44,6 +44,11 @@ class Calls(NamedTuple):
 
 def serve(options: server.Options, tell: Callable[[server.Running], dict[str, Any]] = lambda running: {}) -> None:
     """Serve the sandbox until stopped; print where it is as JSON, with what ``tell`` says of it."""
+    from flask import request
+
+    from sandbox import server  # not where calls are only counted: peaks of memory are measured there
+    from sandbox.core import Vendor
+
     came: list[tuple[str, str, float]] = []
     over_limit, create_app = Vendor.over_limit, server.create_app
 
@@ -62,8 +67,6 @@ def serve(options: server.Options, tell: Callable[[server.Running], dict[str, An
             return found
 
         return app
-
-    from flask import request
 
     Vendor.over_limit = noted  # type: ignore[method-assign]
     server.create_app = create

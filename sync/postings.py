@@ -6,7 +6,8 @@ What a posting belongs to is its number here: ``payment`` and ``allocation`` an 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -98,6 +99,26 @@ def _entry_differs(draft: RefundDraft | TransferDraft | ExpenseDraft, found: Led
     return f"it is {found.status} there" if found.status != "active" else ""
 
 
+def _never(draft: Any, found: Any, adopted: bool) -> str:
+    """Say nothing: what was found void is what was wanted."""
+    return ""
+
+
+def _received(draft: ExpenseDraft) -> str:
+    """Return what came in, where the expense is the opposite of one."""
+    return display(-draft.amount, draft.currency)
+
+
+def _expense(name: str, title: Callable[[ExpenseDraft], str]) -> Kind[ExpenseDraft, LedgerEntry]:
+    return Kind(
+        name=name,
+        draft=ExpenseDraft,
+        collection=lambda ledger: ledger.expenses,
+        title=title,
+        differs=_entry_differs,
+    )
+
+
 def _amount(draft: PaymentDraft | AllocationDraft | RefundDraft | TransferDraft | ExpenseDraft) -> str:
     return display(draft.amount, draft.currency)
 
@@ -150,49 +171,29 @@ VOID_PAYMENT: Kind[VoidDraft, LedgerPayment] = Kind(
     draft=VoidDraft,
     collection=_voids,
     title=lambda draft: f"Void of payment {draft.posted.key} of {_amount(draft.posted)}",
-    differs=lambda draft, found, adopted: "",
+    differs=_never,
 )
 VOID_ON_ACCOUNT: Kind[VoidDraft, LedgerPayment] = Kind(
     name="on_account_void",
     draft=VoidDraft,
     collection=_voids,
     title=lambda draft: f"Void of money on account {draft.posted.key} of {_amount(draft.posted)}",
-    differs=lambda draft, found, adopted: "",
+    differs=_never,
 )
 VOID_REFUND: Kind[RefundVoidDraft, LedgerEntry] = Kind(
     name="refund_void",
     draft=RefundVoidDraft,
     collection=_refund_voids,
     title=lambda draft: f"Taking back of refund {draft.posted.key} of {_amount(draft.posted)}",
-    differs=lambda draft, found, adopted: "",
+    differs=_never,
 )
-FEES: Kind[ExpenseDraft, LedgerEntry] = Kind(
-    name="payout_fee",
-    draft=ExpenseDraft,
-    collection=lambda ledger: ledger.expenses,
-    title=lambda draft: f"Fees {draft.key} of {_amount(draft)}",
-    differs=_entry_differs,
+FEES = _expense("payout_fee", lambda draft: f"Fees {draft.key} of {_amount(draft)}")
+NOT_OURS = _expense(
+    "payout_other", lambda draft: f"Payments of others {draft.key} of {display(-draft.amount, draft.currency)}"
 )
-NOT_OURS: Kind[ExpenseDraft, LedgerEntry] = Kind(
-    name="payout_other",
-    draft=ExpenseDraft,
-    collection=lambda ledger: ledger.expenses,
-    title=lambda draft: f"Payments of others {draft.key} of {display(-draft.amount, draft.currency)}",
-    differs=_entry_differs,
-)
-EXCHANGED_OUT: Kind[ExpenseDraft, LedgerEntry] = Kind(
-    name="exchanged_out",
-    draft=ExpenseDraft,
-    collection=lambda ledger: ledger.expenses,
-    title=lambda draft: f"Exchange {draft.key} of {_amount(draft)}",
-    differs=_entry_differs,
-)
-EXCHANGED_IN: Kind[ExpenseDraft, LedgerEntry] = Kind(
-    name="exchanged_in",
-    draft=ExpenseDraft,
-    collection=lambda ledger: ledger.expenses,
-    title=lambda draft: f"Exchange {draft.key} into {display(-draft.amount, draft.currency)}",
-    differs=_entry_differs,
+EXCHANGED_OUT = _expense("exchanged_out", lambda draft: f"Exchange {draft.key} of {_amount(draft)}")
+EXCHANGED_IN = _expense(
+    "exchanged_in", lambda draft: f"Exchange {draft.key} into {display(-draft.amount, draft.currency)}"
 )
 TRANSFER: Kind[TransferDraft, LedgerEntry] = Kind(
     name="payout",

@@ -317,15 +317,17 @@ def _fate(deal_id: str, found: Record | None, scope: DealScope) -> DealFate:
 
 def _is_counted(deal: Record, scope: DealScope) -> bool:
     """Say whether the filters of ``_in_won_stages`` find a deal."""
-    stages = {stage for stages in scope.won_stages.values() for stage in stages}
-    return deal.properties.get("pipeline") in scope.won_stages and deal.properties.get("dealstage") in stages
+    return deal.properties.get("pipeline") in scope.won_stages and deal.properties.get("dealstage") in _stages(scope)
+
+
+def _stages(scope: DealScope) -> set[str]:
+    return {stage for stages in scope.won_stages.values() for stage in stages}
 
 
 def _in_won_stages(scope: DealScope) -> list[dict[str, Any]]:
-    stages = sorted({stage for stages in scope.won_stages.values() for stage in stages})
     return [
         {"propertyName": "pipeline", "operator": "IN", "values": sorted(scope.won_stages)},
-        {"propertyName": "dealstage", "operator": "IN", "values": stages},
+        {"propertyName": "dealstage", "operator": "IN", "values": sorted(_stages(scope))},
     ]
 
 
