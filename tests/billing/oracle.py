@@ -224,23 +224,24 @@ def recurring(terms: Terms, charge: Recurring, until: date) -> Slices:
         return {}
     proration = charge.proration or terms.proration
     whole, price_of = calendar_of(terms, charge, charge.every), prices(terms, charge, served)
-    period, number, count, elapsed = (date.min, date.min), -1, Fraction(0), Fraction(0)
+    period, number, count, elapsed, passed = (date.min, date.min), -1, Fraction(0), Fraction(0), Fraction(0)
     told: tuple[tuple[Fraction, ...], tuple[Discount, ...]] = ((), ())
     found: list[Piece] = []
     running: list[Piece] = []  # the slices that a day belongs to
     for day in served:
         before, opens = count, day == served[0] or day >= period[1]
         if opens:
-            period, number = (day, whole.period(day)[1]), number + 1
+            period, number, passed = (day, whole.period(day)[1]), number + 1, elapsed
         count = counted(terms, charge, day, before, opens=opens, first=day == served[0])
         was = told
         if opens or proration != "none":
             told = (price_of[day], active_discounts(charge, day, number))
+        before_it = passed if proration == "none" else elapsed  # whole periods cost: what a day adds is of this one
         new = []
         if opens or was != told:
-            running, new = [], [Piece(day, costs(charge, count, *told), elapsed)]
+            running, new = [], [Piece(day, costs(charge, count, *told), before_it)]
         elif count != before:
-            new = [Piece(day, costs(charge, count, *told) - costs(charge, before, *told), elapsed)]
+            new = [Piece(day, costs(charge, count, *told) - costs(charge, before, *told), before_it)]
         running, found = running + new, found + new
         for piece in running:
             piece.share += share(charge, proration, whole, period, piece.starts, day)

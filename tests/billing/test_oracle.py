@@ -70,6 +70,14 @@ def test_instalments_are_their_share_of_the_whole_to_the_minor_unit_and_add_up_t
         assert abs(amount - share) < 1
 
 
+def test_without_proration_what_is_added_within_a_period_is_that_periods_part_of_a_longer_price():
+    yearly = {"price": "3", "price_per": "year", "every": "month", "proration": "none", "quantity": "0"}
+    added = {"key": "more", "effective_on": "2026-01-02", "change": [{"charge": "fee", "quantity": "1"}]}
+    contract = terms(recurring(**yearly), currency="JPY", ends_on="2026-02-28", amendments=[added])
+    assert planned(Story(contract)) == {("fee", day("2026-02-01")): 1}  # 0.25 of January's is not yet half a yen
+    agrees(Story(contract))
+
+
 def test_the_two_calculations_are_not_the_same_by_being_empty():
     contract = terms(recurring(price="30.00", quantity="2"), starts_on="2026-01-21", ends_on="2026-02-03", anchor_day=1)
     assert planned(Story(contract)) == {("fee", day("2026-01-21")): 2129, ("fee", day("2026-02-01")): 643}
