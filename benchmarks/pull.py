@@ -1,9 +1,9 @@
 """Pulling 10,000 deals from HubSpot and 10,000 payments from Stripe: calls, pace, time and memory.
 
 Against the sandbox with the vendors' limits: the number of calls beside the fewest possible, the share of the permitted
-rate, and no 429. Against
-answers that cost nothing (benchmarks/doubles): the whole process beside a bare loop of requests that makes the same
-calls and stores the same rows, in turns, and once the vendor's own SDK; and peak memory for ten times as much.
+rate, and no 429. Against answers that cost nothing (benchmarks/doubles): the whole process beside a bare loop of
+requests that makes the same calls and stores the same rows, in turns, and once the vendor's own SDK; and peak memory
+for ten times as much.
 ``python benchmarks/pull.py 1000`` takes another number. Returns 1 when something promised was missed.
 """
 
@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.stand_ins import Limit, calls_since, refused, serve  # noqa: E402  # found from the line above
+from benchmarks.stand_ins import Limit, calls_since, refused, serve, too_many  # noqa: E402  # found from the line above
 
 NETTERMS = str(Path(sys.executable).with_name("netterms"))
 DOUBLES = ROOT / "benchmarks" / "doubles"
@@ -36,7 +36,7 @@ TODAY = date(2026, 9, 1)
 COUNT = 10_000
 MINUTE = 60.0  # seconds that the stand-ins' minute lasts: the real one
 ROUNDS = 3
-MOST_CALLS, MOST_TIME, MOST_MEMORY = 1.05, 1.3, 1.25  # times the fewest, the bare loop's, that of a tenth
+MOST_TIME, MOST_MEMORY = 1.3, 1.25  # times the bare loop's, that of a tenth
 LEAST_RATE = 0.95  # of what is permitted
 
 
@@ -133,9 +133,8 @@ def within_limits(count: int) -> list[str]:
                 f" {calls.number} calls (fewest {found[vendor]}), {rate:.1%} of the permitted rate,"
                 f" {too_fast} times 429"
             )
-            missed += [f"{vendor}: {calls.number} calls for {found[vendor]}"] * (
-                calls.number > MOST_CALLS * found[vendor]
-            )
+            if too_many(calls.number, found[vendor]):
+                missed.append(f"{vendor}: {calls.number} calls, fewest {found[vendor]}")
             missed += [f"{vendor}: {rate:.1%} of the permitted rate"] * (rate < LEAST_RATE)
             missed += [f"{vendor}: {too_fast} times 429"] * bool(too_fast)
     return missed
@@ -209,7 +208,11 @@ def memory(count: int) -> list[str]:
 def main() -> int:
     """Measure everything; return 1 when something promised was missed."""
     count = int(sys.argv[1]) if sys.argv[1:] else COUNT
-    missed = [*within_limits(count), *beside_others(count), *memory(count)]
+    missed, of_much = within_limits(count), [*beside_others(count), *memory(count)]
+    if count < COUNT:  # most of it is the start of the process then, and a block of rows is not full
+        print(f"time and memory are promised from {COUNT} on")
+    else:
+        missed += of_much
     for one in missed:
         print(f"missed: {one}")
     return 1 if missed else 0

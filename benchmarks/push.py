@@ -29,15 +29,14 @@ sys.path.insert(0, str(ROOT))
 import requests  # noqa: E402  # what follows is found from the line above, wherever this is started
 
 from benchmarks.pull import DOUBLES, NETTERMS, Took, serving, took  # noqa: E402
-from benchmarks.stand_ins import Calls, Limit, calls_since, refused, serve  # noqa: E402
+from benchmarks.stand_ins import Calls, Limit, calls_since, refused, serve, too_many  # noqa: E402
 from billing.customer import Customer  # noqa: E402
 from sandbox.config_file import write_config  # noqa: E402
 from store.database import Store, to_json  # noqa: E402
 
 TODAY = date(2026, 9, 1)
 INVOICES, MINUTE, SAMPLE = 10_000, 6.0, 300
-MOST_CALLS, LEAST_RATE, MOST_MEMORY = 1.05, 0.95, 1.25  # times the fewest, of what is permitted, times a fifth's
-FEW_MORE = 10  # calls that a small push may take more than 1.05 times the fewest: lists are read however much there is
+LEAST_RATE, MOST_MEMORY = 0.95, 1.25  # of what is permitted, times a fifth's
 
 
 class Vendor(NamedTuple):
@@ -148,7 +147,7 @@ def report(vendor: Vendor, minute: float, count: int, what: str, spent: Took, ca
     )
     print(f"           {', '.join(f'{number} {kind}' for kind, number in calls.kinds.most_common())}")
     missed = []
-    if calls.number > max(MOST_CALLS * fewest, fewest + FEW_MORE):
+    if too_many(calls.number, fewest):
         missed.append(f"{vendor.name}: {calls.number} calls for {count} {what}, fewest {fewest}")
     if rate < LEAST_RATE:
         missed.append(f"{vendor.name}: {rate:.1%} of the permitted rate for {what}")

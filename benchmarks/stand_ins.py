@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from sandbox import server
 
 
+MOST_CALLS = 1.05  # times the fewest
+FEW_MORE = 10  # calls that little work may take beyond that: lists are read however short they are
+
+
+def too_many(calls: int, fewest: int) -> bool:
+    """Say whether more calls were made than is promised."""
+    return calls > max(MOST_CALLS * fewest, fewest + FEW_MORE)
+
+
 class Limit(NamedTuple):
     """What binds: so many calls to paths that contain ``path`` in each window of so many seconds."""
 
