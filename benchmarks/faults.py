@@ -15,13 +15,13 @@ scenario and the seed that brings it back.
 from __future__ import annotations
 
 import argparse
-import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
 from math import inf
 from pathlib import Path
 from statistics import quantiles
-from time import perf_counter
+from time import monotonic
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,6 +29,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.simulator import kills, teeth  # noqa: E402  # found from the line above
 from benchmarks.simulator.company import Verdict  # noqa: E402
+from benchmarks.simulator.crew import Crew, quiet  # noqa: E402
 from benchmarks.simulator.rows import ROWS  # noqa: E402
 from terminal import progress  # noqa: E402
 
@@ -49,6 +50,9 @@ COUNTS = {
 }
 
 
+OnProgress = Callable[[int, int], None]
+
+
 class Score(NamedTuple):
     """How a row went."""
 
@@ -66,43 +70,41 @@ class Score(NamedTuple):
         return self.survived == self.tried and not (self.duplicates or self.lost or self.cents)
 
 
-def row(
-    key: str, seeds: int, count: int, until: float, first: int = 1,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Score:  # fmt: skip
-    """Try a row's scenarios; print each that does not survive with what brings it back."""
-    name, make = ROWS[key]
-    verdicts: list[Verdict] = []
-    for seed in range(first, first + seeds):
-        for tried, scenario in make(seed, count):
-            on_progress(len(verdicts), seeds * count)
-            if perf_counter() > until:
-                break
-            try:
-                verdict = scenario()
-            except Exception as error:
-                verdict = Verdict(wrong=[f"{type(error).__name__}: {error}"])
-            verdicts.append(verdict)
-            if not verdict.survived:
-                print(f"  {key} seed {seed}: {tried}: {verdict}", flush=True)
+def verdicts(key: str, seed: int, count: int, until: float) -> Iterator[Verdict]:
+    """Try the scenarios that follow from a seed; print each that does not survive with what brings it back."""
+    for tried, scenario in ROWS[key][1](seed, count):
+        if monotonic() > until:
+            return
+        try:
+            verdict = scenario()
+        except Exception as error:
+            verdict = Verdict(wrong=[f"{type(error).__name__}: {error}"])
+        if not verdict.survived:
+            print(f"  {key} seed {seed}: {tried}: {verdict}", flush=True)
+        yield verdict
+
+
+def row(key: str, seeds: range, count: int, until: float, crew: Crew, on_progress: OnProgress) -> Score:
+    """Try a row's scenarios, a seed at each of the crew."""
+    found = []
+    for verdict in crew.each(verdicts, [(key, seed, count, until) for seed in seeds]):
+        found.append(verdict)
+        on_progress(len(found), len(seeds) * count)
     return Score(
-        name,
-        len(verdicts),
-        sum(one.survived for one in verdicts),
-        sum(one.duplicates for one in verdicts),
-        sum(one.lost for one in verdicts),
-        sum(one.cents for one in verdicts),
-        [one.minutes for one in verdicts if one.minutes < inf],
+        ROWS[key][0],
+        len(found),
+        sum(one.survived for one in found),
+        sum(one.duplicates for one in found),
+        sum(one.lost for one in found),
+        sum(one.cents for one in found),
+        [one.minutes for one in found if one.minutes < inf],
     )
 
 
-def bite(until: float, on_progress: Callable[[int, int], None]) -> Iterator[tuple[str, bool, bool]]:
-    """Yield each planted bug, whether its scenarios pass without it, and whether it is caught."""
-    planted = teeth.teeth()
-    for number, tooth in enumerate(planted):
-        on_progress(number, len(planted))
-        if perf_counter() > until:
-            return
+def bite(number: int, until: float) -> Iterator[tuple[str, bool, bool]]:
+    """Yield a planted bug, whether its scenarios pass without it, and whether it is caught; nothing when time is up."""
+    tooth = teeth.teeth()[number]
+    if monotonic() <= until:
         yield tooth.name, teeth.passes(tooth.scenarios[0]), tooth.caught()
 
 
@@ -125,32 +127,39 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="the first of them")
     parser.add_argument("--only", default="", help="rows, e.g. F4,F12,teeth; by default all")
     parser.add_argument("--seconds", type=float, default=86400.0, help="begin nothing more after so many seconds")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="how many seeds at once")
     given = parser.parse_args()
-    logging.disable(logging.CRITICAL)  # a job that fails on purpose says so in its result
+    quiet()
+    crew = Crew(given.processes if given.seeds > 1 else 1)
+    seeds = range(given.seed, given.seed + given.seeds)
     only = given.only.split(",") if given.only else [*COUNTS, "teeth"]
-    began, good, tried = perf_counter(), True, 0
+    began, good, tried = monotonic(), True, 0
     print(HEAD)
     wanted = [key for key in COUNTS if key in only]
     for place, key in enumerate(wanted):
-        left = given.seconds - (perf_counter() - began)
-        until = perf_counter() + left / (len(wanted) - place + ("teeth" in only))
+        left = given.seconds - (monotonic() - began)
+        until = monotonic() + left / (len(wanted) - place + ("teeth" in only))
         if key == "F3":
             score = Score(
                 "SIGKILL, SIGTERM of a real process", *kills.tried(COUNTS[key] * given.seeds, given.seed, until)
             )
         else:
             with progress() as start:
-                score = row(key, given.seeds, COUNTS[key], until, given.seed, start(key))
+                score = row(key, seeds, COUNTS[key], until, crew, start(key))
         good, tried = good and score.is_good, tried + score.tried
         print(shown(key, score), flush=True)
-    took = perf_counter() - began
+    took = monotonic() - began
     if wanted:
         print(f"{tried} scenarios in {took:.0f} s: {tried / took:.2f}/s. Minutes are virtual.")
     if "F6" in only and (reason := kills.tracing()):
         print(f"  skipped: F6 EIO and ENOSPC at single system calls: {reason}")
     if "teeth" in only:
+        found: list[tuple[str, bool, bool]] = []
         with progress() as start:
-            found = list(bite(began + given.seconds, start("teeth")))
+            bar, planted = start("teeth"), len(teeth.teeth())
+            for one in crew.each(bite, [(number, began + given.seconds) for number in range(planted)]):
+                found.append(one)
+                bar(len(found), planted)
         for name, sound, caught in found:
             if not (sound and caught):
                 print(f"  tooth {name}: {'NOT CAUGHT' if sound else 'its scenario fails without the bug'}")

@@ -11,7 +11,7 @@ import tempfile
 from datetime import timedelta
 from pathlib import Path
 from random import Random
-from time import perf_counter
+from time import monotonic
 
 from flask import Response
 
@@ -48,7 +48,7 @@ class Signals(KillAtMoments):
         assert self.victim is not None
         assert callable(handle)
         (moment,) = self.left
-        self.left, self.at = [], perf_counter()
+        self.left, self.at = [], monotonic()
         answer = handle() if moment.after or self.signal is not signal.SIGKILL else None
         if self.signal is signal.SIGKILL:
             self.victim.kill()
@@ -65,7 +65,7 @@ def tried(count: int, seed: int, until: float) -> Tried:
         config = Path(folder) / "config.toml"
         running.write_config(config)
         today = FIRST_DAY
-        while done < count and perf_counter() < until:
+        while done < count and monotonic() < until:
             number = rng.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM))
             signals = running.sandbox.faults = Signals(number, rng.randint(1, 40), rng.random() < 0.5)
             victim = PROCESSES.Process(target=_sync, args=(config, today))
@@ -74,7 +74,7 @@ def tried(count: int, seed: int, until: float) -> Tried:
             victim.join(120)
             signals.victim = None
             done += not signals.left
-            slow += bool(signals.at) and perf_counter() - signals.at > DRAIN
+            slow += bool(signals.at) and monotonic() - signals.at > DRAIN
             today += timedelta(days=rng.choice((0, 2, 4)))
             running.sandbox.move_clock_safely(today)
         today += timedelta(days=40)
