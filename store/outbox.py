@@ -278,6 +278,16 @@ def mark_untried(store: Store, intents: Sequence[Intent], problem: str) -> None:
     store.many("UPDATE outbox SET attempts=attempts-1 WHERE id=?", [(intent.id,) for intent in intents])
 
 
+def part(store: Store, intents: Sequence[Intent], problem: str) -> None:
+    """Note that a call was refused as a whole: each goes alone from now on, as ``next_batch`` says.
+
+    Where an earlier call under the same key is in doubt, it still is.
+    """
+    in_doubt = any(intent.absent_at is not None for intent in intents)
+    mark(store, intents, "uncertain" if in_doubt else "new", problem, keep_key=in_doubt)
+    store.many("UPDATE outbox SET attempts=max(attempts, 2) WHERE id=?", [(intent.id,) for intent in intents])
+
+
 def mark_unknown(store: Store, intents: Sequence[Intent], problem: str) -> None:
     """Note that a call may have happened: whatever was seen before it says nothing any more."""
     mark(store, intents, "uncertain", problem)

@@ -215,7 +215,9 @@ def _failure(error: HTTPStatusException, scale: float) -> ConnectorError:
         return Retryable(f"Xero answered 429: {detail}", wait, _PROBLEMS[problem])
     if error.status == 429 and problem == "concurrent":
         return Retryable(f"Xero answered 429: {detail}", retry_after(headers, A_MOMENT * scale))
-    return status_error("Xero", error.status, detail, headers) or Refused(f"Xero answered {error.status}: {detail}")
+    return status_error("Xero", error.status, detail, headers, cut_off="AuthenticationUnsuccessful") or Refused(
+        f"Xero answered {error.status}: {detail}"
+    )
 
 
 def _detail(body: bytes) -> str:
