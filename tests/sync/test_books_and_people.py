@@ -44,6 +44,13 @@ def close_books(live: Live, entity: str, through: date | None) -> None:
         info |= {"BookCloseDate": day} if day else {}
 
 
+@pytest.mark.parametrize("entity", ["us"])
+def test_an_invoice_shows_the_payment_terms_that_the_mapping_names(billed: Live, entity: str) -> None:
+    books: Any = billed.sandbox.vendors[LEDGERS[entity]].books  # type: ignore[attr-defined]
+    (invoice,) = books.all("Invoice")
+    assert [row["Name"] for row in books.all("Term") if row["Id"] == invoice["SalesTermRef"]["value"]] == ["Net 30"]
+
+
 # ------------------------------------------------------------------------------------------------------ closed periods
 
 
