@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+import pkgutil
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import pytest
 
+import sync
 from benchmarks import faults
 from benchmarks.simulator import calls, teeth
 from benchmarks.simulator.company import Verdict
 from benchmarks.simulator.rows import ROWS
 from benchmarks.simulator.teeth import Tooth
+from sync.outbox import Kind
 
 # How many scenarios of each row are tried here; the long run (make faults) tries some thousands.
 SAMPLE = {"F1": 3, "F2": 2, "F4": 2, "F5": 3, "F6": 2, "F7": 2, "F8": 2, "F9": 1, "F10": 3, "F11": 2, "F12": 1}
@@ -30,6 +34,13 @@ def _quiet() -> Iterator[None]:
 def test_nothing_is_doubled_lost_or_a_cent_off(key: str) -> None:
     wrong = {name: verdict for name, run in ROWS[key][1](7, SAMPLE[key]) if not (verdict := run()).survived}
     assert wrong == {}
+
+
+def test_every_kind_that_the_outbox_writes_is_tried_with_its_answer_lost() -> None:
+    modules = [import_module(f"sync.{found.name}") for found in pkgutil.iter_modules(sync.__path__)]
+    written = {one.name for module in modules for one in vars(module).values() if isinstance(one, Kind)}
+    assert sorted(calls.KINDS) == sorted(written)
+    assert set(calls.WRITTEN_AGAIN) <= written
 
 
 IN_DOUBT = [(vendor, kind) for vendor in calls.LEDGERS for kind in calls.LOOKED_FOR]
