@@ -8,9 +8,13 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+PATIENCE = 60.0  # seconds to wait for who holds a lock: it may be a process that somebody stopped
+_PAUSE = 0.01
 
 
 class Locks:
@@ -21,13 +25,19 @@ class Locks:
 
     @contextmanager
     def hold(self, name: str) -> Iterator[None]:
-        """Wait for the lock of this name and hold it until the block ends."""
-        file = self._open(name)
+        """Wait for the lock of this name and hold it until the block ends.
+
+        Raises ``TimeoutError`` when somebody else holds it for longer than ``PATIENCE``.
+        """
+        until = time.monotonic() + PATIENCE
+        while (give_back := self.take(name)) is None:
+            if time.monotonic() > until:
+                raise TimeoutError(f"another process holds the lock {name!r}")
+            time.sleep(_PAUSE)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX)
             yield
         finally:
-            os.close(file)
+            give_back()
 
     def take(self, name: str) -> Callable[[], None] | None:
         """Take the lock of this name and return what gives it back; None while somebody else holds it."""
