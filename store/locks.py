@@ -8,13 +8,13 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
 PATIENCE = 60.0  # seconds to wait for who holds a lock: it may be a process that somebody stopped
-_PAUSE = 0.01
+_PAUSE = 0.01  # seconds between two tries
 
 
 class Locks:
@@ -29,11 +29,14 @@ class Locks:
 
         Raises ``TimeoutError`` when somebody else holds it for longer than ``PATIENCE``.
         """
-        until = time.monotonic() + PATIENCE
-        while (give_back := self.take(name)) is None:
-            if time.monotonic() > until:
-                raise TimeoutError(f"another process holds the lock {name!r}")
-            time.sleep(_PAUSE)
+        give_back, nothing = self.take(name), Event()
+        for _ in range(round(PATIENCE / _PAUSE)):
+            if give_back is not None:
+                break
+            nothing.wait(_PAUSE)
+            give_back = self.take(name)
+        if give_back is None:
+            raise TimeoutError(f"another process holds the lock {name!r}")
         try:
             yield
         finally:

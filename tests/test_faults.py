@@ -6,11 +6,11 @@ import logging
 import pkgutil
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-import sync
 from benchmarks import faults
 from benchmarks.simulator import calls, teeth
 from benchmarks.simulator.company import Verdict
@@ -18,8 +18,9 @@ from benchmarks.simulator.rows import ROWS
 from benchmarks.simulator.teeth import Tooth
 from sync.outbox import Kind
 
+ROOT = Path(__file__).resolve().parents[1]
 # How many scenarios of each row are tried here; the long run (make faults) tries some thousands.
-SAMPLE = {"F1": 3, "F2": 2, "F4": 2, "F5": 3, "F6": 2, "F7": 4, "F8": 2, "F9": 1, "F10": 3, "F11": 4, "F12": 1}
+SAMPLE = {"F1": 3, "F2": 2, "F4": 2, "F5": 3, "F6": 2, "F7": 3, "F8": 2, "F9": 1, "F10": 3, "F11": 4, "F12": 1}
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +38,7 @@ def test_nothing_is_doubled_lost_or_a_cent_off(key: str) -> None:
 
 
 def test_every_kind_that_the_outbox_writes_is_tried_with_its_answer_lost() -> None:
-    modules = [import_module(f"sync.{found.name}") for found in pkgutil.iter_modules(sync.__path__)]
+    modules = [import_module(f"sync.{found.name}") for found in pkgutil.iter_modules([str(ROOT / "sync")])]
     written = {one.name for module in modules for one in vars(module).values() if isinstance(one, Kind)}
     assert sorted(calls.KINDS) == sorted(written)
     assert set(calls.WRITTEN_AGAIN) <= written
@@ -74,8 +75,7 @@ QUICK = (
     "webhook answered before it is stored", "4xx tried again", "postings under way taken for typed money",
     "an edit overruled that nobody saw",
     "what never went out is forgotten after a restore", "a refresh token kept after its use",
-    "a refused refresh token is sent again", "a migration that commits in its middle",
-    "rows that a migration leaves behind",
+    "a migration that commits in its middle", "rows that a migration leaves behind",
 )  # fmt: skip
 
 
