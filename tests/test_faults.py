@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from benchmarks import faults
-from benchmarks.simulator import calls, teeth
+from benchmarks.simulator import calls, stops, teeth
 from benchmarks.simulator.company import Verdict
 from benchmarks.simulator.rows import ROWS
 from benchmarks.simulator.teeth import Tooth
@@ -57,6 +57,14 @@ def test_what_was_booked_and_is_not_found_at_once_is_there_once_when_its_key_is_
     vendor: str, kind: str
 ) -> None:
     assert calls.lost(vendor, kind, at_look="nothing found yet").survived
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("call", "goes_on"), [(12, 0), (30, 0), (30, 12)])
+def test_a_real_process_that_was_stopped_beyond_its_lease_changes_nothing_when_it_goes_on(
+    call: int, goes_on: int
+) -> None:
+    assert stops.stopped_for_real(call, goes_on).survived
 
 
 def test_there_are_at_least_twenty_planted_bugs() -> None:

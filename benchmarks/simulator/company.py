@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 import socket
 import tempfile
@@ -339,6 +340,7 @@ class Company:
             _count_documents(self, store, verdict)
             _count_payments(self, store, verdict)
             _count_entries(self, store, verdict)
+            _count_given_back(self, store, verdict)
             _count_mails(self, store, verdict)
             if expected:
                 count_billed(self, store, verdict)
@@ -414,6 +416,7 @@ def _count_payments(company: Company, store: Store, verdict: Verdict) -> None:
             verdict.wrong.append(f"{key}: {there.get(key, 0)} posted, {applied.get(key, 0)} applied")
 
 
+_REFUND = re.compile(r"R\d+\.(.+)")  # the key of a refund, with the tail of its payment's id
 ENTRIES = ("refund", "payout_fee", "payout_other", "payout", "payout_back", "exchanged_out", "exchanged_in")
 
 
@@ -439,6 +442,24 @@ def _count_entries(company: Company, store: Store, verdict: Verdict) -> None:
     verdict.duplicates += sum(count - 1 for count in once.values())
     verdict.lost += sum(known[one] > there[one] for one in known)
     verdict.wrong += [f"{key} over {amount} is in the books and not ours" for key, amount in there.keys() - known]
+
+
+def _count_given_back(company: Company, store: Store, verdict: Verdict) -> None:
+    """No more of a payment that stands is given back in the books than at its provider.
+
+    It may be less: what was given back before the payment was booked is never booked at all.
+    """
+    there = [(match[1], int(amount * 100) * count) for (key, amount), count in company.there.entries().items()
+             if (match := _REFUND.match(key))]  # fmt: skip
+    charges = {one["id"]: int(one["amount_refunded"]) for one in company.sandbox.stripe.state()["charges"]}
+    for row in cash.payments(store):
+        booked = sum(amount for tail, amount in there if row.vendor_id.endswith(tail))
+        wanted = charges.get(row.vendor_id, 0)
+        if row.is_received and booked > wanted:
+            verdict.cents += booked - wanted
+            verdict.wrong.append(
+                f"{booked} of {row.vendor_id} are given back in the books and {wanted} at its provider"
+            )
 
 
 def _count_mails(company: Company, store: Store, verdict: Verdict) -> None:

@@ -22,6 +22,7 @@ from benchmarks.simulator.provoked import (
     AFTER_MAIL,
     AFTER_PAYMENT,
     acknowledged,
+    all_cash,
     answers_lost,
     cents,
     dies_at,
@@ -329,6 +330,10 @@ def _never_renewed(credentials: Any, token: str) -> str:
     raise AuthExpired("the vendor refused the token")
 
 
+def _stays_given_back(context: Context, posted: Any, row: Any) -> None:
+    """Leave in the books what did not reach its payer."""
+
+
 _script = schema._script
 
 
@@ -435,6 +440,11 @@ def teeth() -> list[Tooth]:
             "a refund is known by our row",
             [patch.object(refunding, "_key", _keyed_by_our_row)],
             [partial(restored.put_back, 2, 3, 0)],
+        ),
+        Tooth(
+            "a refund that failed stays given back",
+            [patch.object(refunding, "_want_back", _stays_given_back)],
+            [all_cash],
         ),
         Tooth(
             "a refresh token kept after its use",
