@@ -138,6 +138,12 @@ def whole() -> Verdict:
         return live(company)
 
 
+def all_cash() -> Verdict:
+    """Live through all that may become of money, without any fault."""
+    with Company() as company:
+        return live(company, stories.ALL_CASH)
+
+
 def cents() -> Verdict:
     """Prices whose cents no float holds."""
     with Company() as company:
