@@ -138,25 +138,35 @@ def not_on_account(store: Store, entity: str, ledger: str) -> list[PaymentRow]:
     return [row for row in rows if row.is_received and row.available > 0]
 
 
+# Of a payment p with money o on account at ledger ?2: what is with us, less what the books hold of it in any form.
+_UNBOOKED = (
+    "(p.amount-p.refunded-(o.payload ->> 'amount')"
+    "-(SELECT coalesce(sum(a.amount), 0) FROM applications a JOIN outbox w ON w.connection=?2 AND w.kind='payment'"
+    " AND w.our_id=a.id WHERE a.payment_id=p.id)"
+    "+(SELECT coalesce(sum(r.amount), 0) FROM refunds r WHERE r.payment_id=p.id AND r.reversed=''))"
+)
+_ON_ACCOUNT = "JOIN outbox o ON o.connection=?2 AND o.kind='on_account' AND o.our_id=p.id"
+
+
+def unbooked(store: Store, payment_id: int, ledger: str) -> int:
+    """Return what is with us of a payment that lies on account, beyond what the books hold of it; 0 of another one."""
+    sql = f"SELECT {_UNBOOKED} FROM payments p {_ON_ACCOUNT} WHERE p.id=?1"
+    return int(store.one(sql, payment_id, ledger) or 0)
+
+
 def short_on_account(store: Store, entity: str, ledger: str) -> list[PaymentRow]:
     """Return the payments of which more is with us than the books hold, though what was left lies on account there.
 
     That is so when a part was given back before it was booked, and has come back since.
     """
-    booked = (
-        "SELECT coalesce(sum(a.amount), 0) FROM applications a JOIN outbox w ON w.connection=?2 AND w.kind='payment'"
-        " AND w.our_id=a.id WHERE a.payment_id=p.id"
-    )
-    given_back = "SELECT coalesce(sum(r.amount), 0) FROM refunds r WHERE r.payment_id=p.id AND r.reversed=''"
     waiting = (
         "SELECT 1 FROM applications a WHERE a.payment_id=p.id AND NOT EXISTS (SELECT 1 FROM outbox w"
         f" WHERE w.connection=?2 AND w.{_POSTING} AND w.our_id=a.id)"
     )
     rows = store.rows(
         PaymentRow,
-        f"SELECT p.* FROM ({_WITH_APPLIED} WHERE p.entity=?1 AND p.status='succeeded') p JOIN outbox o"
-        " ON o.connection=?2 AND o.kind='on_account' AND o.our_id=p.id AND o.state='done'"
-        f" WHERE p.amount-p.refunded>(o.payload ->> 'amount')+({booked})-({given_back}) AND NOT EXISTS ({waiting})",
+        f"SELECT p.* FROM ({_WITH_APPLIED} WHERE p.entity=?1 AND p.status='succeeded') p {_ON_ACCOUNT}"
+        f" AND o.state='done' WHERE {_UNBOOKED}>0 AND NOT EXISTS ({waiting})",
         entity,
         ledger,
     )
