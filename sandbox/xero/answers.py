@@ -40,6 +40,7 @@ class Answers:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.counts_pages = True  # Xero's specification does not promise that it says how many there are
 
     def many(self, name: str, items: list[Wire], pagination: Wire | None = None, status: int = 200) -> Response:
         """Answer with ``items``."""
@@ -67,7 +68,7 @@ class Answers:
             raise BadRequest("pageSize must not be larger than 1000")
         pages = math.ceil(len(items) / size)
         pagination = {"page": page, "pageSize": size, "pageCount": pages, "itemCount": len(items)}
-        return self.many(name, items[(page - 1) * size : page * size], pagination)
+        return self.many(name, items[(page - 1) * size : page * size], pagination if self.counts_pages else None)
 
     def written(self, name: str, save: Callable[[Wire], Wire], id_name: str) -> Response:
         """Save each element by itself; answer each, or a 400 with those that failed (``summarizeErrors``)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -311,6 +311,36 @@ def test_changes_are_read_over_all_pages(running: Running, monkeypatch: pytest.M
     drafts = [bench.draft(customer, f"P-{number}") for number in range(5)]
     ledger.documents.create(drafts, "k1")
     assert {document.number for document in ledger.changes(None).documents} == {draft.number for draft in drafts}
+
+
+def test_without_a_number_of_pages_a_list_goes_on_while_pages_are_full(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.xero.client.PAGE_SIZE", 2)
+    monkeypatch.setattr("connectors.xero.client.DEFAULT_PAGE", 2)
+    ledger = ledger_of(running)
+    customer = bench.customer(ledger)
+    drafts = [bench.draft(customer, f"P-{number}") for number in range(4)]
+    ledger.documents.create(drafts, "k1")
+    books(running).answers.counts_pages = False
+    changes = ledger.changes(None)
+    assert sorted(document.number for document in changes.documents) == [draft.number for draft in drafts]
+
+
+def test_a_list_that_is_not_cut_into_pages_ends_with_the_page_that_comes_again(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = ledger_of(running)
+    ledger.documents.create([bench.draft(bench.customer(ledger), f"P-{number}") for number in range(3)], "k1")
+    monkeypatch.setattr("connectors.xero.client.DEFAULT_PAGE", 3)
+    original = Client.get
+
+    def whole(self: Client, path: str, query: Any = (), since: Any = None) -> Any:
+        answer = original(self, path, [one for one in query if one[0] not in ("page", "pageSize")], since)
+        return {name: value for name, value in answer.items() if name != "pagination"}
+
+    monkeypatch.setattr(Client, "get", whole)
+    assert len(ledger.changes(None).documents) == 3
 
 
 def test_a_change_made_while_changes_are_read_is_not_skipped_next_time(
