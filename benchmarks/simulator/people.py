@@ -156,7 +156,7 @@ def merge_in_xero(company: Company) -> None:
 
 def take_payment_back_in_xero(company: Company) -> None:
     """Delete our posting of a payment."""
-    (found,) = [one for one in company.there.xero("payments") if "Invoice" in one]
+    (found,) = [one for one in company.there.xero("payments") if one["PaymentType"] == "ACCRECPAYMENT"]
     company.xero("POST", f"Payments/{found['PaymentID']}", {"Status": "DELETED"})
 
 

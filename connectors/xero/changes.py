@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from connectors.base import LedgerChanges, LedgerDocument
+from connectors.base import LedgerChanges, LedgerDocument, LedgerPayment
 from connectors.xero.client import Client, Json
 from connectors.xero.credits import ON_ACCOUNT
 from connectors.xero.customers import read_customer
 from connectors.xero.documents import KINDS, read_document
-from connectors.xero.payments import Payments, read_payment
+from connectors.xero.payments import OF_INVOICES, Payments
 from connectors.xero.wire import moment, updated_at
 
 # What is saved just before a moment may show only after it; so much is read again each time.
@@ -37,7 +37,10 @@ def read_changes(client: Client, payments: Payments, since: datetime | None) -> 
     for kind in KINDS:
         wanted = [("where", f'Type=="{kind.type}"')]
         documents += reading.all(kind.path, wanted, kind.id, partial(read_document, kind))
-    money = reading.all("Payments", [("where", 'PaymentType=="ACCRECPAYMENT"')], "PaymentID", read_payment)
+    currencies = {document.ref.id: document.currency for document in documents}
+    money: list[LedgerPayment] = []
+    for page in reading.pages("Payments", [("where", f'PaymentType=="{OF_INVOICES}"')], "PaymentID"):
+        money += payments.read_all(page, currencies)
     for source in ON_ACCOUNT:
         read = partial(payments.read_credit, source)
         money += reading.all(source.path, [("where", _RECEIVED[source.path])], source.id, read)
@@ -57,14 +60,16 @@ class _Reading:
 
     def all(self, path: str, wanted: list[tuple[str, str]], order: str, read: Callable[[Json], Found]) -> list[Found]:
         """Return what changed at ``path``, over all pages, as ``read`` makes it: a page is many times larger."""
-        found: list[Found] = []
+        return [read(element) for page in self.pages(path, wanted, order) for element in page]
+
+    def pages(self, path: str, wanted: list[tuple[str, str]], order: str) -> Iterator[list[Json]]:
+        """Yield what changed at ``path``, page by page."""
         since = self._since - OVERLAP if self._since else None
         for answer in self._client.pages(path, [*wanted, ("order", f"{order} ASC")], since):
             self._began = self._began or moment(answer["DateTimeUTC"])
-            found += [read(element) for element in answer[path]]
             times = [time for element in answer[path] if (time := updated_at(element)) is not None]
             self._latest = max([*times, *([self._latest] if self._latest else [])], default=None)
-        return found
+            yield answer[path]
 
     def cursor(self) -> datetime | None:
         """Return the latest change seen, but nothing later than the beginning of this pass."""

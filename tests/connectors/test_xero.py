@@ -343,6 +343,31 @@ def test_a_list_that_is_not_cut_into_pages_ends_with_the_page_that_comes_again(
     assert len(ledger.changes(None).documents) == 3
 
 
+def test_a_payment_is_in_its_invoices_currency_where_xero_shows_none_with_it(running: Running) -> None:
+    ledger = ledger_of(running)
+    customer = bench.customer(ledger)
+    document = bench.create(ledger, bench.draft(customer, "P-1", bench.line(5000, currency="JPY"), currency="JPY"))
+    draft = bench.payment_draft(document, 4000, "ch_1")
+    (made,) = ledger.payments.create([draft], "k1")
+    assert isinstance(made, Created)
+    (found,) = ledger_of(running).payments.find([draft])
+    (changed,) = ledger.changes(None).payments
+    assert {(one.currency, one.amount) for one in (made.found, found, changed) if one} == {("JPY", 4000)}
+
+
+def test_the_currency_of_a_payment_alone_is_read_with_its_invoice(running: Running) -> None:
+    ledger = ledger_of(running)
+    document = bench.create(
+        ledger, bench.draft(bench.customer(ledger), "P-1", bench.line(5000, currency="JPY"), currency="JPY")
+    )
+    ledger.payments.create([bench.payment_draft(document, 4000, "ch_1")], "k1")
+    (row,) = books(running).books.payments.values()
+    later = running.sandbox.clock.now() + timedelta(hours=1)
+    row["UpdatedDateUTC"] = f"/Date({int(later.timestamp() * 1000)}+0000)/"  # reconciled: its invoice did not change
+    changes = ledger.changes(later)
+    assert (len(changes.documents), [(one.currency, one.amount) for one in changes.payments]) == (0, [("JPY", 4000)])
+
+
 def test_a_change_made_while_changes_are_read_is_not_skipped_next_time(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
