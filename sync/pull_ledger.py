@@ -13,7 +13,7 @@ from store import cash, contracts, credit_uses, foreign, invoices, ledger, outbo
 from store.foreign import ForeignRow
 from store.invoices import DocumentRow
 from store.review import Finding
-from sync import books, edited, removed, typed
+from sync import books, edited, entries, removed, typed
 from sync.context import Context, Entity
 from sync.postings import ON_ACCOUNT, PAYMENT, key_of
 from sync.unchanged import unless_same
@@ -24,6 +24,7 @@ def run(context: Context) -> None:
     for entity, source in context.ledgers():
         with context.using(source.name) as connector:
             books.read(context, entity, source.name, connector)
+            entries.read(context, entity, source.name, connector)
             unless_same(
                 context, f"{source.name} of {entity.key}", books.READ, None,
                 partial(_look_at, context, entity, source.name),
@@ -35,6 +36,7 @@ def _look_at(context: Context, entity: Entity, connection: str) -> None:
     _take_payments(context, entity, connection)
     if entity.post_payments == "netterms":
         removed.follow(context, entity, connection)
+    entries.compare(context, connection)
     _compare(context, connection)
 
 

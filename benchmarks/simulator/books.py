@@ -86,7 +86,7 @@ class Books:
             match = _KEY_IN_NOTE.search(one.get("PrivateNote", ""))
             found.append((match[1] if match else "", _decimal(one["Amount"])))
         for one in self.xero("payments"):
-            if "Invoice" not in one:
+            if not _pays_invoice(one):
                 found.append((one.get("Reference", ""), _decimal(one["Amount"])))
         for one in self.xero("bank_transactions"):
             if one["Type"] in ("SPEND", "RECEIVE"):

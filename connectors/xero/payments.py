@@ -21,7 +21,8 @@ from connectors.xero.credits import OVERPAYMENT, PREPAYMENT, Credits, Source
 from connectors.xero.setup import Accounts
 from connectors.xero.wire import chunks, day, equals, minor, same_id, unbookable, updated_at
 
-OF_INVOICES = "ACCRECPAYMENT"  # the type of a payment of a sales invoice; refunds have others
+OF_INVOICES = "ACCRECPAYMENT"  # the type of a payment of a sales invoice
+OF_REFUNDS = ("ARCREDITPAYMENT", "AROVERPAYMENTPAYMENT", "ARPREPAYMENTPAYMENT")
 _PAYMENTS = Place("Payments")
 _ON_ACCOUNT = Place("BankTransactions", "-on-account")
 _KEY = re.compile(r"\[([^\[\]]+)\]$")

@@ -84,11 +84,16 @@ def _refunded(element: Json) -> str:
 
 
 def _read(draft: RefundDraft, element: Json) -> LedgerEntry:
+    return read_refund(element, draft.currency)
+
+
+def read_refund(element: Json, currency: str) -> LedgerEntry:
+    """Return a refund. ``currency``: that of the credit, which a payment does not always show; empty: not known."""
     return LedgerEntry(
         ref=Ref(id=element["PaymentID"]),
         key=element.get("Reference") or "",
         status="active" if element.get("Status") == "AUTHORISED" else "deleted",
-        currency=draft.currency,  # that of the credit, which a payment does not always show
-        amount=minor(element.get("Amount"), draft.currency),
+        currency=currency,
+        amount=minor(element.get("Amount"), currency) if currency else 0,
         on=day(element, "Date"),
     )

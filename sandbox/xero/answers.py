@@ -51,17 +51,20 @@ class Answers:
         """Answer with one object, or 404 where there is none."""
         return not_found() if item is None else self.many(name, [item])
 
-    def listed(self, name: str, items: list[Wire]) -> Response:
+    def listed(
+        self, name: str, items: list[Wire], changed_at: Callable[[Wire], str] | None = None, *, paged: bool = True
+    ) -> Response:
         """Answer a list: filtered, ordered, and cut into pages where a page is asked for."""
         since = request.headers.get("If-Modified-Since")
         if since:
             from_second = _read_since(since)
-            items = [one for one in items if read_moment(one.get("UpdatedDateUTC", since)) >= from_second]
+            changed = changed_at or (lambda one: one.get("UpdatedDateUTC", since))
+            items = [one for one in items if read_moment(changed(one)) >= from_second]
         if request.args.get("where"):
             items = list(filter(where(request.args["where"]), items))
         if request.args.get("order"):
             items = order(request.args["order"], items)
-        if "page" not in request.args:
+        if "page" not in request.args or not paged:
             return self.many(name, items)
         page, size = _whole("page", 1), _whole("pageSize", 100)
         if size > 1000:
