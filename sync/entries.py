@@ -7,7 +7,7 @@ a person says which. What the ledger tells with its other changes costs no call;
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import msgspec
@@ -45,17 +45,20 @@ def _whole(context: Context, connection: str, entry: LedgerEntry) -> LedgerEntry
 def read(context: Context, entity: Entity, connection: str, books: Accounting) -> None:
     """Once a day, where something of ours is there, read what the ledger does not tell with its other changes."""
     store, today = context.store, context.today(entity.key).isoformat()
-    since = deals.cursor(store, connection, STREAM)
-    if since is None and (first := outbox.first_sent(store, connection, ENTRIES)) is not None:
-        since = first - _MARGIN
-    if since is None or deals.note(store, connection, STREAM) == today:
+    if deals.note(store, connection, STREAM) == today or not links.vendor_ids(store, connection, ENTRIES):
         return
-    changes = books.entry_changes(since)
+    changes = books.entry_changes(deals.cursor(store, connection, STREAM) or _beginning(store, entity, connection))
     with store.transaction():
         changed = keep(context, connection, changes.entries)
         deals.set_cursor(store, connection, STREAM, changes.cursor)
         deals.set_note(store, connection, STREAM, today)
     context.count("changes in the books", changed)
+
+
+def _beginning(store: Store, entity: Entity, connection: str) -> datetime:
+    """Return a moment before the first of ours went out; of what was only found there that is not known."""
+    sent = outbox.first_sent(store, connection, ENTRIES)
+    return sent - _MARGIN if sent is not None else datetime.combine(entity.go_live, time(), UTC)
 
 
 def compare(context: Context, connection: str) -> None:
