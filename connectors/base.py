@@ -708,6 +708,14 @@ class LedgerChanges(msgspec.Struct, frozen=True, kw_only=True):
     payments: tuple[LedgerPayment, ...]
     cursor: datetime | None
     customers: tuple[LedgerCustomer, ...] = ()
+    entries: tuple[LedgerEntry, ...] = ()
+
+
+class EntryChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """What changed of a ledger's entries; ``cursor`` is to be passed as ``since`` next time, None: as before."""
+
+    entries: tuple[LedgerEntry, ...] = ()
+    cursor: datetime | None = None
 
 
 class LedgerSetup(msgspec.Struct, frozen=True, kw_only=True):
@@ -779,6 +787,12 @@ class Accounting(Protocol):
 
     def changes(self, since: datetime | None) -> LedgerChanges:
         """Return what changed since ``since`` (inclusive, all when None), ours and others'; inactive customers too."""
+
+    def entry_changes(self, since: datetime) -> EntryChanges:
+        """Return which expenses, transfers and refunds changed since ``since``, but for those that ``changes`` tells.
+
+        Everybody's, and what was deleted; of that perhaps the id alone. It is asked once a day.
+        """
 
     def numbers(self, prefix: str) -> list[str]:
         """Return the numbers of all invoices and credit notes that begin with ``prefix``, ours and others'."""

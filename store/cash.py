@@ -87,7 +87,9 @@ _WITH_APPLIED = (
 def save_payment(store: Store, actor: Actor, *, connection: str, vendor_id: str, digest: str, **values: Any) -> bool:
     """Store a payment as the vendor has it now; return whether anything changed. Call inside a transaction."""
     known = store.tuples(
-        "SELECT id, digest, status, refunded FROM payments WHERE connection=? AND vendor_id=?", connection, vendor_id
+        "SELECT id, digest, status, refunded, amount FROM payments WHERE connection=? AND vendor_id=?",
+        connection,
+        vendor_id,
     )
     if not known:
         store.insert("payments", connection=connection, vendor_id=vendor_id, digest=digest, **values)
@@ -96,16 +98,17 @@ def save_payment(store: Store, actor: Actor, *, connection: str, vendor_id: str,
             after={key: values[key] for key in ("amount", "currency", "status", "refunded")},
         )  # fmt: skip
         return True
-    payment_id, before, status, refunded = known[0]
+    payment_id, before, *was = known[0]
     if before == digest:
         return False
     columns = ", ".join(f"{column}=?" for column in values)
     store.execute(f"UPDATE payments SET digest=?, {columns} WHERE id=?", digest, *values.values(), payment_id)
-    if (status, refunded) != (values["status"], values["refunded"]):
+    names = ("status", "refunded", "amount")
+    after = {name: values[name] for name in names}
+    if was != list(after.values()):
         audit.write(
             store, actor, "changed", f"payment:{connection}:{vendor_id}",
-            before={"status": status, "refunded": refunded},
-            after={"status": values["status"], "refunded": values["refunded"]},
+            before=dict(zip(names, was, strict=True)), after=after,
         )  # fmt: skip
     return True
 
@@ -230,6 +233,11 @@ def among(store: Store, ids: Collection[int]) -> dict[int, PaymentRow]:
 def by_vendor(store: Store, connection: str, vendor_id: str) -> PaymentRow | None:
     """Return the payment a vendor calls ``vendor_id``."""
     return store.first(PaymentRow, f"{_WITH_APPLIED} WHERE p.connection=? AND p.vendor_id=?", connection, vendor_id)
+
+
+def typed(store: Store, ledger: str) -> list[PaymentRow]:
+    """Return the payments that people typed into a ledger, as they were last counted."""
+    return store.rows(PaymentRow, f"{_WITH_APPLIED} WHERE p.connection=?", ledger)
 
 
 def set_by_hand(store: Store, actor: Actor, payment: PaymentRow, by_hand: bool, reason: str) -> None:

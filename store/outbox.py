@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -133,6 +133,20 @@ def forget(store: Store, connection: str, kind: str, our_ids: Sequence[int]) -> 
     store.many(
         "DELETE FROM outbox WHERE connection=? AND kind=? AND our_id=?", [(connection, kind, one) for one in our_ids]
     )
+
+
+def forget_one(store: Store, connection: str, kind: str, our_id: int, currency: str) -> None:
+    """Drop what is known of one object that is several at the vendor, by currency."""
+    sql = "DELETE FROM outbox WHERE connection=? AND kind=? AND our_id=? AND currency=?"
+    store.execute(sql, connection, kind, our_id, currency)
+
+
+def first_sent(store: Store, connection: str, kinds: Iterable[str]) -> datetime | None:
+    """Return when the first object of some kinds went out, None when none did."""
+    names = tuple(kinds)
+    marks = ", ".join("?" * len(names))
+    at = store.one(f"SELECT min(sent_at) FROM outbox WHERE connection=? AND kind IN ({marks})", connection, *names)
+    return None if at is None else datetime.fromisoformat(at)
 
 
 def drop(store: Store, intent: Intent) -> None:

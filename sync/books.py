@@ -12,7 +12,7 @@ from connectors.base import Accounting, LedgerChanges, LedgerCustomer, LedgerDoc
 from store import deals, foreign, invoices, ledger, links, restores
 from store.foreign import ForeignDraft
 from store.review import Finding
-from sync import booked
+from sync import booked, entries
 from sync.context import Context, Entity
 from sync.unchanged import unless_same
 
@@ -56,6 +56,7 @@ def _store(context: Context, connection: str, changes: LedgerChanges, *, complet
         changed = ledger.save(context.store, connection, "document", documents)
         changed += ledger.save(context.store, connection, "payment", payments)
         changed += ledger.save(context.store, connection, "customer", customers)
+        changed += entries.keep(context, connection, changes.entries)
         deals.set_cursor(context.store, connection, STREAM, changes.cursor)
     context.count("changes in the books", changed)
 

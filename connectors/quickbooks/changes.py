@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from connectors.base import LedgerChanges
+from connectors.base import LedgerChanges, LedgerEntry
 from connectors.errors import Refused
 from connectors.quickbooks import rows
 from connectors.quickbooks.transport import PAGE, Row, Transport, answer_time, quote, time_text, updated_at
@@ -18,6 +18,10 @@ READ: dict[str, Callable[[Row], Any]] = {
     "CreditMemo": partial(rows.document, "CreditMemo"),
     "Payment": rows.payment,
 }
+ENTRIES: dict[str, Callable[[Row], LedgerEntry]] = {  # what we write beside those; only changes of it are read
+    entity: partial(rows.entry, entity) for entity in ("Purchase", "Transfer", "JournalEntry")
+}
+CAPTURED = READ | ENTRIES
 MOST = 1000  # objects in one change data capture answer: a full one may lack some
 OVERLAP = timedelta(seconds=1)  # times are kept to the second, and whether a bound is inclusive is not promised
 _EVEN_INACTIVE = {"Customer": "Active in (true, false)"}
@@ -27,14 +31,14 @@ class Reading:
     """What was read so far, as ours by QuickBooks' id: the answers are many times larger and are not kept."""
 
     def __init__(self) -> None:
-        self.found: dict[str, dict[str, Any]] = {entity: {} for entity in READ}
+        self.found: dict[str, dict[str, Any]] = {entity: {} for entity in CAPTURED}
         self.latest: datetime | None = None
         self.as_of: datetime | None = None  # when the first answer was made: nothing before it is missing
 
     def add(self, entity: str, answered: Iterable[Row]) -> None:
         """Take rows; a later one of the same id counts."""
         for row in answered:
-            self.found[entity][str(row["Id"])] = READ[entity](row)
+            self.found[entity][str(row["Id"])] = CAPTURED[entity](row)
             if "MetaData" in row:
                 self.latest = max(filter(None, (self.latest, updated_at(row))))
 
@@ -47,6 +51,7 @@ class Reading:
             customers=tuple(self.found["Customer"].values()),
             documents=(*self.found["Invoice"].values(), *self.found["CreditMemo"].values()),
             payments=tuple(self.found["Payment"].values()),
+            entries=tuple(entry for entity in ENTRIES for entry in self.found[entity].values()),
             cursor=max((time for time in (latest, since) if time is not None), default=None),
         )
 
@@ -66,11 +71,11 @@ def read(transport: Transport, since: datetime | None) -> LedgerChanges:
 
 def _read_since(transport: Transport, reading: Reading, since: datetime) -> None:
     try:
-        found, reading.as_of = _capture(transport, tuple(READ), since)
+        found, reading.as_of = _capture(transport, tuple(CAPTURED), since)
     except Refused:  # more than 30 days back
-        _query(transport, reading, READ, since)
+        _query(transport, reading, CAPTURED, since)
         return
-    for entity in READ:
+    for entity in CAPTURED:
         if _is_full(found):
             _read_one(transport, reading, entity, since)
         else:

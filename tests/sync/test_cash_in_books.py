@@ -86,7 +86,7 @@ def _xero(live: Live) -> Counter[str]:
 
     for one in state["payments"]:
         if one["Status"] == "AUTHORISED":
-            add(one["Account"], one["Amount"], 1 if "Invoice" in one else -1)
+            add(one["Account"], one["Amount"], 1 if one["PaymentType"] == "ACCRECPAYMENT" else -1)
     for one in state["bank_transactions"]:
         if one["Status"] == "AUTHORISED":
             sign = 1 if one["Type"].startswith("RECEIVE") else -1
