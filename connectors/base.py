@@ -260,7 +260,8 @@ class ReceivedPayment(msgspec.Struct, frozen=True, kw_only=True):
 
     ``texts`` holds every field in which an invoice number may stand, by the field's path, in the vendor's own words.
     ``marks`` holds what else tells whose money it is: ``kind``, ``account``, what its customer carries.
-    ``fee`` and ``net`` are known once the provider has settled the payment, in ``settlement_currency``.
+    ``received_at`` is when the provider's balance took it in. ``fee`` and ``net`` are known from then on, in
+    ``settlement_currency``.
     """
 
     id: str  # the provider's id of the movement of money

@@ -1,10 +1,12 @@
 """Stripe as a payment provider, through stripe 16 (API version 2026-10-28).
 
-What was received is read from balance transactions: each says what came in, when, and what Stripe kept. Bank debits
-that are still under way, or that failed, have none and come from events, which Stripe keeps for 30 days; so a pull
-whose ``since`` is older does not see a debit that failed before that. A refund, also one that fails, a dispute and its
-end, and a debit that comes back after it was paid make their charge come again. Which invoice of Stripe's own a charge
-paid stands on neither since 2025-03-31: the first pull lists the payments of invoices, later ones read their events.
+What was received is read from balance transactions: each says what came in, when, and what Stripe kept. A bank debit
+has one from when it is submitted on (in accounts of before 2024 when it succeeds), which says nothing of its success:
+https://support.stripe.com/questions/changes-to-balance-transaction-behavior-for-debit-payment-methods. That it has
+succeeded, or failed, comes from events, which Stripe keeps for 30 days; so a pull whose ``since`` is older does not see
+a debit that ended before that. A refund, also one that fails, a dispute and its end, and a debit that comes back after
+it was paid make their charge come again. Which invoice of Stripe's own a charge paid stands on neither since
+2025-03-31: the first pull lists the payments of invoices, later ones read their events.
 
 Stripe's amounts are integers of its own minor units, which differ from ISO 4217 for a few currencies. A payment whose
 amount has no exact ISO minor unit (a fraction of a króna) is given as ``Unreadable``, and the others go on.
@@ -63,6 +65,7 @@ from connectors.stripe.payments import (
     charge_id,
     decode,
     id_of,
+    is_card,
     is_declined_card,
     is_expanded,
     paying_customer,
@@ -92,6 +95,7 @@ EVENTS = (
     "charge.dispute.closed",
     "refund.failed",
 )
+SUCCESS = "charge.succeeded"  # in later pulls: in the first one each charge stands there as it is now
 INVOICE_EVENTS = ("invoice_payment.paid", "invoice.paid")
 PAYOUT_EVENTS = (
     "payout.paid",
@@ -102,7 +106,7 @@ PAYOUT_EVENTS = (
 )
 TOLD = (
     *EVENTS,
-    "charge.succeeded",
+    SUCCESS,
     "charge.updated",
     "customer.created",
     "payout.paid",
@@ -283,7 +287,7 @@ class Stripe:
         paid: dict[str, Invoice] = {}
         links: list[InvoicePayment] = []
         payouts: set[str] = set()
-        types = (*EVENTS, *INVOICE_EVENTS, *PAYOUT_EVENTS) if start else EVENTS
+        types = (*EVENTS, SUCCESS, *INVOICE_EVENTS, *PAYOUT_EVENTS) if start else EVENTS
         try:
             for page in self._pages("/v1/events", Events, start, types):
                 for event in page.data:  # newest first: the first one of a charge says how it stands
@@ -298,6 +302,10 @@ class Stripe:
                         charge = decode(event.data.object, Charge)
                         if not is_declined_card(charge):
                             told.charges.setdefault(charge.id, charge)
+                    elif event.type == SUCCESS:
+                        charge = decode(event.data.object, Charge)
+                        if not is_card(charge) and charge.balance_transaction:  # else it comes with that
+                            told.charges.setdefault(charge.id, None)
                     elif touched := charge_id(event.data.object):
                         told.charges[touched] = None
         except _Refusal as refusal:

@@ -58,10 +58,15 @@ def charge_id(source: msgspec.Raw) -> str:
     return id_of(changed.charge) if changed.object in ("refund", "dispute") else ""
 
 
+def is_card(charge: Charge) -> bool:
+    """Say whether the charge is of a card: it succeeds at once or not at all."""
+    method = charge.payment_method_details
+    return method is not None and method.type == "card"
+
+
 def is_declined_card(charge: Charge) -> bool:
     """Say whether the charge is a card that was refused: nothing was ever under way."""
-    method = charge.payment_method_details
-    return charge.status == "failed" and method is not None and method.type == "card"
+    return charge.status == "failed" and is_card(charge)
 
 
 class Beside(msgspec.Struct, frozen=True):

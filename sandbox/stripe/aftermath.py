@@ -35,9 +35,8 @@ def close_dispute(account: Account, dispute_id: str, at: int, *, won: bool) -> N
 def return_debit(account: Account, charge_id: str, at: int) -> None:
     """Let a bank take a debit back that had succeeded."""
     source = account.objects["charge"][charge_id]
-    move = account.move(f"returned {charge_id}", at, "payment_failure_refund", source, -source["amount"])
-    move["reporting_category"] = "charge_failure"
-    source.update(status="failed", failure_code="insufficient_funds", failure_balance_transaction=move["id"])
+    account.fail_debit(source, at)
+    source.update(status="failed", failure_code="insufficient_funds")
     account.tell("charge.failed", source, at)
 
 

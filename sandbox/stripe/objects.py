@@ -273,6 +273,7 @@ def balance_transaction(
 
 _CATEGORIES = {
     "payment": "charge",
+    "payment_failure_refund": "charge_failure",
     "payment_refund": "refund",
     "adjustment": "dispute",
     "payout_failure": "payout_reversal",

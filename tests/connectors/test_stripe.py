@@ -178,6 +178,38 @@ def test_a_debit_that_fails_comes_again_as_failed(shop, payments):
     assert pulled(payments, pages[-1].cursor)[id_].status == "failed"
 
 
+@pytest.mark.parametrize("late", [False, True], ids=["submitted", "succeeded"])
+def test_a_debit_that_succeeds_comes_again_whenever_the_balance_took_it_in(shop, payments, late):
+    shop.account.late_debits = late
+    id_ = shop.begin_debit(700_00, "USD")
+    shop.pass_days(1)  # so that the next pull begins after the debit
+    shop.receive(100, "USD")
+    pages = list(payments.payments(None))
+    assert latest(pages)[id_].status == "processing"
+
+    shop.pass_days(6)
+
+    got = pulled(payments, pages[-1].cursor)[id_]
+    assert (got.status, got.fee) == ("succeeded", 5_00)
+    assert got == pulled(payments)[id_]
+
+
+def test_of_what_succeeded_only_a_debit_is_asked_for_by_itself(shop, payments):
+    cursor = list(payments.payments(None))[-1].cursor or datetime(2026, 11, 1, tzinfo=UTC)
+    debit = shop.begin_debit(700_00, "USD")
+    shop.pass_days(6)
+    shop.receive(100, "USD")
+    later = datetime.combine(START + timedelta(3), datetime.min.time(), UTC)
+    assert set(pulled(payments, cursor)) >= {debit}
+    before = shop.calls()
+
+    found = pulled(payments, later)
+
+    made = {path: count - before.get(path, 0) for path, count in shop.calls().items() if count > before.get(path, 0)}
+    assert len(found) == 2
+    assert made == {"GET /v1/balance_transactions": 1, "GET /v1/events": 1, "GET /v1/charges/{id}": 1}
+
+
 def test_a_declined_card_is_no_payment(shop, payments):
     form = {"amount": 500, "currency": "usd", "payment_method": "pm_card_chargeDeclined", "confirm": "true"}
     answer = requests.post(

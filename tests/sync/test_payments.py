@@ -159,9 +159,13 @@ def test_a_bank_debit_under_way_is_not_applied_until_it_has_arrived(billed: Live
     assert billed.rows("SELECT status FROM payments") == [("processing",)]
     assert applied(billed) == []
     assert billed.items() == []
+    billed.move_to(billed.today.replace(day=2))
+    billed.pay(49_00)  # a later payment, so that the debit's own day is not read again
+    billed.done("pull_payments")
     billed.move_to(billed.today.replace(day=8))
     billed.done(*CASH)
     assert applied(billed) == [("UK-00001", 100_00)]
+    assert billed.issued()["UK-00001"].open == 0
 
 
 def test_a_debit_that_comes_back_after_it_was_paid_opens_its_invoice_again(billed: Live) -> None:
