@@ -255,13 +255,20 @@ class Crm(Protocol):
 # ------------------------------------------------------------------------------------------------------ payments role
 
 
+class GivenBack(msgspec.Struct, frozen=True):
+    """A part of a payment that went back to its payer."""
+
+    at: datetime
+    amount: int
+
+
 class ReceivedPayment(msgspec.Struct, frozen=True, kw_only=True):
     """Money received through a payment provider.
 
     ``texts`` holds every field in which an invoice number may stand, by the field's path, in the vendor's own words.
     ``marks`` holds what else tells whose money it is: ``kind``, ``account``, what its customer carries.
     ``received_at`` is when the provider's balance took it in. ``fee`` and ``net`` are known from then on, in
-    ``settlement_currency``.
+    ``settlement_currency``. ``given_back`` is what ``refunded`` is made of, oldest first, as far as that is known.
     """
 
     id: str  # the provider's id of the movement of money
@@ -280,6 +287,7 @@ class ReceivedPayment(msgspec.Struct, frozen=True, kw_only=True):
     fee: int | None = None
     net: int | None = None
     settlement_currency: str = ""
+    given_back: tuple[GivenBack, ...] = ()
 
 
 class Unreadable(msgspec.Struct, frozen=True):

@@ -58,8 +58,11 @@ from connectors.stripe.objects import (
     Moves,
     Payouts,
     Product,
+    Refund,
+    Refunds,
 )
 from connectors.stripe.payments import (
+    FAILED,
     NO_LOSS,
     Beside,
     charge_id,
@@ -70,6 +73,7 @@ from connectors.stripe.payments import (
     is_expanded,
     paying_customer,
     payment,
+    received,
     time,
 )
 from connectors.stripe.payouts import movement, read_payout
@@ -113,6 +117,7 @@ TOLD = (
     "payout.failed",
 )  # in webhooks
 RECEIVED = ("charge", "payment")  # the types of balance transaction that bring money
+GIVEN_BACK = ("refund", "payment_refund", "refund_failure")
 EXPAND_MOVE = ["data.source", "data.source.payment_intent", "data.source.customer"]
 EXPAND_CHARGE = ["payment_intent", "customer", "balance_transaction"]
 # For a server that refuses to expand so far; in place of anything else that it refuses stands nothing.
@@ -277,6 +282,9 @@ class Stripe:
                 yield payment(charge, move, self._beside(charge, told))
             elif touched := charge_id(move.source):
                 told.charges[touched] = None
+                if move.type in GIVEN_BACK and is_expanded(move.source):
+                    refund = decode(move.source, Refund)
+                    told.refunds.setdefault(touched, {})[refund.id] = refund
 
     def _eventful(self, start: datetime | None) -> _Told:
         """Return what events since ``start`` are about.
@@ -336,8 +344,27 @@ class Stripe:
         """Return what is to be known of a charge from elsewhere; its dispute, where it has one, costs a call."""
         invoice = told.invoices.get(id_of(charge.payment_intent)) or told.invoices.get(charge.id)
         disputes = self._disputes(charge) if charge.disputed else []
-        lost = sum(one.amount or charge.amount for one in disputes if one.status not in NO_LOSS)
-        return Beside(invoice=invoice, dispute=disputes[0].status if disputes else "", disputed=lost)
+        for one in disputes:
+            one.amount = one.amount or charge.amount
+        return Beside(
+            invoice=invoice,
+            dispute=disputes[0].status if disputes else "",
+            taken=tuple(one for one in disputes if one.status not in NO_LOSS),
+            refunds=tuple(one for one in self._refunds(charge, told) if one.status not in FAILED),
+        )
+
+    def _refunds(self, charge: Charge, told: _Told) -> Iterable[Refund]:
+        """Return the refunds of a charge: those whose moves were read, asked for where that is not all of them."""
+        refunded = received(charge)[1]
+        known = told.refunds.get(charge.id, {}).values()
+        if sum(one.amount for one in known if one.status not in FAILED) in (refunded, charge.amount_refunded):
+            return known
+        try:
+            return self._get("/v1/refunds", Refunds, charge=charge.id, limit=PAGE).data
+        except _Refusal as refusal:
+            if refusal.status != 404:
+                raise
+            return known
 
     def _disputes(self, charge: Charge) -> list[Dispute]:
         """Return the disputes of a charge, the latest first; some emulators know of none."""
@@ -433,10 +460,14 @@ class Stripe:
 
 
 class _Told(msgspec.Struct):
-    """What events tell: charges, as they are under way or None to be asked for; invoices of Stripe's own by payment."""
+    """What events and moves tell: charges, as they are under way or None to be asked for; what else belongs to them.
+
+    ``invoices``: those of Stripe's own by payment. ``refunds`` by charge and id.
+    """
 
     charges: dict[str, Charge | None]
     invoices: dict[str, Invoice]
+    refunds: dict[str, dict[str, Refund]] = {}  # msgspec copies the default
 
 
 def _page(found: Iterable[ReceivedPayment | Unreadable], cursor: datetime | None) -> PaymentPage:

@@ -155,6 +155,16 @@ class Dispute(msgspec.Struct):
     id: str
     status: str = ""
     amount: int = 0
+    created: int = 0
+
+
+class Refund(msgspec.Struct):
+    """Money given back of a charge."""
+
+    id: str
+    amount: int = 0
+    created: int = 0
+    status: str | None = None
 
 
 class Invoice(msgspec.Struct):
@@ -244,6 +254,12 @@ class Disputes(msgspec.Struct):
     """The disputes of a charge, the newest first."""
 
     data: list[Dispute]
+
+
+class Refunds(msgspec.Struct):
+    """The refunds of a charge, the newest first."""
+
+    data: list[Refund]
 
 
 class InvoicePayments(msgspec.Struct):

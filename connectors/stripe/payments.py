@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Literal, TypeVar
 
 import msgspec
 
 from billing.money import exponent
-from connectors.base import PayingCustomer, ReceivedPayment, Unreadable
+from connectors.base import GivenBack, PayingCustomer, ReceivedPayment, Unreadable
 from connectors.errors import OutcomeUnknown, Unsupported
 from connectors.http import redact
-from connectors.stripe.objects import Changed, Charge, Customer, Details, Intent, Invoice, Move, Named, References
+from connectors.stripe.objects import (
+    Changed,
+    Charge,
+    Customer,
+    Details,
+    Dispute,
+    Intent,
+    Invoice,
+    Move,
+    Named,
+    References,
+    Refund,
+)
 
 # https://docs.stripe.com/currencies: decimals of Stripe's amounts where they are not two
 _DECIMALS = {
@@ -22,6 +34,7 @@ _DECIMALS = {
     **dict.fromkeys(("BHD", "JOD", "KWD", "OMR", "TND"), 3),
 }
 
+FAILED = ("failed", "canceled")  # a refund of which nothing went back
 NO_LOSS = ("won", "warning_closed", "prevented")  # https://docs.stripe.com/api/disputes/object: nothing was lost
 
 T = TypeVar("T")
@@ -70,15 +83,28 @@ def is_declined_card(charge: Charge) -> bool:
 
 
 class Beside(msgspec.Struct, frozen=True):
-    """What stands elsewhere than on the charge: the invoice of Stripe's own that it paid, and its disputes.
+    """What stands elsewhere than on the charge: the invoice of Stripe's own that it paid, its disputes and refunds.
 
-    ``dispute``: how the latest one stands, empty where that is not known. ``disputed``: what those took that are open
-    or lost.
+    ``dispute``: how the latest one stands, empty where that is not known. ``taken``: the disputes that are open or
+    lost.
     """
 
     invoice: Invoice | None = None
     dispute: str = ""
-    disputed: int = 0
+    taken: tuple[Dispute, ...] = ()
+    refunds: tuple[Refund, ...] = ()
+
+    @property
+    def disputed(self) -> int:
+        """Return what disputes took that are open or lost."""
+        return sum(one.amount for one in self.taken)
+
+
+def received(charge: Charge) -> tuple[int, int]:
+    """Return what was received by a charge, and what of that was refunded."""
+    captured = charge.amount_captured if charge.captured else None
+    amount = charge.amount if captured is None else captured
+    return amount, max(0, charge.amount_refunded - (charge.amount - amount))
 
 
 def payment(charge: Charge, move: Move | None, beside: Beside) -> ReceivedPayment | Unreadable:
@@ -90,9 +116,7 @@ def payment(charge: Charge, move: Move | None, beside: Beside) -> ReceivedPaymen
     (https://docs.stripe.com/api/charges/capture). A fee that has no exact ISO minor unit is left unknown.
     """
     currency = charge.currency.upper()
-    captured = charge.amount_captured if charge.captured else None
-    amount = charge.amount if captured is None else captured
-    refunded = max(0, charge.amount_refunded - (charge.amount - amount))
+    amount, refunded = received(charge)
     in_part = 0 < beside.disputed < amount - refunded
     refunded += beside.disputed if in_part else 0
     customer = charge.customer if isinstance(charge.customer, Customer) else None
@@ -100,6 +124,7 @@ def payment(charge: Charge, move: Move | None, beside: Beside) -> ReceivedPaymen
     fee, net, settled = _settled(move)
     try:
         exact_amount, exact_refund = iso(amount, currency), iso(refunded, currency)
+        given_back = _given_back([*(beside.taken if in_part else ()), *beside.refunds], currency)
     except Unsupported as error:
         return Unreadable(charge.id, str(error))
     return ReceivedPayment(
@@ -119,7 +144,14 @@ def payment(charge: Charge, move: Move | None, beside: Beside) -> ReceivedPaymen
         fee=fee,
         net=net,
         settlement_currency=settled,
+        given_back=given_back,
     )
+
+
+def _given_back(parts: Sequence[Refund | Dispute], currency: str) -> tuple[GivenBack, ...]:
+    """Return what went back, oldest first; raises ``Unsupported`` for an amount that is not exact."""
+    newest_first = sorted(parts, key=lambda one: one.created, reverse=True)  # as Stripe lists those of one second
+    return tuple(GivenBack(time(one.created), iso(one.amount, currency)) for one in reversed(newest_first))
 
 
 def paying_customer(customer: Customer) -> PayingCustomer:

@@ -13,7 +13,7 @@ import pytest
 import requests
 import responses
 
-from connectors.base import Payments, Ports, ReceivedPayment, Settings, Unreadable
+from connectors.base import GivenBack, Payments, Ports, ReceivedPayment, Settings, Unreadable
 from connectors.errors import AuthExpired, OutcomeUnknown, Refused, Retryable
 from connectors.http import READ_ATTEMPTS
 from connectors.stripe import OVERLAP, Stripe, connect
@@ -496,6 +496,7 @@ def test_a_server_that_knows_no_filter_is_asked_without_and_what_was_not_asked_f
     customers = [{"id": "cus_2", "created": 1_700_000_000}, {"id": "cus_3", "created": 1_780_000_000}]
     answers.get(f"{API}/v1/customers", json=page(*customers))
     answers.get(f"{API}/v1/charges/ch_2", json=charge(id="ch_2", amount_refunded=100))
+    answers.get(f"{API}/v1/refunds", json=page())
     payments = connector(API)
     since = datetime.fromtimestamp(1_780_000_000, UTC)
 
@@ -523,12 +524,22 @@ def test_a_server_that_expands_less_is_asked_for_each_charge_and_loses_no_refund
     full = charge(payment_intent=intent, customer={"id": "cus_1", "name": "Acme"}, balance_transaction=move("ch_1"))
     answers.get(f"{API}/v1/charges/ch_1", json=full)
     answers.get(f"{API}/v1/charges/ch_9", json=charge(id="ch_9", amount_refunded=300))
+    given_back = {"id": "re_1", "amount": 300, "created": 1_780_000_300, "status": "succeeded"}
+    answers.get(f"{API}/v1/refunds", json=page(given_back))
 
     got = pulled(connector(API))
 
     assert (got["ch_1"].customer_name, got["ch_1"].fee) == ("Acme", 59)
     assert got["ch_1"].texts["payment_intent.metadata.invoice_number"] == "US-00001"
     assert got["ch_9"].refunded == 300
+    assert got["ch_9"].given_back == (GivenBack(datetime.fromtimestamp(1_780_000_300, UTC), 300),)
+
+
+def test_a_server_that_knows_no_refunds_still_says_how_much_was_refunded(answers):
+    answers.get(f"{API}/v1/refunds", status=404, json={"error": {"message": "no such path"}})
+    [got] = one_pull(answers, move(charge(amount_refunded=300)))
+
+    assert (got.refunded, got.given_back) == (300, ())
 
 
 def test_what_tells_whose_money_it_is_comes_along(answers):

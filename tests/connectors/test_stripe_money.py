@@ -59,13 +59,19 @@ def test_several_refunds_add_up_and_one_that_fails_counts_no_more(shop: SandboxS
     before = cursor(stripe)
     shop.pass_days(10)
     shop.refund(id_, 30_00)
+    shop.pass_days(1)
     shop.refund(id_, 20_00)
-    assert only(pulled(stripe, before), id_).refunded == 50_00
-    shop.pass_days(40)
+    got = only(pulled(stripe, before), id_)
+    assert got.refunded == 50_00
+    days = [(one.at.date() - START, one.amount) for one in got.given_back]
+    assert days == [(timedelta(10), 30_00), (timedelta(11), 20_00)]
+    assert got == only(pulled(stripe), id_)
+    shop.pass_days(39)
     last = list(shop.account.objects["refund"])[-1]
     aftermath.fail_refund(shop.account, last, shop.now())
     since = datetime.combine(START + timedelta(days=49), datetime.min.time(), UTC)
-    assert only(pulled(stripe, since), id_).refunded == 30_00
+    got = only(pulled(stripe, since), id_)
+    assert (got.refunded, [one.amount for one in got.given_back]) == (30_00, [30_00])
 
 
 @pytest.mark.parametrize(("won", "word"), [(True, "won"), (False, "lost")])
@@ -91,6 +97,7 @@ def test_what_is_disputed_in_part_has_gone_back_until_that_is_won(shop: SandboxS
         shop.account.dispute(key, shop.account.objects["charge"][id_], shop.now(), amount)
     opened = only(pulled(stripe, before), id_)
     assert (opened.refunded, opened.disputed, opened.marks["dispute"]) == (45_00, False, "needs_response")
+    assert [one.amount for one in opened.given_back] == [10_00, 30_00, 5_00]
     aftermath.close_dispute(shop.account, next(iter(shop.account.objects["dispute"])), shop.now(), won=True)
     assert only(pulled(stripe, before), id_).refunded == 15_00
 
