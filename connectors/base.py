@@ -269,6 +269,8 @@ class ReceivedPayment(msgspec.Struct, frozen=True, kw_only=True):
     ``marks`` holds what else tells whose money it is: ``kind``, ``account``, what its customer carries.
     ``received_at`` is when the provider's balance took it in. ``fee`` and ``net`` are known from then on, in
     ``settlement_currency``. ``given_back`` is what ``refunded`` is made of, oldest first, as far as that is known.
+    ``held``: its customer's money still, processing until somebody applies it at the provider; then it comes as a
+    payment of another id, and of this one as much less is left, in the end nothing.
     """
 
     id: str  # the provider's id of the movement of money
@@ -288,6 +290,7 @@ class ReceivedPayment(msgspec.Struct, frozen=True, kw_only=True):
     net: int | None = None
     settlement_currency: str = ""
     given_back: tuple[GivenBack, ...] = ()
+    held: bool = False
 
 
 class Unreadable(msgspec.Struct, frozen=True):

@@ -6,7 +6,8 @@ https://support.stripe.com/questions/changes-to-balance-transaction-behavior-for
 succeeded, or failed, comes from events, which Stripe keeps for 30 days; so a pull whose ``since`` is older does not see
 a debit that ended before that. A refund, also one that fails, a dispute and its end, and a debit that comes back after
 it was paid make their charge come again. Which invoice of Stripe's own a charge paid stands on neither since
-2025-03-31: the first pull lists the payments of invoices, later ones read their events.
+2025-03-31: the first pull lists the payments of invoices, later ones read their events. What customers transferred and
+Stripe applied to no payment is told by events, too; see ``connectors.stripe.cash``.
 
 Stripe's amounts are integers of its own minor units, which differ from ISO 4217 for a few currencies. A payment whose
 amount has no exact ISO minor unit (a fraction of a króna) is given as ``Unreadable``, and the others go on.
@@ -42,15 +43,19 @@ from connectors.base import (
 from connectors.errors import ConnectorError, OutcomeUnknown, Refused, Retryable
 from connectors.http import TIMEOUT, Caller, Session, network_error, redact, retry_after, status_error
 from connectors.pace import ANY_LIMIT, Pace
-from connectors.stripe import objects, pages
+from connectors.stripe import cash, objects, pages
 from connectors.stripe.objects import (
     Account,
+    CashMove,
     Changed,
     Charge,
+    Customer,
     Customers,
     Dispute,
     Disputes,
     Events,
+    Holder,
+    Intents,
     Invoice,
     InvoicePayment,
     InvoicePayments,
@@ -98,6 +103,7 @@ EVENTS = (
     "charge.dispute.created",
     "charge.dispute.closed",
     "refund.failed",
+    cash.CREATED,
 )
 SUCCESS = "charge.succeeded"  # in later pulls: in the first one each charge stands there as it is now
 INVOICE_EVENTS = ("invoice_payment.paid", "invoice.paid")
@@ -218,7 +224,7 @@ class Stripe:
             page = _page(self._received(moves.data, told), None)
             if page.payments or page.unreadable:
                 yield page
-        yield _page(self._changed(told), latest)
+        yield _page([*self._changed(told), *self._held(told)], latest)
 
     def payouts(self, since: datetime | None) -> Iterator[Payout | Unreadable]:
         """Yield payouts created since ``since``, and older ones that events tell of, the oldest first.
@@ -280,6 +286,8 @@ class Stripe:
                     continue
                 told.charges.pop(charge.id, None)
                 yield payment(charge, move, self._beside(charge, told))
+            elif move.type == cash.UNRECONCILED and move.id in told.cash.owners:
+                yield cash.received(move, self._get(f"/v1/customers/{told.cash.owners[move.id]}", Customer))
             elif touched := charge_id(move.source):
                 told.charges[touched] = None
                 if move.type in GIVEN_BACK and is_expanded(move.source):
@@ -306,6 +314,8 @@ class Stripe:
                         paid.setdefault(invoice.id, invoice)
                     elif event.type == "invoice_payment.paid":
                         links.append(decode(event.data.object, InvoicePayment))
+                    elif event.type == cash.CREATED:
+                        _note_cash(told, decode(event.data.object, CashMove))
                     elif event.type in ("charge.pending", "charge.failed"):
                         charge = decode(event.data.object, Charge)
                         if not is_declined_card(charge):
@@ -381,6 +391,15 @@ class Stripe:
             current = charge or self._get(f"/v1/charges/{id_}", Charge, expand=EXPAND_CHARGE)
             move = current.balance_transaction
             yield payment(current, move if isinstance(move, Move) else None, self._beside(current, told))
+
+    def _held(self, told: _Told) -> Iterator[ReceivedPayment | Unreadable]:
+        """Yield what customers have in cash balances that changed, as it is now: two calls for each customer."""
+        for id_ in {customer: None for customer, _ in told.cash.moved}:
+            holder = self._get(f"/v1/customers/{id_}", Holder, expand=["cash_balance"])
+            held = cash.held(holder, self._get("/v1/payment_intents", Intents, customer=id_, limit=PAGE).data)
+            for (customer, currency), moved in told.cash.moved.items():
+                if customer == id_:
+                    yield cash.under_way(holder, currency, held[currency], moved)
 
     # ------------------------------------------------------------------------------------------------- calling
 
@@ -468,6 +487,14 @@ class _Told(msgspec.Struct):
     charges: dict[str, Charge | None]
     invoices: dict[str, Invoice]
     refunds: dict[str, dict[str, Refund]] = {}  # msgspec copies the default
+    cash: cash.Changes = msgspec.field(default_factory=cash.Changes)
+
+
+def _note_cash(told: _Told, change: CashMove) -> None:
+    customer = id_of(change.customer)
+    told.cash.moved.setdefault((customer, change.currency), change.created)
+    if change.transferred_to_balance:
+        told.cash.owners[id_of(change.transferred_to_balance.balance_transaction)] = customer
 
 
 def _page(found: Iterable[ReceivedPayment | Unreadable], cursor: datetime | None) -> PaymentPage:

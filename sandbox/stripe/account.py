@@ -11,7 +11,7 @@ from datetime import time as daytime
 from typing import Any
 
 from sandbox.stripe import objects
-from sandbox.stripe.objects import CARD, Object, Order, Rate, dice, fee_of, new_id
+from sandbox.stripe.objects import BANK_TRANSFER, CARD, Object, Order, Rate, dice, fee_of, new_id
 
 KINDS = (
     "customer",
@@ -58,6 +58,8 @@ class Account:
         self.manual = False  # payouts are sent by hand only
         self.late_debits = False  # a debit moves the balance when it succeeds, as before 2024, not when it is submitted
         self.paid_out: dict[str, str] = {}  # balance transaction -> automatic payout
+        self.cash: dict[tuple[str, str], int] = {}  # customer and currency -> what was transferred and not applied
+        self.funded: dict[str, int] = {}  # payment intent -> what of such money was applied to it
         self.priced: dict[str, str] = {}  # payment link -> the price of what is bought there
         self._debits: dict[str, tuple[date, str]] = {}  # pending charge -> when it is decided, and how
         self._made = 0
@@ -96,7 +98,7 @@ class Account:
         return self.confirm(key, at, order, self.open_intent(key, at, order))
 
     def confirm(self, key: str, at: int, order: Order, intent: Object) -> Object:
-        """Pay ``intent``: a card at once, a bank debit after three or four days. Return the charge.
+        """Pay ``intent`` and return the charge: a bank debit is decided after three or four days, all else at once.
 
         The balance takes a debit in when it is submitted, and out again should it fail: https://support.stripe.com/
         questions/changes-to-balance-transaction-behavior-for-debit-payment-methods
@@ -107,7 +109,7 @@ class Account:
         intent.update(latest_charge=made["id"], payment_method=made["payment_method"], status="processing")
         if order.outcome == "declined":
             self._fail(made, at, "card_declined", "Your card was declined.")
-        elif order.method == CARD:
+        elif order.method in (CARD, BANK_TRANSFER):
             self._succeed(made, at)
             if order.outcome == "disputed":
                 self.dispute(key, made, at)

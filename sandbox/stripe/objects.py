@@ -275,6 +275,7 @@ _CATEGORIES = {
     "payment": "charge",
     "payment_failure_refund": "charge_failure",
     "payment_refund": "refund",
+    "payment_unreconciled": "unreconciled_customer_funds",
     "adjustment": "dispute",
     "payout_failure": "payout_reversal",
 }

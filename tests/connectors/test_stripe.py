@@ -449,6 +449,7 @@ def test_each_of_stripes_own_published_objects_may_be_the_source_of_a_move(answe
     fixtures = json.loads((specs / "stripe" / "fixtures3.json").read_text())["resources"]
     kinds = ("payout", "transfer", "topup", "application_fee", "fee_refund", "transfer_reversal", "refund", "dispute")
     moves = [{**fixtures["balance_transaction"], "type": kind, "source": fixtures[kind]} for kind in kinds]
+    answers.get(f"{API}/v1/refunds", json=page())
     answers.get(re.compile(rf"{API}/v1/charges/.*"), json=fixtures["charge"])
     events = [
         fixtures["event"],
