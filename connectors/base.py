@@ -397,6 +397,12 @@ class Payments(Protocol):
         Raises ``Refused`` where the page of this key is for another amount, ``Unsupported`` for one it cannot take.
         """
 
+    def limit_payment_page(self, wanted: PaymentPageDraft, payments: int) -> None:
+        """Let the page of a draft take so many payments in all, those that failed included; 0 closes it for good.
+
+        A new page takes one. Doing it twice is doing it once.
+        """
+
     def undelivered(self, since: datetime | None) -> Iterator[WebhookEvent]:
         """Yield what the provider could not deliver to our webhooks since ``since``, as far back as it keeps it."""
 

@@ -270,6 +270,16 @@ class Stripe:
                 raise
         return pages.payment_page(self, wanted, known)
 
+    def limit_payment_page(self, wanted: PaymentPageDraft, payments: int) -> None:
+        """Let an invoice's payment link take so many payments in all; 0 closes it."""
+        try:
+            known = self._get(f"/v1/products/{pages.product_id(wanted)}", Product)
+        except _Refusal as refusal:
+            if refusal.status != 404:
+                raise
+            return  # there is no page
+        pages.limit(self, wanted, known, payments)
+
     def undelivered(self, since: datetime | None) -> Iterator[WebhookEvent]:
         """Yield the events since ``since`` (of at most 30 days) that Stripe could not deliver to every webhook."""
         for page in self._pages("/v1/events", Events, since, TOLD, only={"delivery_success": "false"}):

@@ -35,6 +35,7 @@ _DECIMALS = {
 }
 
 FAILED = ("failed", "canceled")  # a refund of which nothing went back
+PAGE_KEY = "netterms_key"  # metadata of what is paid by a payment link of ours
 NO_LOSS = ("won", "warning_closed", "prevented")  # https://docs.stripe.com/api/disputes/object: nothing was lost
 
 T = TypeVar("T")
@@ -248,7 +249,8 @@ def _marks(charge: Charge, customer: Customer | None, beside: Beside) -> Iterato
 
     ``kind`` is ``connect`` when a platform takes or passes on the money for another ``account``, ``application`` when
     another application made the charge in this account, else ``direct``. ``method`` is how it was paid,
-    ``stripe_invoice`` the invoice that Stripe itself issued for it, ``dispute`` how its dispute stands.
+    ``stripe_invoice`` the invoice that Stripe itself issued for it, ``dispute`` how its dispute stands, ``page`` the
+    key of our payment link that it was paid by.
     """
     passed_to = charge.transfer_data.destination if charge.transfer_data else None
     account = id_of(charge.on_behalf_of) or id_of(passed_to)
@@ -263,6 +265,7 @@ def _marks(charge: Charge, customer: Customer | None, beside: Beside) -> Iterato
         "method": charge.payment_method_details.type if charge.payment_method_details else "",
         "stripe_invoice": beside.invoice.id if beside.invoice else "",
         "dispute": beside.dispute,
+        "page": (charge.metadata or {}).get(PAGE_KEY, ""),
     }
     for name, value in more.items():
         if value:

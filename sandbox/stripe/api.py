@@ -366,6 +366,13 @@ ENDPOINTS = (
     Endpoint("GET", "/v1/payment_links", "payment_link", list_links, PAGE | {"active"}),
     Endpoint("GET", "/v1/payment_links/<id>", "payment_link", _get("payment_link"), {"expand"}),
     Endpoint("POST", "/v1/payment_links", "payment_link", create_link, _LINK),
+    Endpoint(
+        "POST",
+        "/v1/payment_links/<id>",
+        "payment_link",
+        lambda call: links.update_link(_get("payment_link")(call), call.params),
+        {"active", "restrictions", "metadata", "expand"},
+    ),
     Endpoint("GET", "/v1/events", "event", list_events, _CREATED | {"type", "types", "delivery_success"}),
     Endpoint("GET", "/v1/events/<id>", "event", _get("event"), {"expand"}),
     Endpoint("GET", "/v1/payouts", "payout", _list("payout", "status"), _CREATED | {"status"}),

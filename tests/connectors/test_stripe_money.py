@@ -447,6 +447,23 @@ def test_an_amount_that_stripe_cannot_charge_gets_no_page(stripe: Stripe, curren
         stripe.payment_page(PaymentPageDraft(key="k", number="N", currency=currency, amount=amount))
 
 
+def test_a_page_is_closed_or_takes_more_payments_however_often_that_is_said(
+    shop: SandboxStripe, stripe: Stripe
+) -> None:
+    stripe.limit_payment_page(INVOICE, 0)  # there is none yet
+    url = stripe.payment_page(INVOICE)
+    paid = requests.post(url, data={"payment_method": "pm_usBankAccount_accountClosed"}, timeout=5).json()["paid"]
+    assert pulled(stripe)[paid].marks["page"] == INVOICE.key
+    assert pay_at(url).status_code == 400
+    for _ in range(2):
+        stripe.limit_payment_page(INVOICE, 2)
+    assert (pay_at(url).status_code, pay_at(url).status_code) == (200, 400)
+    stripe.limit_payment_page(INVOICE, 3)
+    for _ in range(2):
+        stripe.limit_payment_page(INVOICE, 0)
+    assert pay_at(url).status_code == 400
+
+
 def test_the_page_knows_the_customers_address(stripe: Stripe) -> None:
     draft = PaymentPageDraft(**{**_fields(INVOICE), "customer_email": "ap+x@acme.example"})
     assert stripe.payment_page(draft).endswith("?prefilled_email=ap%2Bx%40acme.example")
