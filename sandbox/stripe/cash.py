@@ -21,7 +21,8 @@ def fund(account: Account, key: str, at: int, customer: str, amount: int, curren
     waiting = [
         one
         for one in account.objects["payment_intent"].values()
-        if one["status"] in OPEN and (one["customer"], one["currency"]) == (customer, currency)
+        if one["status"] in OPEN and not one["latest_charge"]
+        if (one["customer"], one["currency"]) == (customer, currency)
     ]
     exact = [one for one in waiting if left_of(account, one) == amount]
     for number, intent in enumerate(exact[:1] or waiting):
