@@ -301,11 +301,15 @@ class Unreadable(msgspec.Struct, frozen=True):
 
 
 class PaymentPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Payments of one page. ``cursor``: everything created before it has been delivered once all pages are read."""
+    """Payments of one page. ``cursor``: everything created before it has been delivered once all pages are read.
+
+    ``told``, on the last one: what was told of changes since a little before ``cursor``, for the next pull.
+    """
 
     payments: tuple[ReceivedPayment, ...]
     cursor: datetime | None
     unreadable: tuple[Unreadable, ...] = ()
+    told: tuple[str, ...] = ()
 
 
 class Movement(msgspec.Struct, frozen=True, kw_only=True):
@@ -373,8 +377,11 @@ class Payments(Protocol):
     def probe(self) -> Probe:
         """Make the cheapest authenticated call."""
 
-    def payments(self, since: datetime | None) -> Iterator[PaymentPage]:
-        """Yield payments created since ``since`` (all when None), and older ones whose state changed since."""
+    def payments(self, since: datetime | None, told: Iterable[str] = ()) -> Iterator[PaymentPage]:
+        """Yield payments created since ``since`` (all when None), and older ones whose state changed since.
+
+        ``told``: what the last pull was told (``PaymentPage.told``); nothing is asked for again because of that.
+        """
 
     def customers(self, since: datetime | None) -> Iterator[tuple[PayingCustomer, ...]]:
         """Yield pages of customers created since ``since``, all when None."""

@@ -10,6 +10,8 @@ from store.review import Finding
 from sync import payout_feed
 from sync.context import Context, Source
 
+TOLD = "payments told"  # the note of what the last pull was told of
+
 
 def run(context: Context) -> None:
     """Pull what is new from every payment connection."""
@@ -45,13 +47,15 @@ def _company(payer: PayingCustomer, keys: tuple[str, ...], companies: dict[str, 
 def _pull_payments(context: Context, source: Source, provider: Payments) -> None:
     zone = ZoneInfo(context.world.entities[source.entity].timezone)
     since = deals.cursor(context.store, source.name, "payments")
-    for page in provider.payments(since):
+    for page in provider.payments(since, deals.note(context.store, source.name, TOLD).split()):
         with context.store.transaction():
             for payment in page.payments:
                 if payment.held and not payment.amount and not cash.by_vendor(context.store, source.name, payment.id):
                     continue  # it came and was applied at once
                 context.count("payments new or changed", _save(context, source, zone, payment))
             _note_unreadable(context, source, page)
+            if page.cursor is not None:
+                deals.set_note(context.store, source.name, TOLD, " ".join(page.told))
             deals.set_cursor(context.store, source.name, "payments", page.cursor)
         context.progress(context.tally["payments new or changed"], 0)
 

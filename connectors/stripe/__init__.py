@@ -53,6 +53,7 @@ from connectors.stripe.objects import (
     Customers,
     Dispute,
     Disputes,
+    Event,
     Events,
     Holder,
     Intents,
@@ -209,22 +210,24 @@ class Stripe:
         for page in self._pages("/v1/customers", Customers, since):
             yield tuple(paying_customer(customer) for customer in page.data)
 
-    def payments(self, since: datetime | None) -> Iterator[PaymentPage]:
+    def payments(self, since: datetime | None, told: Iterable[str] = ()) -> Iterator[PaymentPage]:
         """Yield what was received since ``since``, then what is under way or has changed since; see the module.
 
         ``since`` is moved back by ``OVERLAP``. The cursor is the newest balance transaction seen, or ``since`` when
-        there was none; it stands on the last page alone, because Stripe lists the newest first.
+        there was none; it stands on the last page alone, because Stripe lists the newest first. ``told`` are the ids
+        of events and movements since then because of which something was asked for.
         """
         start = since - OVERLAP if since else None
-        told = self._eventful(start)
+        news = self._eventful(start, told)
         latest = since
         for moves in self._pages("/v1/balance_transactions", Moves, start, expand=EXPAND_MOVE):
             for move in moves.data:
                 latest = max(latest or time(move.created), time(move.created))
-            page = _page(self._received(moves.data, told), None)
+            page = _page(self._received(moves.data, news), None)
             if page.payments or page.unreadable:
                 yield page
-        yield _page([*self._changed(told), *self._held(told)], latest)
+        known = tuple(id_ for id_, at in news.known.items() if latest is None or time(at) >= latest - OVERLAP)
+        yield msgspec.structs.replace(_page([*self._changed(news), *self._held(news)], latest), told=known)
 
     def payouts(self, since: datetime | None) -> Iterator[Payout | Unreadable]:
         """Yield payouts created since ``since``, and older ones that events tell of, the oldest first.
@@ -297,19 +300,21 @@ class Stripe:
                 told.charges.pop(charge.id, None)
                 yield payment(charge, move, self._beside(charge, told))
             elif move.type == cash.UNRECONCILED and move.id in told.cash.owners:
+                if told.is_known(move.id, move.created):
+                    continue
                 yield cash.received(move, self._get(f"/v1/customers/{told.cash.owners[move.id]}", Customer))
             elif touched := charge_id(move.source):
-                told.charges[touched] = None
+                told.ask(touched, move.id, move.created)
                 if move.type in GIVEN_BACK and is_expanded(move.source):
                     refund = decode(move.source, Refund)
                     told.refunds.setdefault(touched, {})[refund.id] = refund
 
-    def _eventful(self, start: datetime | None) -> _Told:
+    def _eventful(self, start: datetime | None, seen: Iterable[str]) -> _Told:
         """Return what events since ``start`` are about.
 
         A server that keeps no events at all (some emulators) has nothing under way either.
         """
-        told = _Told(charges={}, invoices={} if start else self._invoices_paid())
+        told = _Told(charges={}, invoices={} if start else self._invoices_paid(), seen=frozenset(seen if start else ()))
         paid: dict[str, Invoice] = {}
         links: list[InvoicePayment] = []
         payouts: set[str] = set()
@@ -325,17 +330,17 @@ class Stripe:
                     elif event.type == "invoice_payment.paid":
                         links.append(decode(event.data.object, InvoicePayment))
                     elif event.type == cash.CREATED:
-                        _note_cash(told, decode(event.data.object, CashMove))
+                        _note_cash(told, decode(event.data.object, CashMove), event)
                     elif event.type in ("charge.pending", "charge.failed"):
                         charge = decode(event.data.object, Charge)
-                        if not is_declined_card(charge):
+                        if not is_declined_card(charge) and charge.id not in told.settled:
                             told.charges.setdefault(charge.id, charge)
                     elif event.type == SUCCESS:
                         charge = decode(event.data.object, Charge)
-                        if not is_card(charge) and charge.balance_transaction:  # else it comes with that
-                            told.charges.setdefault(charge.id, None)
+                        if not is_card(charge) and charge.balance_transaction and charge.id not in told.charges:
+                            told.ask(charge.id, event.id, event.created)  # else it comes with its movement
                     elif touched := charge_id(event.data.object):
-                        told.charges[touched] = None
+                        told.ask(touched, event.id, event.created)
         except _Refusal as refusal:
             if refusal.status != 404:
                 raise
@@ -491,18 +496,36 @@ class Stripe:
 class _Told(msgspec.Struct):
     """What events and moves tell: charges, as they are under way or None to be asked for; what else belongs to them.
 
-    ``invoices``: those of Stripe's own by payment. ``refunds`` by charge and id.
+    ``invoices``: those of Stripe's own by payment. ``refunds`` by charge and id. ``seen``: what the last pull was told;
+    ``known``: what must not be asked for again because of it next time, and when it was. ``settled``: charges of which
+    something was seen; what is told of them from before that is no news.
     """
 
     charges: dict[str, Charge | None]
     invoices: dict[str, Invoice]
-    refunds: dict[str, dict[str, Refund]] = {}  # msgspec copies the default
+    seen: frozenset[str]
+    refunds: dict[str, dict[str, Refund]] = {}  # msgspec copies the defaults
     cash: cash.Changes = msgspec.field(default_factory=cash.Changes)
+    known: dict[str, int] = {}
+    settled: set[str] = set()
+
+    def is_known(self, id_: str, at: int) -> bool:
+        """Say whether the last pull was told of an event or movement; the next one will have been."""
+        self.known[id_] = at
+        return id_ in self.seen
+
+    def ask(self, charge: str, id_: str, at: int) -> None:
+        """Let a charge be asked for, as an event or movement touched it, unless that was done for it before."""
+        known = self.is_known(id_, at)
+        self.settled.add(charge)
+        if not known or charge in self.charges:  # what an event says of it may be older
+            self.charges[charge] = None
 
 
-def _note_cash(told: _Told, change: CashMove) -> None:
+def _note_cash(told: _Told, change: CashMove, event: Event) -> None:
     customer = id_of(change.customer)
-    told.cash.moved.setdefault((customer, change.currency), change.created)
+    if not told.is_known(event.id, event.created):
+        told.cash.moved.setdefault((customer, change.currency), change.created)
     if change.transferred_to_balance:
         told.cash.owners[id_of(change.transferred_to_balance.balance_transaction)] = customer
 
@@ -532,4 +555,4 @@ def _typed(error: stripe.StripeError, scale: float = 1.0) -> ConnectorError:
     if status == 409:  # another call holds the object
         return Retryable(f"Stripe answered 409: {detail}")
     refusal = _Refusal(f"Stripe answered {status}: {detail}", status, getattr(error, "param", None) or "")
-    return status_error("Stripe", status, detail, error.headers, cut_off="account_invalid") or refusal
+    return status_error("Stripe", status, detail, error.headers, cut_off="does not have access to account") or refusal

@@ -210,6 +210,36 @@ def test_of_what_succeeded_only_a_debit_is_asked_for_by_itself(shop, payments):
     assert made == {"GET /v1/balance_transactions": 1, "GET /v1/events": 1, "GET /v1/charges/{id}": 1}
 
 
+def test_what_was_asked_for_because_of_an_event_is_not_asked_for_again_while_nothing_happens(shop, payments):
+    card = shop.receive(900_00, "USD")
+    debit = shop.begin_debit(700_00, "USD")
+    first = list(payments.payments(None))[-1]
+    shop.pass_days(6)
+    shop.refund(card, 100_00)
+    pages = list(payments.payments(first.cursor, first.told))
+    assert {one.id: one.refunded for one in latest(pages).values()} == {card: 100_00, debit: 0}
+    second = pages[-1]
+    shop.server.sandbox.stripe.calls.clear()
+
+    third = list(payments.payments(second.cursor, second.told))[-1]
+
+    assert shop.calls() == {"GET /v1/balance_transactions": 1, "GET /v1/events": 1}
+    assert (third.payments, third.told, third.cursor) == ((), second.told, second.cursor)
+    shop.refund(card, 200_00)
+    fourth = list(payments.payments(third.cursor, third.told))[-1]
+    assert [(one.id, one.refunded) for one in fourth.payments] == [(card, 300_00)]
+
+
+def test_a_debit_that_was_seen_to_succeed_is_not_under_way_again(shop, payments):
+    debit = shop.begin_debit(700_00, "USD")
+    first = list(payments.payments(None))[-1]
+    shop.pass_days(6)
+    second = list(payments.payments(first.cursor, first.told))
+    assert latest(second)[debit].status == "succeeded"
+    again = latest(list(payments.payments(first.cursor, second[-1].told)))  # as if its submission were told late
+    assert debit not in again or again[debit].status == "succeeded"
+
+
 def test_a_declined_card_is_no_payment(shop, payments):
     form = {"amount": 500, "currency": "usd", "payment_method": "pm_card_chargeDeclined", "confirm": "true"}
     answer = requests.post(

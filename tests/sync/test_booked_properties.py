@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -129,9 +129,9 @@ class Stripe:
     def customers(self, since: datetime | None) -> Iterator[tuple[PayingCustomer, ...]]:
         yield from ()
 
-    def payments(self, since: datetime | None) -> Iterator[PaymentPage]:
-        told = [_told(index, money) for index, money in enumerate(self._town.money) if money.stripe]
-        yield PaymentPage(payments=tuple(told), cursor=None)
+    def payments(self, since: datetime | None, told: Iterable[str] = ()) -> Iterator[PaymentPage]:
+        found = [_told(index, money) for index, money in enumerate(self._town.money) if money.stripe]
+        yield PaymentPage(payments=tuple(found), cursor=None)
 
 
 def _told(index: int, money: Money) -> ReceivedPayment:

@@ -173,7 +173,7 @@ def test_unreadable_webhooks_are_one_item_per_connection_that_closes_when_they_a
     assert "poison" in item.message
     assert not bench.run("handle_webhooks")["handle_webhooks"].changed
 
-    bench.today += timedelta(days=31)
+    bench.today += inbox.KEPT + timedelta(days=1)
     done = bench.run("handle_webhooks")["handle_webhooks"]
     assert (done.tally, done.closed) == ({"old webhooks forgotten": 2}, 1)
 
@@ -220,7 +220,7 @@ def test_a_lost_webhook_is_found_and_asked_after_as_if_it_had_come(bench: Bench,
         assert due(store, bench.sources, bench.now() + timedelta(seconds=1)) == PAYMENTS
     assert not bench.run("handle_webhooks")["handle_webhooks"].changed
     first, second = provider.asked
-    assert (bench.now() - first).days == 30
+    assert (bench.now() - first).days == inbox.KEPT.days
     assert second == bench.now() - handle_webhooks.OVERLAP
 
 
