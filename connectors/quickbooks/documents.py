@@ -49,11 +49,14 @@ class Documents(Collection[DocumentDraft, LedgerDocument]):
     """Invoices and credit memos, found by our number."""
 
     def find(self, wanted: Sequence[DocumentDraft]) -> list[LedgerDocument | None]:
-        """Find documents by number, invoices among invoices and credit notes among credit memos."""
+        """Find documents by number, invoices among invoices and credit notes among credit memos.
+
+        Of two that bear it the one that stands.
+        """
         found: dict[tuple[str, str], LedgerDocument] = {}
         for entity in ENTITIES.values():
             numbers = [draft.number for draft in wanted if ENTITIES[draft.type] == entity]
-            for row in self._transport.among(entity, "DocNumber", numbers):
+            for row in rows.voided_first(self._transport.among(entity, "DocNumber", numbers)):
                 found[entity, row["DocNumber"]] = rows.document(entity, row)
         return [found.get((ENTITIES[draft.type], draft.number)) for draft in wanted]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -40,6 +40,11 @@ def is_voided(row: Row) -> bool:
     """
     worth = row.get("TotalAmt", row.get("Amount", 0))
     return not decimal(worth) and str(row.get("PrivateNote", "")).lower().startswith("void")
+
+
+def voided_first(found: Iterable[Row]) -> list[Row]:
+    """Return voided transactions before the others, so that these win where both bear one key."""
+    return sorted(found, key=lambda row: not is_voided(row))
 
 
 def is_on_account(row: Row) -> bool:

@@ -46,6 +46,7 @@ class Books:
         self.clock = clock
         self.company_info = seed.company_info()
         self.preferences = seed.preferences()
+        self.numbers_twice = False  # whether one number may be used for several invoices, or several credit memos
         self.rows: dict[str, dict[str, Row]] = {entity: {} for entity in (*WRITABLE, *READ_ONLY)}
         self.deleted: list[Deleted] = []
         self._by_name: dict[tuple[str, str], str] = {}  # (entity, number or folded name) -> id

@@ -157,7 +157,7 @@ def _same_currency(row: Row, buyer: Row) -> str:
 
 
 def _check_number_is_free(books: Books, entity: str, number: str | None, before: Row | None) -> None:
-    holder = books.holder(entity, number) if number else None
+    holder = books.holder(entity, number) if number and not books.numbers_twice else None
     if holder not in (None, (before or {}).get("Id")):
         detail = (
             "Duplicate Document Number Error : You must specify a different number. This number has already been"
