@@ -499,7 +499,8 @@ def _texts(lines: Iterable[HeldLine | LedgerLine]) -> list[tuple[int, str]]:
 class LedgerDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A document as the ledger holds it. ``lines`` are None where the answer did not tell them.
 
-    ``memo`` is what it says to the customer beside its lines, the purchase order's number too.
+    ``memo`` is what it says to the customer beside its lines, the purchase order's number too. ``mark`` is the draft's,
+    empty where the ledger has no place for it: it stays when people give the document another number.
     """
 
     ref: Ref
@@ -515,6 +516,7 @@ class LedgerDocument(msgspec.Struct, frozen=True, kw_only=True):
     due_on: date | None = None
     lines: tuple[HeldLine, ...] | None = None
     memo: str = ""
+    mark: str = ""
     updated_at: datetime | None = None
 
     def says_what(self, other: LedgerDocument) -> bool:

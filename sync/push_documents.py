@@ -16,7 +16,7 @@ from store import invoices, links, outbox, selfcheck
 from store.invoices import DocumentRow
 from store.links import CustomerRow, Link
 from store.review import Finding
-from sync import books, identity, mailing
+from sync import books, identity, mailing, marks
 from sync.context import Context, Entity
 from sync.days import Days
 from sync.edited import UPDATE_DOCUMENT
@@ -175,7 +175,7 @@ def _document(
         tax=row.tax,
         total=row.total,
         po_number=content.po_number,
-        mark=f"Netterms {entity.key} {row.contract} {row.number}",
+        mark=marks.of(row),
         email=mailing.addressee(context.store, row, customer.customer).email,
     )
 

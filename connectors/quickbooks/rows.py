@@ -24,6 +24,7 @@ from connectors.quickbooks.transport import Row, decimal, updated_at
 MARK = "Netterms "  # how each line of a note begins that is for us and not for people
 ON_ACCOUNT = f"{MARK}on account"
 PRICED = re.compile(r" \(\S+ x \S+ [A-Z]{3}\)\Z")  # quantity and price where they stand in a line's text
+_MARKED = re.compile(rf"(?:voided - )?({MARK}.*)", re.IGNORECASE)  # the first line of a void one begins otherwise
 _PART = re.compile(rf"{MARK}set (\S+) on (\S+) for (.*)")
 _TYPES: dict[str, Literal["invoice", "credit_note"]] = {"Invoice": "invoice", "CreditMemo": "credit_note"}
 
@@ -93,8 +94,21 @@ def document(entity: str, row: Row) -> LedgerDocument:
         due_on=_date(row.get("DueDate")),
         lines=tuple(_lines(row, currency)),
         memo=str((row.get("CustomerMemo") or {}).get("value") or ""),
+        mark=_document_mark(str(row.get("PrivateNote") or "")),
         updated_at=_updated_at(row),
     )
+
+
+def _document_mark(note: str) -> str:
+    """Return the line of a document's note that is our mark, whatever people wrote around it."""
+    found = filter(None, map(_MARKED.fullmatch, note.splitlines()))
+    return next((match[1].strip() for match in found), "")
+
+
+def mark_key(mark: str) -> str:
+    """Return what of a mark tells which document it is: whose, and which number. Its contract is there for people."""
+    words = mark.split()
+    return " ".join((*words[:2], words[-1])) if len(words) > 2 else mark
 
 
 def _lines(row: Row, currency: str) -> Iterator[HeldLine]:

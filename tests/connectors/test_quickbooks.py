@@ -452,7 +452,7 @@ class TestDrafts(QuickBooksBench):
         self.create(ledger, self.draft(self.customer(ledger), "D-1", po_number="4711", memo="Thanks"))
         row = self.stored(running, "invoices")
         assert row["CustomerMemo"] == {"value": "PO 4711\nThanks"}
-        assert row["PrivateNote"] == "netterms D-1"
+        assert row["PrivateNote"] == "Netterms us deal-1 D-1"
         assert row["BillEmail"] == {"Address": "ap@acme.example"}
         assert row["EmailStatus"] == "NotSet"
 
