@@ -779,6 +779,12 @@ class Accounting(Protocol):
     def setup(self) -> LedgerSetup:
         """Read accounts, items, tax codes and settings."""
 
+    def hindrance(self) -> str:
+        """Return the setting under which no document may be sent there, with its remedy; empty where there is none.
+
+        It is asked for before documents are sent, so it costs no call of its own where they need the same settings.
+        """
+
     def changes(self, since: datetime | None) -> LedgerChanges:
         """Return what changed since ``since`` (inclusive, all when None), ours and others'; inactive customers too."""
 

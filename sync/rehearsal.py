@@ -142,6 +142,10 @@ class Rehearsal:
         """Ask the vendor."""
         return self._real.setup()
 
+    def hindrance(self) -> str:
+        """Ask the vendor."""
+        return self._real.hindrance()
+
     def changes(self, since: datetime | None) -> LedgerChanges:
         """Ask the vendor."""
         return self._real.changes(since)

@@ -386,6 +386,10 @@ class Books:
         """Say that the books are open."""
         return LedgerSetup(name="Books", home_currency="GBP", accounts={}, items={}, tax_codes={}, classes={})
 
+    def hindrance(self) -> str:
+        """Say that nothing is in the way."""
+        return ""
+
     def probe(self) -> Probe:
         """Say that it works."""
         return Probe(account_name="kept in memory")

@@ -61,7 +61,8 @@ class QuickBooksLedger:
 
     def __init__(self, settings: Settings, ports: Ports) -> None:
         self._transport = Transport(settings, ports)
-        parts = (self._transport, Catalogue(self._transport, ports.clock))
+        self._catalogue = Catalogue(self._transport, ports.clock)
+        parts = (self._transport, self._catalogue)
         self._customers, self._documents, self._payments = Customers(*parts), Documents(*parts), Payments(*parts)
         self.customers: Collection[CustomerDraft, LedgerCustomer] = self._customers
         self.documents: Collection[DocumentDraft, LedgerDocument] = self._documents
@@ -108,6 +109,10 @@ class QuickBooksLedger:
     def setup(self) -> LedgerSetup:
         """Read accounts, items, tax codes, classes and the settings that matter, afresh."""
         return read_setup(self._transport)
+
+    def hindrance(self) -> str:
+        """Say when QuickBooks numbers documents by itself: what we send could not be found again by our number."""
+        return self._catalogue.numbering()
 
     def changes(self, since: datetime | None) -> LedgerChanges:
         """Return what changed; see ``changes.read`` for which deletions are told."""

@@ -12,6 +12,7 @@ from connectors.quickbooks.tax import TAXED, Rate, TaxRules
 from connectors.quickbooks.transport import Row, Transport, decimal
 
 RECEIVABLE = "Accounts Receivable"
+SETTLED = 3600.0  # seconds after which the settings are read again: people seldom change them
 FRESH = 60.0  # seconds after which a name that is not known is worth another look
 _NAMES = {
     "Item": ("Sku", "Name", "FullyQualifiedName"),  # a later one wins where two objects share a key
@@ -33,6 +34,7 @@ class Catalogue:
         self._rows: dict[str, dict[str, Row]] = {}
         self._read_at: dict[str, float] = {}
         self._preferences: Row | None = None
+        self._preferences_at = 0.0
         self._abroad: TaxRules | None = None
 
     def row(self, entity: str, name: str) -> Row | None:
@@ -102,9 +104,14 @@ class Catalogue:
             found[str(row["Id"])] = [Rate(id, percent.get(id, Decimal(0))) for id in ids]
         return found
 
+    def numbering(self) -> str:
+        """Return why QuickBooks would not keep our numbers, with the remedy; empty where it does."""
+        return _numbering(self._settings())
+
     def _settings(self) -> Row:
-        if self._preferences is None:
-            self._preferences = self._transport.preferences()
+        now = self._clock.monotonic()
+        if self._preferences is None or now - self._preferences_at >= SETTLED:
+            self._preferences, self._preferences_at = self._transport.preferences(), now
         return self._preferences
 
     def _read(self, entity: str) -> None:
@@ -154,13 +161,17 @@ def _listed(catalogue: Catalogue, entity: str) -> list[tuple[str, Row]]:
     return list(catalogue.rows(entity).items())
 
 
+def _numbering(preferences: Row) -> str:
+    if preferences.get("SalesFormsPrefs", {}).get("CustomTxnNumbers"):
+        return ""
+    return (
+        "QuickBooks numbers documents by itself and would ignore ours: switch on Account and settings, Sales,"
+        " Sales form content, Custom transaction numbers"
+    )
+
+
 def _problems(preferences: Row) -> tuple[str, ...]:
-    problems = []
-    if not preferences.get("SalesFormsPrefs", {}).get("CustomTxnNumbers"):
-        problems.append(
-            "QuickBooks numbers documents by itself and would ignore ours: switch on Account and settings, Sales,"
-            " Sales form content, Custom transaction numbers"
-        )
+    problems = list(filter(None, [_numbering(preferences)]))
     if not preferences.get("CurrencyPrefs", {}).get("MultiCurrencyEnabled"):
         problems.append(
             "only the home currency can be booked: switch on Account and settings, Advanced, Currency, Multicurrency"

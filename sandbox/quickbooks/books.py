@@ -119,6 +119,11 @@ class Books:
         """Return the id of the invoice or credit memo of that number, or of who bears that name in any case."""
         return self._by_name.get((entity, name if entity in TRANSACTIONS else name.casefold()))
 
+    def next_number(self, entity: str) -> str:
+        """Return the number that follows the highest of the company's own, from 1001 on."""
+        numbers = [row["DocNumber"] for row in self.rows[entity].values() if row.get("DocNumber", "").isdigit()]
+        return str(max(map(int, numbers), default=1000) + 1)
+
     def changed(self, entities: list[str], since: datetime) -> list[Row]:
         """Return one ``QueryResponse`` element per entity, at most 1,000 objects over all, oldest first.
 

@@ -93,7 +93,7 @@ def sale(entity: str) -> Rule:
     def rule(books: Books, row: Row, before: Row | None) -> Row:
         buyer = books.reference("Customer", row.get("CustomerRef") or _missing("CustomerRef"), "CustomerRef")
         currency = _same_currency(row, buyer)
-        _check_number_is_free(books, entity, row.get("DocNumber"), before)
+        row = {**row, **_number(books, entity, row, before)}
         lines = _sales_lines(books, row)
         net = sum((line["Amount"] for line in lines if line["DetailType"] == "SalesItemLineDetail"), Decimal(0))
         taxes = tax_of(books, row, lines)
@@ -154,6 +154,14 @@ def _same_currency(row: Row, buyer: Row) -> str:
     if (wanted := row.get("CurrencyRef", {}).get("value", own)) != own:
         raise business(f"The customer's currency is {own}; the transaction's is {wanted}.", "CurrencyRef")
     return own
+
+
+def _number(books: Books, entity: str, row: Row, before: Row | None) -> Row:
+    """Return the number: ours where the company takes numbers, else the next of its own, whatever was sent."""
+    if not books.preferences["SalesFormsPrefs"]["CustomTxnNumbers"]:
+        return {"DocNumber": (before or {}).get("DocNumber") or books.next_number(entity)}
+    _check_number_is_free(books, entity, row.get("DocNumber"), before)
+    return {}
 
 
 def _check_number_is_free(books: Books, entity: str, number: str | None, before: Row | None) -> None:
