@@ -704,12 +704,16 @@ class Collection(Protocol[Wanted_contra, Found]):
 
 
 class LedgerChanges(msgspec.Struct, frozen=True, kw_only=True):
-    """What changed at the ledger. ``cursor`` is the latest change seen, to be passed as ``since`` next time."""
+    """What changed at the ledger. ``cursor`` is to be passed as ``since`` next time: how far this reading surely came.
+
+    ``complete``: it is everything there is, though only changes were asked for; what is not in it is gone.
+    """
 
     documents: tuple[LedgerDocument, ...]
     payments: tuple[LedgerPayment, ...]
     cursor: datetime | None
     customers: tuple[LedgerCustomer, ...] = ()
+    complete: bool = False
 
 
 class LedgerSetup(msgspec.Struct, frozen=True, kw_only=True):
@@ -786,7 +790,10 @@ class Accounting(Protocol):
         """
 
     def changes(self, since: datetime | None) -> LedgerChanges:
-        """Return what changed since ``since`` (inclusive, all when None), ours and others'; inactive customers too."""
+        """Return what changed since ``since`` (inclusive, all when None), ours and others'; inactive customers too.
+
+        The connector overlaps ``since`` by the lag of what it reads by, so an object may come again unchanged.
+        """
 
     def numbers(self, prefix: str) -> list[str]:
         """Return the numbers of all invoices and credit notes that begin with ``prefix``, ours and others'."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -17,6 +19,10 @@ from sync.context import Context, Entity
 from sync.unchanged import unless_same
 
 STREAM = "changes"  # the cursor of what was read of a ledger
+LOOK_BACK = timedelta(days=2)  # how much further back the first reading of a day goes
+WHOLE_EVERY, WHOLE_AT_LATEST = timedelta(days=30), timedelta(days=37)  # when everything is read: at night, at any hour
+NIGHT_ENDS = 5  # o'clock, in the legal entity's zone
+_LOOKED_BACK, _WHOLE = "books looked back on", "books read whole on"
 T = TypeVar("T", LedgerDocument, LedgerPayment)
 READ = ("books", "links", "documents", "foreign", "payments", "applications", "outbox", "customers", "lost")
 
@@ -26,12 +32,40 @@ def read(context: Context, entity: Entity, connection: str, books: Accounting, *
 
     Merges of customers are followed, and foreign documents kept as the books have them.
     """
-    since = None if afresh else deals.cursor(context.store, connection, STREAM)
+    since = None if afresh else _since(context, entity, connection)
     changes = books.changes(since)
-    _store(context, connection, changes, complete=since is None)
+    complete = since is None or changes.complete
+    _store(context, connection, changes, complete=complete)
+    _note_read(context, entity, connection, complete=complete)
     unless_same(
         context, f"books {connection} of {entity.key}", READ, None, partial(_look_through, context, entity, connection)
     )
+
+
+def _since(context: Context, entity: Entity, connection: str) -> datetime | None:
+    """Return from when on changes are read, None for everything.
+
+    No ledger promises to tell of every change in time: the first reading of a day goes back further, and about once a
+    month, at night where one is open, everything is read. So what was missed, or is gone, is known in the end.
+    """
+    cursor = deals.cursor(context.store, connection, STREAM)
+    whole = deals.note(context.store, connection, _WHOLE)
+    if cursor is None or not whole:
+        return cursor
+    local = context.world.now().astimezone(ZoneInfo(entity.timezone))
+    age = local.date() - date.fromisoformat(whole)
+    if age >= (WHOLE_EVERY if local.hour < NIGHT_ENDS else WHOLE_AT_LATEST):
+        return None
+    is_first = deals.note(context.store, connection, _LOOKED_BACK) != local.date().isoformat()
+    return cursor - LOOK_BACK if is_first else cursor
+
+
+def _note_read(context: Context, entity: Entity, connection: str, *, complete: bool) -> None:
+    today = context.today(entity.key).isoformat()
+    with context.store.transaction():
+        deals.set_note(context.store, connection, _LOOKED_BACK, today)
+        if complete or not deals.note(context.store, connection, _WHOLE):
+            deals.set_note(context.store, connection, _WHOLE, today)
 
 
 def _look_through(context: Context, entity: Entity, connection: str) -> None:

@@ -45,7 +45,7 @@ from connectors.quickbooks.documents import ENTITIES, Documents
 from connectors.quickbooks.money import Expenses, Journals, Transfers
 from connectors.quickbooks.payments import Payments
 from connectors.quickbooks.refunds import Refunds
-from connectors.quickbooks.transport import Transport
+from connectors.quickbooks.transport import LAG, Transport
 
 
 def connect(settings: Settings, ports: Ports) -> QuickBooksLedger:
@@ -56,8 +56,7 @@ def connect(settings: Settings, ports: Ports) -> QuickBooksLedger:
 class QuickBooksLedger:
     """The accounting role at one QuickBooks company."""
 
-    # How long Intuit knows a requestid is not published, nor how late its queries are: none, and a minute of ours.
-    memory = Memory(keys=timedelta(0), lag=timedelta(minutes=1))
+    memory = Memory(keys=timedelta(0), lag=LAG)  # how long Intuit knows a requestid is not published
 
     def __init__(self, settings: Settings, ports: Ports) -> None:
         self._transport = Transport(settings, ports)

@@ -10,7 +10,7 @@ from typing import Any
 from connectors.base import LedgerChanges
 from connectors.errors import Refused
 from connectors.quickbooks import rows
-from connectors.quickbooks.transport import PAGE, Row, Transport, answer_time, quote, time_text, updated_at
+from connectors.quickbooks.transport import LAG, PAGE, Row, Transport, answer_time, quote, time_text, updated_at
 
 READ: dict[str, Callable[[Row], Any]] = {
     "Customer": rows.customer,
@@ -19,7 +19,9 @@ READ: dict[str, Callable[[Row], Any]] = {
     "Payment": rows.payment,
 }
 MOST = 1000  # objects in one change data capture answer: a full one may lack some
-OVERLAP = timedelta(seconds=1)  # times are kept to the second, and whether a bound is inclusive is not promised
+SECOND = timedelta(seconds=1)  # times are kept to it, and whether a bound is inclusive is not promised
+OVERLAP = LAG + SECOND
+REACH = timedelta(days=30)  # of change data capture
 _EVEN_INACTIVE = {"Customer": "Active in (true, false)"}
 
 
@@ -29,7 +31,8 @@ class Reading:
     def __init__(self) -> None:
         self.found: dict[str, dict[str, Any]] = {entity: {} for entity in READ}
         self.latest: datetime | None = None
-        self.as_of: datetime | None = None  # when the first answer was made: nothing before it is missing
+        self.as_of: datetime | None = None  # when the first answer was made: nothing before it is missing but what lags
+        self.complete = False
 
     def add(self, entity: str, answered: Iterable[Row]) -> None:
         """Take rows; a later one of the same id counts."""
@@ -39,22 +42,25 @@ class Reading:
                 self.latest = max(filter(None, (self.latest, updated_at(row))))
 
     def changes(self, since: datetime | None) -> LedgerChanges:
-        """Return everything. The cursor is the latest change, never later than the first answer."""
-        latest = self.latest
-        if latest is not None and self.as_of is not None:
-            latest = min(latest, self.as_of)
+        """Return everything. The cursor is when the first answer was made, the latest change where that is not told.
+
+        So it moves on where nothing happens, too: what was read is not read again and again, nor grows too old.
+        """
+        latest = self.as_of or self.latest
         return LedgerChanges(
             customers=tuple(self.found["Customer"].values()),
             documents=(*self.found["Invoice"].values(), *self.found["CreditMemo"].values()),
             payments=tuple(self.found["Payment"].values()),
             cursor=max((time for time in (latest, since) if time is not None), default=None),
+            complete=self.complete,
         )
 
 
 def read(transport: Transport, since: datetime | None) -> LedgerChanges:
     """Return what was written or deleted since ``since`` (inclusive, everything there is when None).
 
-    Deletions are told by change data capture only, up to 30 days back; see ``_read_one`` for very many changes.
+    Deletions are told by change data capture only, up to 30 days back; for what lies further back everything is read:
+    what is gone is missing in that. See ``_read_one`` for very many changes.
     """
     reading = Reading()
     if since is None:
@@ -67,14 +73,23 @@ def read(transport: Transport, since: datetime | None) -> LedgerChanges:
 def _read_since(transport: Transport, reading: Reading, since: datetime) -> None:
     try:
         found, reading.as_of = _capture(transport, tuple(READ), since)
-    except Refused:  # more than 30 days back
-        _query(transport, reading, READ, since)
+    except Refused:
+        if not _is_out_of_reach(transport, since):
+            raise
+        _query(transport, reading, READ, None)
+        reading.complete = True
         return
     for entity in READ:
         if _is_full(found):
             _read_one(transport, reading, entity, since)
         else:
             reading.add(entity, found[entity])
+
+
+def _is_out_of_reach(transport: Transport, since: datetime) -> bool:
+    """Say whether a capture was refused for its age, by QuickBooks' own clock; how it words that is not published."""
+    now = transport.query("CompanyInfo").time
+    return now is not None and now - since > REACH - SECOND
 
 
 def _capture(
@@ -102,7 +117,7 @@ def _read_one(transport: Transport, reading: Reading, entity: str, since: dateti
         return
     _query(transport, reading, (entity,), since)
     reading.add(entity, filter(rows.is_deleted, captured[entity]))
-    while _is_full(captured) and as_of is not None and as_of - since > OVERLAP:
+    while _is_full(captured) and as_of is not None and as_of - since > SECOND:
         since += (as_of - since) / 2
         captured, _ = _capture(transport, (entity,), since)
         reading.add(entity, filter(rows.is_deleted, captured[entity]))

@@ -14,7 +14,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -29,6 +29,7 @@ from connectors.errors import ConnectorError, OutcomeUnknown, Refused, Retryable
 from connectors.pace import ANY_LIMIT, Pace
 
 MINOR_VERSION = 75
+LAG = timedelta(minutes=1)  # how late queries and captures may tell of a write; nothing is published, this is ours
 BATCH_SIZE = 30  # items per batch call; an Intuit sample says 50, the documentation 30
 PAGE = 1000
 # Per company and app (blogs.intuit.com, 2025-08-13); a batch counts as a call, too.

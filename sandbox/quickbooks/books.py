@@ -49,6 +49,7 @@ class Books:
         self.numbers_twice = False  # whether one number may be used for several invoices, or several credit memos
         self.rows: dict[str, dict[str, Row]] = {entity: {} for entity in (*WRITABLE, *READ_ONLY)}
         self.deleted: list[Deleted] = []
+        self.lag: dict[str, timedelta] = {}  # by entity how late change data capture tells of a write
         self._by_name: dict[tuple[str, str], str] = {}  # (entity, number or folded name) -> id
         self._paid_by: dict[str, set[str]] = {}  # id of an invoice or credit memo -> ids of the payments on it
         self._ids = {"transactions": 100, "names": 0, "lists": 0}
@@ -135,9 +136,11 @@ class Books:
         for entity in entities:
             if entity not in self.rows or entity in NOT_CAPTURED:
                 raise Refusal("4001", "Invalid query", f"Invalid entity for change data capture: {entity}")
-            gone = [(one.at, one.row()) for one in self.deleted if one.entity == entity and one.at >= since]
-            held = [(updated_at(row), row) for row in self.rows[entity].values() if updated_at(row) >= since]
-            rows = [row for _, row in sorted([*held, *gone], key=lambda one: one[0])[:left]]
+            until = self.clock.now() - self.lag.get(entity, timedelta(0))
+            gone = [(one.at, one.row()) for one in self.deleted if one.entity == entity]
+            held = [(updated_at(row), row) for row in self.rows[entity].values()]
+            told = [one for one in (*held, *gone) if since <= one[0] <= until]
+            rows = [row for _, row in sorted(told, key=lambda one: one[0])[:left]]
             left -= len(rows)
             answer.append({entity: rows, "startPosition": 1, "maxResults": len(rows)} if rows else {})
         return answer

@@ -704,14 +704,39 @@ class TestChanges(QuickBooksBench):
         assert len(found) == 71
         assert [document.ref.id for document in found if document.status == "deleted"] == [gone.ref.id]
 
-    def test_further_back_than_thirty_days_is_queried(self, running: Running, ledger: Accounting) -> None:
+    def test_for_what_lies_further_back_than_thirty_days_everything_is_read(
+        self, running: Running, ledger: Accounting
+    ) -> None:
         document = self.create(ledger, self.draft(self.customer(ledger), "OLD"))
         self.move(running, days=45)
-        found = ledger.changes(datetime(2026, 3, 10, tzinfo=UTC))
+        cursor = ledger.changes(datetime(2026, 3, 10, tzinfo=UTC)).cursor
+        assert cursor is not None
+        assert not ledger.changes(cursor).complete  # nothing happened, and yet the cursor has moved on
+        found = ledger.changes(datetime(2026, 3, 20, tzinfo=UTC) - timedelta(days=5))
+        assert found.complete
         assert [one.ref.id for one in found.documents] == [document.ref.id]
-        calls = books(running).calls
-        assert calls["GET /v3/company/{realm}/cdc"] == 1
-        assert calls["POST /v3/company/{realm}/query"] >= 3
+
+    def test_a_capture_that_is_refused_for_another_reason_is_not_read_around(
+        self, running: Running, ledger: Accounting
+    ) -> None:
+        since = ledger.changes(None).cursor
+        self.order(running, kind="error_before", status=400, path="/cdc", body="no such company file")
+        with pytest.raises(Refused, match="no such company file"):
+            ledger.changes(since)
+
+    def test_what_a_capture_tells_late_is_not_missed(self, running: Running, ledger: Accounting) -> None:
+        customer = self.customer(ledger)
+        cursor, clock, held = ledger.changes(None).cursor, running.sandbox.clock, books(running).books
+        held.lag["Invoice"] = timedelta(seconds=55)
+        clock.wait(10)
+        late = self.create(ledger, self.draft(customer, "LATE"))
+        clock.wait(10)
+        prompt = self.create(ledger, self.draft(customer, "PROMPT", type="credit_note"))
+        clock.wait(5)
+        seen = ledger.changes(cursor)
+        assert [one.ref.id for one in seen.documents] == [prompt.ref.id]
+        clock.wait(50)
+        assert late.ref.id in [one.ref.id for one in ledger.changes(seen.cursor).documents]
 
     def test_one_request_tells_what_changed_lately(self, running: Running, ledger: Accounting) -> None:
         self.create(ledger, self.draft(self.customer(ledger), "NEW"))
@@ -739,6 +764,7 @@ class TestChanges(QuickBooksBench):
         assert reading.changes(None).cursor == first + timedelta(seconds=9)
         reading.as_of = first
         assert reading.changes(None).cursor == first
+        assert reading.changes(first + timedelta(seconds=1)).cursor == first + timedelta(seconds=1)
 
     def test_a_customer_made_inactive_shows_by_query_and_by_capture(self, running: Running, ledger: Accounting) -> None:
         ref = self.customer(ledger)
