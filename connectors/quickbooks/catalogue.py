@@ -177,6 +177,11 @@ def _problems(preferences: Row) -> tuple[str, ...]:
             "only the home currency can be booked: switch on Account and settings, Advanced, Currency, Multicurrency"
             " (QuickBooks cannot switch it off again)"
         )
+    if preferences.get("SalesFormsPrefs", {}).get("AutoApplyCredit"):
+        problems.append(
+            "QuickBooks sets credit memos against invoices by itself, maybe others than ours are for: switch off"
+            " Account and settings, Advanced, Automation, Automatically apply credits"
+        )
     if preferences.get("TaxPrefs", {}).get("PartnerTaxEnabled") and not _ours_stand(preferences):
         problems.append(
             "QuickBooks works sales tax out by address and lets no app set it, so taxed invoices are refused: allow it"

@@ -171,6 +171,11 @@ def allocation(row: Row, draft: AllocationDraft) -> LedgerAllocation:
     )
 
 
+def used(row: Row, id: str) -> int:
+    """Return how much of a payment stands on a transaction."""
+    return _minor(_linked(row, id), _currency(row))
+
+
 def part_note(key: str, amount: Decimal, document: str) -> str:
     """Return the line of a payment's note that says what we set against it under ``key``."""
     return f"{MARK}set {amount} on {document} for {key}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from itertools import product
 from typing import Any
 
 from sandbox.core import Clock
@@ -158,7 +160,10 @@ class Books:
             check(entity, body)
             made = RULES[entity](self, deepcopy(body), None)
             self._check_open(made)
-            return self._add(entity, made)
+            added = self._add(entity, made)
+            if self.preferences["SalesFormsPrefs"]["AutoApplyCredit"] and entity in ("Invoice", "CreditMemo"):
+                self._apply_credit(added["CustomerRef"])
+            return self.rows[entity][added["Id"]]
         if operation in ("create", "update"):
             return self._update(entity, body)
         if entity not in (VOIDED if operation == "void" else TRANSACTIONS):
@@ -276,6 +281,23 @@ class Books:
     def _linked(row: Row) -> set[str]:
         lines = row.get("Line", ())
         return {link["TxnId"] for line in lines for link in line.get("LinkedTxn", ()) if link.get("TxnId")}
+
+    def _apply_credit(self, customer: Row) -> None:
+        """Set open credit memos of a customer against its open invoices, the oldest first, by payments of nothing."""
+        by_day = {
+            entity: sorted(
+                (row for row in self.rows[entity].values() if row["CustomerRef"]["value"] == customer["value"]),
+                key=lambda row: (row["TxnDate"], int(row["Id"])),
+            )
+            for entity in ("CreditMemo", "Invoice")
+        }
+        for note, invoice in product(by_day["CreditMemo"], by_day["Invoice"]):
+            most = min(balance_of(self, note), balance_of(self, invoice))
+            if most > 0:
+                pairs = ((invoice["Id"], "Invoice"), (note["Id"], "CreditMemo"))
+                lines = [{"Amount": most, "LinkedTxn": [{"TxnId": id, "TxnType": kind}]} for id, kind in pairs]
+                body = {"CustomerRef": {"value": customer["value"]}, "TotalAmt": Decimal(0), "Line": lines}
+                self._add("Payment", RULES["Payment"](self, body, None))
 
     def _settle(self, ids: set[str]) -> None:
         """Bring the balances of these invoices and credit memos up to date; each counts as changed."""
