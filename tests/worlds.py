@@ -429,6 +429,7 @@ class Bench(Desk):
             Source(name="books_uk", vendor="xero", role="accounting", entity="uk"),
         )
         self.books = {"books_us": Books(), "books_uk": Books()}
+        self.grants: dict[str, datetime] = {}
         self.keys = 0
         self.later = timedelta(0)  # how much of the day has passed since noon
 
@@ -466,6 +467,10 @@ class Bench(Desk):
         self.run("plan_invoices", "issue_invoices")
 
     # ----------------------------------------------------------------------------------------------- sync.context.World
+
+    def grant_ends(self, name: str) -> datetime | None:
+        """Return when the grant of a connection ends, as a test says."""
+        return self.grants.get(name)
 
     def connector(self, name: str) -> Any:
         """Return one of the ledgers in memory."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -27,6 +27,7 @@ from sandbox.world.history import OldBooks
 
 TOKEN = "sandbox-quickbooks"  # the beginning of every accepted access token
 LARGEST_BATCH = 30
+GRANT = timedelta(days=5 * 365)  # how long a consent lives
 TOLD = ("Customer", "Invoice", "CreditMemo", "Payment")  # what webhooks tell of
 _PATHS = {entity.lower(): entity for entity in WRITABLE}
 _STATE = {
@@ -78,6 +79,7 @@ class QuickBooks(Ledger):
         self.books = Books(self.clock)
         self._answers: dict[str, tuple[dict[str, Any], int]] = {}
         self._refreshes = 0
+        self.grant_ends = self.clock.now() + GRANT  # until when tokens are renewed, however often they were
         self.files: dict[str, bytes] = {}  # by the id of the attachable
         self._watch = Watch()
         self._consents = Consents()
@@ -149,9 +151,17 @@ class QuickBooks(Ledger):
             good = request.form.get("refresh_token") == f"refresh-{self._refreshes}"
         if not good:
             return json_response({"error": "invalid_grant", "error_description": "Incorrect or used Token"}, 400)
+        left = self.grant_ends - self.clock.now()
+        if grant == "authorization_code":
+            self.grant_ends += GRANT - left
+            left = GRANT
+        if left <= timedelta(0):
+            return json_response({"error": "invalid_grant", "error_description": "Token expired"}, 400)
         self._refreshes += 1
         tokens = {"access_token": f"{TOKEN}-{self._refreshes}", "refresh_token": f"refresh-{self._refreshes}"}
         lives = {"expires_in": 3600, "x_refresh_token_expires_in": 8_726_400}
+        if request.headers.get("x-include-refresh-token-hard-expires-in") == "true":
+            lives["x_refresh_token_hard_expires_in"] = int(left.total_seconds())
         return json_response({"token_type": "bearer", **tokens, **lives})
 
     def _route(self, method: str, rule: str, handle: Callable[..., tuple[dict[str, Any], int]]) -> None:
