@@ -719,7 +719,8 @@ class LedgerChanges(msgspec.Struct, frozen=True, kw_only=True):
 class LedgerSetup(msgspec.Struct, frozen=True, kw_only=True):
     """What a ledger offers, for checking mappings. Keys are what a mapping may write; values are names for people.
 
-    ``problems`` are settings of the ledger under which documents would be booked wrongly, each with its remedy.
+    ``problems`` are settings of the ledger under which documents would be booked wrongly, each with its remedy;
+    ``one_currency`` is what to do before it takes any other currency than its own, empty where it does.
     """
 
     name: str
@@ -731,6 +732,7 @@ class LedgerSetup(msgspec.Struct, frozen=True, kw_only=True):
     terms: dict[str, str] = {}  # msgspec copies the default
     closed_through: date | None = None  # nothing dated up to this day is taken any more
     problems: tuple[str, ...] = ()
+    one_currency: str = ""
 
 
 class Accounting(Protocol):

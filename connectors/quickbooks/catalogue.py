@@ -9,7 +9,7 @@ from decimal import Decimal
 from connectors.base import Clock, LedgerSetup
 from connectors.quickbooks.limits import NotSayable
 from connectors.quickbooks.tax import TAXED, Rate, TaxRules
-from connectors.quickbooks.transport import Row, Transport, decimal
+from connectors.quickbooks.transport import Row, Transport, decimal, home_currency
 
 RECEIVABLE = "Accounts Receivable"
 SETTLED = 3600.0  # seconds after which the settings are read again: people seldom change them
@@ -73,7 +73,7 @@ class Catalogue:
 
     def home_currency(self) -> str:
         """Return the company's own currency; customers in it bear their plain name."""
-        return _home_currency(self._settings())
+        return home_currency(self._settings())
 
     def receivables(self, currency: str) -> str | None:
         """Return the id of the account in which customers' debts in ``currency`` stand."""
@@ -123,11 +123,6 @@ class Catalogue:
         self._read_at[entity] = self._clock.monotonic()
 
 
-def _home_currency(preferences: Row) -> str:
-    prefs = preferences.get("CurrencyPrefs", {})
-    return str(prefs.get("HomeCurrency", {}).get("value", "USD"))
-
-
 def _ours_stand(preferences: Row) -> bool:
     """Say whether apps may set the sales tax of an automated company; where it says nothing, they may."""
     others = (preferences.get("OtherPrefs") or {}).get("NameValue", [])
@@ -146,7 +141,7 @@ def read_setup(transport: Transport) -> LedgerSetup:
     info, preferences = transport.company_info(), transport.preferences()
     return LedgerSetup(
         name=str(info.get("CompanyName", "")),
-        home_currency=_home_currency(preferences),
+        home_currency=home_currency(preferences),
         accounts={key: f"{row['Name']} ({row.get('AccountType', '')})" for key, row in _listed(catalogue, "Account")},
         items={key: str(row["Name"]) for key, row in _listed(catalogue, "Item")},
         tax_codes={key: str(row.get("Description") or row["Name"]) for key, row in _listed(catalogue, "TaxCode")},
@@ -154,6 +149,7 @@ def read_setup(transport: Transport) -> LedgerSetup:
         terms={key: str(row["Name"]) for key, row in _listed(catalogue, "Term")},
         closed_through=_closed_through(preferences),
         problems=_problems(preferences),
+        one_currency=_one_currency(preferences),
     )
 
 
@@ -170,13 +166,17 @@ def _numbering(preferences: Row) -> str:
     )
 
 
+def _one_currency(preferences: Row) -> str:
+    if preferences.get("CurrencyPrefs", {}).get("MultiCurrencyEnabled"):
+        return ""
+    return (
+        "switch on Account and settings, Advanced, Currency, Multicurrency (QuickBooks cannot switch it off again), or"
+        " book these in another company"
+    )
+
+
 def _problems(preferences: Row) -> tuple[str, ...]:
     problems = list(filter(None, [_numbering(preferences)]))
-    if not preferences.get("CurrencyPrefs", {}).get("MultiCurrencyEnabled"):
-        problems.append(
-            "only the home currency can be booked: switch on Account and settings, Advanced, Currency, Multicurrency"
-            " (QuickBooks cannot switch it off again)"
-        )
     if preferences.get("SalesFormsPrefs", {}).get("AutoApplyCredit"):
         problems.append(
             "QuickBooks sets credit memos against invoices by itself, maybe others than ours are for: switch off"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from connectors.base import LedgerChanges
 from connectors.errors import Refused
 from connectors.quickbooks import rows
-from connectors.quickbooks.transport import LAG, PAGE, Row, Transport, answer_time, quote, time_text, updated_at
+from connectors.quickbooks.transport import LAG, PAGE, Row, Transport, quote, time_text, updated_at
 
 READ: dict[str, Callable[[Row], Any]] = {
     "Customer": rows.customer,
@@ -72,7 +72,7 @@ def read(transport: Transport, since: datetime | None) -> LedgerChanges:
 
 def _read_since(transport: Transport, reading: Reading, since: datetime) -> None:
     try:
-        found, reading.as_of = _capture(transport, tuple(READ), since)
+        found, reading.as_of = transport.capture(tuple(READ), since)
     except Refused:
         if not _is_out_of_reach(transport, since):
             raise
@@ -92,15 +92,6 @@ def _is_out_of_reach(transport: Transport, since: datetime) -> bool:
     return now is not None and now - since > REACH - SECOND
 
 
-def _capture(
-    transport: Transport, entities: Sequence[str], since: datetime
-) -> tuple[dict[str, list[Row]], datetime | None]:
-    answer = transport.capture(entities, since)
-    parts: list[Row] = [part for one in answer.get("CDCResponse", []) for part in one.get("QueryResponse", [])]
-    found = {entity: [row for part in parts for row in part.get(entity, [])] for entity in entities}
-    return found, answer_time(answer)
-
-
 def _is_full(found: dict[str, list[Row]]) -> bool:
     return sum(len(each) for each in found.values()) >= MOST
 
@@ -111,7 +102,7 @@ def _read_one(transport: Transport, reading: Reading, entity: str, since: dateti
     Deletions are told by captures only, so shorter and shorter ones follow until one is not full. Of what was deleted
     before that moment only what stood in a full answer is known.
     """
-    captured, as_of = _capture(transport, (entity,), since)
+    captured, as_of = transport.capture((entity,), since)
     if not _is_full(captured):
         reading.add(entity, captured[entity])
         return
@@ -119,7 +110,7 @@ def _read_one(transport: Transport, reading: Reading, entity: str, since: dateti
     reading.add(entity, filter(rows.is_deleted, captured[entity]))
     while _is_full(captured) and as_of is not None and as_of - since > SECOND:
         since += (as_of - since) / 2
-        captured, _ = _capture(transport, (entity,), since)
+        captured, _ = transport.capture((entity,), since)
         reading.add(entity, filter(rows.is_deleted, captured[entity]))
 
 

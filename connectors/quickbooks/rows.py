@@ -241,8 +241,8 @@ def _ref(row: Row) -> Ref:
 
 
 def _currency(row: Row) -> str:
-    """Return the currency; a company with one currency does not say it and is in the US."""
-    return str((row.get("CurrencyRef") or {}).get("value", "USD"))
+    """Return the currency, which the transport adds where a company has only one and does not say it."""
+    return str(row["CurrencyRef"]["value"])
 
 
 def _minor(value: Any, currency: str) -> int:

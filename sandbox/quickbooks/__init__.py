@@ -169,7 +169,8 @@ class QuickBooks(Ledger):
             if (refused := self._refused(realm)) is not None:
                 return refused
             body, status = self._once(lambda: handle(**parts))
-            return _answer({**body, "time": self._time()}, status)
+            shown = body if self.books.has_currencies else _without_currency(body)
+            return _answer({**shown, "time": self._time()}, status)
 
         self.routes.add_url_rule(rule, f"{method} {rule}".replace(".", "_"), run, methods=[method])
 
@@ -303,6 +304,16 @@ class QuickBooks(Ledger):
     def _preferences(self) -> tuple[dict[str, Any], int]:
         self.metered["reads"] += 1
         return {"Preferences": self.books.preferences}, 200
+
+
+def _without_currency(value: Any) -> Any:
+    """Return an answer as a company gives it that knows one currency only."""
+    if isinstance(value, list):
+        return [_without_currency(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    untold = ("CurrencyRef", "ExchangeRate", "HomeTotalAmt")
+    return {name: _without_currency(each) for name, each in value.items() if name not in untold}
 
 
 def _entity(path: str) -> str:

@@ -84,6 +84,25 @@ class Books:
         for code in seed.vat_codes():
             self._add("TaxCode", code)
 
+    def keep_one_currency(self, code: str) -> None:
+        """Make it a company without Multicurrency, whose own currency is ``code``."""
+        self.preferences["CurrencyPrefs"] = {"MultiCurrencyEnabled": False, "HomeCurrency": {"value": code}}
+        for id, row in list(self.rows["Account"].items()):
+            if row["CurrencyRef"]["value"] == seed.HOME:
+                self.rows["Account"][id] = {**row, "CurrencyRef": {"value": code}}
+            else:
+                del self.rows["Account"][id]
+
+    @property
+    def home(self) -> str:
+        """The company's own currency."""
+        return str(self.preferences["CurrencyPrefs"]["HomeCurrency"]["value"])
+
+    @property
+    def has_currencies(self) -> bool:
+        """Whether Multicurrency is on: else no object says a currency."""
+        return bool(self.preferences["CurrencyPrefs"]["MultiCurrencyEnabled"])
+
     def is_abroad(self) -> bool:
         """Say whether the company is not in the US."""
         return bool(self.company_info["Country"] != "US")

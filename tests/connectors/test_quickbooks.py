@@ -759,7 +759,12 @@ class TestChanges(QuickBooksBench):
     def test_the_cursor_never_passes_the_first_answer(self) -> None:
         first = datetime(2026, 3, 10, 12, tzinfo=UTC)
         reading = changes.Reading()
-        late = {"Id": "7", "DisplayName": "Late", "MetaData": {"LastUpdatedTime": "2026-03-10T12:00:09+00:00"}}
+        late = {
+            "Id": "7",
+            "DisplayName": "Late",
+            "CurrencyRef": {"value": "USD"},
+            "MetaData": {"LastUpdatedTime": "2026-03-10T12:00:09+00:00"},
+        }
         reading.add("Customer", [late])
         assert reading.changes(None).cursor == first + timedelta(seconds=9)
         reading.as_of = first
@@ -811,13 +816,20 @@ class TestSetup(QuickBooksBench):
     def test_settings_that_book_wrongly_are_told_with_their_remedy(self, running: Running, ledger: Accounting) -> None:
         held = books(running).books
         held.preferences["SalesFormsPrefs"]["CustomTxnNumbers"] = False
-        held.preferences["CurrencyPrefs"]["MultiCurrencyEnabled"] = False
         held.preferences["TaxPrefs"]["PartnerTaxEnabled"] = True
         held.preferences["OtherPrefs"] = {"NameValue": [OVERRIDE_FORBIDDEN]}
-        numbers, currencies, sales_tax = ledger.setup().problems
+        numbers, sales_tax = ledger.setup().problems
         assert "lets no app set it" in sales_tax
         assert "Custom transaction numbers" in numbers
-        assert "Multicurrency" in currencies
+
+    def test_what_other_currencies_need_is_no_problem_of_a_company_that_has_one(
+        self, running: Running, ledger: Accounting
+    ) -> None:
+        assert ledger.setup().one_currency == ""
+        books(running).books.keep_one_currency("USD")
+        setup = ledger.setup()
+        assert (setup.problems, setup.home_currency) == ((), "USD")
+        assert "Multicurrency" in setup.one_currency
 
 
 # --------------------------------------------------------------------------------------------------------- small parts
