@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -21,6 +21,7 @@ from sync.unchanged import unless_same
 STREAM = "changes"  # the cursor of what was read of a ledger
 LOOK_BACK = timedelta(days=2)  # how much further back the first reading of a day goes
 WHOLE_EVERY, WHOLE_AT_LATEST = timedelta(days=30), timedelta(days=37)  # when everything is read: at night, at any hour
+RECENT = timedelta(hours=1)  # what was written later may not be found by a search yet
 NIGHT_ENDS = 5  # o'clock, in the legal entity's zone
 _LOOKED_BACK, _WHOLE = "books looked back on", "books read whole on"
 T = TypeVar("T", LedgerDocument, LedgerPayment)
@@ -35,8 +36,10 @@ def read(context: Context, entity: Entity, connection: str, books: Accounting, *
     since = None if afresh else _since(context, entity, connection)
     changes = books.changes(since)
     complete = since is None or changes.complete
+    if scheduled := complete and not afresh:
+        changes = _with_recent(context, connection, changes)
     _store(context, connection, changes, complete=complete)
-    _note_read(context, entity, connection, complete=complete)
+    _note_read(context, entity, connection, whole=complete, look_back=scheduled)
     unless_same(
         context, f"books {connection} of {entity.key}", READ, None, partial(_look_through, context, entity, connection)
     )
@@ -60,11 +63,35 @@ def _since(context: Context, entity: Entity, connection: str) -> datetime | None
     return cursor - LOOK_BACK if is_first else cursor
 
 
-def _note_read(context: Context, entity: Entity, connection: str, *, complete: bool) -> None:
+def _with_recent(context: Context, connection: str, changes: LedgerChanges) -> LedgerChanges:
+    """Add what was written shortly before everything was read: it is not gone because no search finds it yet.
+
+    If it is gone, the next reading goes back far enough to be told.
+    """
+    if changes.cursor is None:
+        return changes
+    after = changes.cursor - RECENT
+    documents = _recent(context, connection, "document", LedgerDocument, after, changes.documents)
+    payments = _recent(context, connection, "payment", LedgerPayment, after, changes.payments)
+    return msgspec.structs.replace(
+        changes, documents=(*changes.documents, *documents), payments=(*changes.payments, *payments)
+    )
+
+
+def _recent(
+    context: Context, connection: str, kind: str, record: type[T], after: datetime, read: Sequence[T]
+) -> list[T]:
+    there = {item.ref.id for item in read}
+    known = ledger.objects(context.store, connection, kind, record)
+    return [item for item in known if item.ref.id not in there and item.updated_at and item.updated_at > after]
+
+
+def _note_read(context: Context, entity: Entity, connection: str, *, whole: bool, look_back: bool) -> None:
+    """Note that the books were read today, and whether the next reading is to look back all the same."""
     today = context.today(entity.key).isoformat()
     with context.store.transaction():
-        deals.set_note(context.store, connection, _LOOKED_BACK, today)
-        if complete or not deals.note(context.store, connection, _WHOLE):
+        deals.set_note(context.store, connection, _LOOKED_BACK, "" if look_back else today)
+        if whole or not deals.note(context.store, connection, _WHOLE):
             deals.set_note(context.store, connection, _WHOLE, today)
 
 
