@@ -36,10 +36,10 @@ def read(context: Context, entity: Entity, connection: str, books: Accounting, *
     since = None if afresh else _since(context, entity, connection)
     changes = books.changes(since)
     complete = since is None or changes.complete
-    if scheduled := complete and not afresh:
+    if complete and not afresh:
         changes = _with_recent(context, connection, changes)
     _store(context, connection, changes, complete=complete)
-    _note_read(context, entity, connection, whole=complete, look_back=scheduled)
+    _note_read(context, entity, connection, whole=complete)
     unless_same(
         context, f"books {connection} of {entity.key}", READ, None, partial(_look_through, context, entity, connection)
     )
@@ -66,7 +66,7 @@ def _since(context: Context, entity: Entity, connection: str) -> datetime | None
 def _with_recent(context: Context, connection: str, changes: LedgerChanges) -> LedgerChanges:
     """Add what was written shortly before everything was read: it is not gone because no search finds it yet.
 
-    If it is gone, the next reading goes back far enough to be told.
+    If it is gone, the first reading of the next day goes back far enough to be told.
     """
     if changes.cursor is None:
         return changes
@@ -86,11 +86,10 @@ def _recent(
     return [item for item in known if item.ref.id not in there and item.updated_at and item.updated_at > after]
 
 
-def _note_read(context: Context, entity: Entity, connection: str, *, whole: bool, look_back: bool) -> None:
-    """Note that the books were read today, and whether the next reading is to look back all the same."""
+def _note_read(context: Context, entity: Entity, connection: str, *, whole: bool) -> None:
     today = context.today(entity.key).isoformat()
     with context.store.transaction():
-        deals.set_note(context.store, connection, _LOOKED_BACK, "" if look_back else today)
+        deals.set_note(context.store, connection, _LOOKED_BACK, today)
         if whole or not deals.note(context.store, connection, _WHOLE):
             deals.set_note(context.store, connection, _WHOLE, today)
 

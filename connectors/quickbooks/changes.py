@@ -42,11 +42,16 @@ class Reading:
                 self.latest = max(filter(None, (self.latest, updated_at(row))))
 
     def changes(self, since: datetime | None) -> LedgerChanges:
-        """Return everything. The cursor is when the first answer was made, the latest change where that is not told.
+        """Return everything. The cursor is the latest change, never later than the first answer.
 
-        So it moves on where nothing happens, too: what was read is not read again and again, nor grows too old.
+        Where that is a while after ``since`` it is the cursor itself, which so moves on where nothing happens, too:
+        what was read is not read again and again, and the cursor does not grow too old for captures.
         """
-        latest = self.as_of or self.latest
+        latest = self.latest
+        if self.as_of is not None and (since is None or self.as_of - since > OVERLAP):
+            latest = self.as_of
+        elif self.as_of is not None and latest is not None:
+            latest = min(latest, self.as_of)
         return LedgerChanges(
             customers=tuple(self.found["Customer"].values()),
             documents=(*self.found["Invoice"].values(), *self.found["CreditMemo"].values()),

@@ -197,6 +197,7 @@ def _assert_old_invoices_paid_by_card_are_booked_once(company: OldCompany) -> No
 
 def _assert_doing_it_again_changes_nothing(company: OldCompany) -> None:
     assert not any(result.changed for result in company.adopt().values())
+    assert not any(result.changed for result in company.done().values())
     writes, contents = company.writes(), company.contents()
     assert not any(result.changed for result in company.adopt().values())
     assert not any(result.changed for result in company.done().values())
