@@ -89,6 +89,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     All amounts are minor units. On a credit note they are positive: what the customer gets back. ``waits`` are the
     codes of the notes for which it needs a person's approval even where drafts are approved by themselves. ``against``
     is the number of the invoice that a person's credit note takes back; on all other documents it is empty.
+    ``payment_terms`` are those that its due date follows from; a credit note has none.
     """
 
     contract: str
@@ -105,6 +106,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     total: int
     waits: tuple[str, ...] = ()
     against: str = ""
+    payment_terms: str = ""
 
     @property
     def sign(self) -> int:

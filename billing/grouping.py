@@ -41,6 +41,7 @@ def merge(drafts: Sequence[Draft], rounding: Rounding = "per_document") -> Draft
     if len(drafts) == 1:
         return drafts[0]
     lines = tuple(line for one in drafts for line in one.lines)
+    terms = {one.payment_terms for one in drafts}
     rates = {tax.tax_class: tax.rate for one in drafts for tax in one.taxes}
     taxes = document_taxes(((line.line.tax_class, line.amount) for line in lines), rates, rounding)
     subtotal, tax = sum(one.subtotal for one in drafts), sum(one.amount for one in taxes)
@@ -51,5 +52,6 @@ def merge(drafts: Sequence[Draft], rounding: Rounding = "per_document") -> Draft
         subtotal=subtotal,
         tax=tax,
         total=subtotal + tax,
+        payment_terms=drafts[0].payment_terms if len(terms) == 1 else "",  # several ways to the same due date
         waits=tuple(dict.fromkeys(code for one in drafts for code in one.waits)),
     )

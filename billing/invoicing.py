@@ -203,6 +203,7 @@ def document(head: Head, amounts: Sequence[tuple[str, int]], today: date, rules:
         subtotal=sign * subtotal,
         tax=sign * tax,
         total=sign * (subtotal + tax),
+        payment_terms="" if sign < 0 else head.payment_terms,
     )
 
 

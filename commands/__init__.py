@@ -21,7 +21,7 @@ FILES = {
     "running": "sync serve worker status",
     "going_live": "check adopt",
     "deciding": "approve review dispute",
-    "papers": "credit void proforma",
+    "papers": "credit void attach proforma",
     "terms": "plan terms amend line contract",
     "usage": "usage accept",
     "reports": "report",

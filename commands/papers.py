@@ -1,4 +1,4 @@
-"""Single documents: crediting and voiding an invoice, and a draft as a pro forma invoice."""
+"""Single documents: crediting and voiding an invoice, files that belong to it, and a draft as a pro forma invoice."""
 
 from __future__ import annotations
 
@@ -61,6 +61,19 @@ def void(path: Path, number: str, reason: str) -> None:
     with open_desk(path) as (store, world), as_wrong_input():
         voiding.void(store, world, person(), credits.find(store, number), reason)
     click.echo(f"{number} is void. The next sync voids it in the books and asks whether its lines are billed again.")
+
+
+@click.command()
+@click.argument("number")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.pass_obj
+def attach(path: Path, number: str, file: Path) -> None:
+    """Hang a PDF on an invoice or credit note in the books: a signed order, a time sheet."""
+    from sync import attaching, credits
+
+    with open_desk(path) as (store, world), as_wrong_input():
+        attaching.attach(store, world, person(), credits.find(store, number), file.name, file.read_bytes())
+    click.echo(f"{file.name} hangs on {number} in the books.")
 
 
 @click.command()

@@ -713,7 +713,15 @@ class LedgerChanges(msgspec.Struct, frozen=True, kw_only=True):
     payments: tuple[LedgerPayment, ...]
     cursor: datetime | None
     customers: tuple[LedgerCustomer, ...] = ()
+    entries: tuple[LedgerEntry, ...] = ()
     complete: bool = False
+
+
+class EntryChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """What changed of a ledger's entries; ``cursor`` is to be passed as ``since`` next time, None: as before."""
+
+    entries: tuple[LedgerEntry, ...] = ()
+    cursor: datetime | None = None
 
 
 class LedgerSetup(msgspec.Struct, frozen=True, kw_only=True):
@@ -795,6 +803,12 @@ class Accounting(Protocol):
         """Return what changed since ``since`` (inclusive, all when None), ours and others'; inactive customers too.
 
         The connector overlaps ``since`` by the lag of what it reads by, so an object may come again unchanged.
+        """
+
+    def entry_changes(self, since: datetime) -> EntryChanges:
+        """Return which expenses, transfers and refunds changed since ``since``, but for those that ``changes`` tells.
+
+        Everybody's, and what was deleted; of that perhaps the id alone. It is asked once a day.
         """
 
     def numbers(self, prefix: str) -> list[str]:

@@ -41,6 +41,10 @@ class AuthExpired(ConnectorError):
     """The vendor refused our credentials: a person must reconnect this connection."""
 
 
+class Forbidden(ConnectorError):
+    """Our credentials are good but may not do this: a person must grant what is missing; other calls go on."""
+
+
 class Refused(ConnectorError):
     """The vendor understood the whole call and will never accept it as it is: our request is at fault."""
 

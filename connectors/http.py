@@ -17,7 +17,15 @@ from typing import Any, TypeVar
 import requests
 import urllib3
 
-from connectors.errors import AuthExpired, ConnectorError, DailyLimit, OutcomeUnknown, Retryable, Unavailable
+from connectors.errors import (
+    AuthExpired,
+    ConnectorError,
+    DailyLimit,
+    Forbidden,
+    OutcomeUnknown,
+    Retryable,
+    Unavailable,
+)
 from connectors.pace import ANY_LIMIT, Pace
 
 TIMEOUT = (3, 60)  # seconds to connect, to read; SDKs have none or too long ones
@@ -135,13 +143,20 @@ def until(after: float) -> datetime:
     return datetime.now(UTC) + timedelta(seconds=after)
 
 
-def status_error(vendor: str, status: int, detail: str, headers: Any = None) -> ConnectorError | None:
-    """Return the typed error that every vendor's ``status`` means alike; None for 2xx and for other 4xx."""
+def status_error(
+    vendor: str, status: int, detail: str, headers: Any = None, *, cut_off: str = "never"
+) -> ConnectorError | None:
+    """Return the typed error that every vendor's ``status`` means alike; None for 2xx and for other 4xx.
+
+    ``cut_off``: what the vendor writes beside a 403 when the account has been disconnected from us altogether.
+    """
     if 200 <= status < 300:
         return None
     message = f"{vendor} answered {status}: {redact(detail)}"
-    if status in (401, 403):
+    if status == 401 or (status == 403 and cut_off in detail):
         return AuthExpired(message)
+    if status == 403:
+        return Forbidden(message)
     if status in (423, 429):
         return Retryable(message, retry_after(headers), ANY_LIMIT if status == 429 else "")
     if status >= 500 or 300 <= status < 400:

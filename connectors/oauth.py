@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 from urllib.parse import urlencode
@@ -52,7 +52,10 @@ class TokenStore(Protocol):
     """Keeps tokens, encrypted; the store implements it."""
 
     def lock(self, connection: str) -> AbstractContextManager[None]:
-        """Hold off every other thread and process that would renew this connection's token until the block ends."""
+        """Hold off every other thread and process that would renew this connection's token until the block ends.
+
+        Raises ``TimeoutError`` when another one holds it and does not come to an end.
+        """
 
     def load(self, connection: str) -> Token | None:
         """Return the token of a connection; raises ``ValueError`` when it cannot be opened."""
@@ -134,7 +137,7 @@ class OAuthToken:
         A process that is killed between answer and saving loses what came; the vendor's grace is then all there is:
         Xero takes the old refresh token for half an hour more, QuickBooks changes it only about once a day.
         """
-        with self._store.lock(self._connection):
+        with _held(self._store, self._connection):
             known = self._saved_late(self._load())
             if known is not None and known.access_token != stale and known.expires_at - EARLY > self._now():
                 return known
@@ -191,6 +194,18 @@ class OAuthToken:
             form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
         body = _ask(self._connection, self._settings, form, self._flow)
         return _token(self._connection, body, refresh_token, self._now(), self._flow)
+
+
+@contextmanager
+def _held(store: TokenStore, connection: str) -> Iterator[None]:
+    """Hold the lock of a connection's token; raises ``Retryable`` while a process that stands still does."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(store.lock(connection))
+        except TimeoutError:
+            problem = "another process renews its token and does not come to an end: see whether one was stopped"
+            raise Retryable(f"{connection}: {problem}") from None
+        yield
 
 
 class _DeadGrant(AuthExpired):
@@ -330,7 +345,7 @@ class Consent:
             read=lambda path: self._read(path, token.access_token),
         )
         found = self._flow.accounts(granted)
-        with self._store.lock(self._connection):
+        with _held(self._store, self._connection):
             account = self._chosen(found)
             self._store.save(self._connection, msgspec.structs.replace(token, account=account))
         return found[account] or account

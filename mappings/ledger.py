@@ -60,6 +60,7 @@ class LedgerMapping(msgspec.Struct, frozen=True, kw_only=True):
 
     ``bank``: where payouts arrive, by currency; ``fees``: the account of the expense; ``not_ours``: the account of what
     others sell through the same provider; ``conversion``: the account through which goes what a provider exchanges.
+    ``terms``: a contract's payment terms, as ``fold`` writes them, -> what the ledger calls them.
     ``providers``: accounts that are one payment connection's own, by its name.
     """
 
@@ -71,12 +72,15 @@ class LedgerMapping(msgspec.Struct, frozen=True, kw_only=True):
     fees: str = ""
     not_ours: str = ""
     conversion: str = ""
+    terms: Mapping[str, str] = {}
     providers: Mapping[str, CashAccounts] = {}
 
 
 _FACTS = LineFacts.__struct_fields__
 _OUTPUTS = {"item": "item", "account": "account", "tax_code": "tax_code", "class": "class_"}  # in the file -> Coding
-_LISTS = {"item": "items", "account": "accounts", "tax_code": "tax_codes", "class": "classes"}  # in a ledger's setup
+_LISTS = {  # in a ledger's setup
+    "item": "items", "account": "accounts", "tax_code": "tax_codes", "class": "classes", "payment_terms": "terms",
+}  # fmt: skip
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
@@ -96,6 +100,7 @@ class _FileTable(msgspec.Struct):
     fees: str = ""
     not_ours: str = ""
     conversion: str = ""
+    terms: dict[str, str] = {}
     providers: dict[str, dict[str, Any]] = {}
 
 
@@ -125,6 +130,7 @@ def load_ledger_mapping(text: str, source: str) -> LedgerMapping:
         fees=table.fees,
         not_ours=table.not_ours,
         conversion=table.conversion,
+        terms={fold(agreed): name for agreed, name in table.terms.items()},
         providers=providers,
     )
 
@@ -196,6 +202,11 @@ def _chosen(mapping: LedgerMapping, facts: Mapping[str, str]) -> dict[str, tuple
     return chosen
 
 
+def terms_name(mapping: LedgerMapping, payment_terms: str) -> str:
+    """Return what the ledger calls a contract's payment terms; empty where the mapping does not say."""
+    return mapping.terms.get(fold(payment_terms), "")
+
+
 def clearing_account(mapping: LedgerMapping, currency: str, provider: str = "") -> str | Fault:
     """Return the account in which money received in ``currency`` lies until ``provider`` pays it out."""
     own = mapping.providers.get(provider, CashAccounts()).clearing
@@ -237,6 +248,7 @@ def check_ledger(mapping: LedgerMapping, setup: Mapping[str, Any], lines: Iterab
     named = {"fees": mapping.fees, "not_ours": mapping.not_ours, "conversion": mapping.conversion}
     accounts += [(key, account) for key, account in named.items() if account]
     written += [(key, "account", account) for key, account in accounts]
+    written += [(join("terms", agreed), "payment_terms", name) for agreed, name in mapping.terms.items()]
     for facts in lines:
         coded = code_line(mapping, facts)
         if isinstance(coded, Fault):

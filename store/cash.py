@@ -87,7 +87,9 @@ _WITH_APPLIED = (
 def save_payment(store: Store, actor: Actor, *, connection: str, vendor_id: str, digest: str, **values: Any) -> bool:
     """Store a payment as the vendor has it now; return whether anything changed. Call inside a transaction."""
     known = store.tuples(
-        "SELECT id, digest, status, refunded FROM payments WHERE connection=? AND vendor_id=?", connection, vendor_id
+        "SELECT id, digest, status, refunded, amount FROM payments WHERE connection=? AND vendor_id=?",
+        connection,
+        vendor_id,
     )
     if not known:
         store.insert("payments", connection=connection, vendor_id=vendor_id, digest=digest, **values)
@@ -96,16 +98,17 @@ def save_payment(store: Store, actor: Actor, *, connection: str, vendor_id: str,
             after={key: values[key] for key in ("amount", "currency", "status", "refunded")},
         )  # fmt: skip
         return True
-    payment_id, before, status, refunded = known[0]
+    payment_id, before, *was = known[0]
     if before == digest:
         return False
     columns = ", ".join(f"{column}=?" for column in values)
     store.execute(f"UPDATE payments SET digest=?, {columns} WHERE id=?", digest, *values.values(), payment_id)
-    if (status, refunded) != (values["status"], values["refunded"]):
+    names = ("status", "refunded", "amount")
+    after = {name: values[name] for name in names}
+    if was != list(after.values()):
         audit.write(
             store, actor, "changed", f"payment:{connection}:{vendor_id}",
-            before={"status": status, "refunded": refunded},
-            after={"status": values["status"], "refunded": values["refunded"]},
+            before=dict(zip(names, was, strict=True)), after=after,
         )  # fmt: skip
     return True
 
@@ -138,25 +141,35 @@ def not_on_account(store: Store, entity: str, ledger: str) -> list[PaymentRow]:
     return [row for row in rows if row.is_received and row.available > 0]
 
 
+# Of a payment p with money o on account at ledger ?2: what is with us, less what the books hold of it in any form.
+_UNBOOKED = (
+    "(p.amount-p.refunded-(o.payload ->> 'amount')"
+    "-(SELECT coalesce(sum(a.amount), 0) FROM applications a JOIN outbox w ON w.connection=?2 AND w.kind='payment'"
+    " AND w.our_id=a.id WHERE a.payment_id=p.id)"
+    "+(SELECT coalesce(sum(r.amount), 0) FROM refunds r WHERE r.payment_id=p.id AND r.reversed=''))"
+)
+_ON_ACCOUNT = "JOIN outbox o ON o.connection=?2 AND o.kind='on_account' AND o.our_id=p.id"
+
+
+def unbooked(store: Store, payment_id: int, ledger: str) -> int:
+    """Return what is with us of a payment that lies on account, beyond what the books hold of it; 0 of another one."""
+    sql = f"SELECT {_UNBOOKED} FROM payments p {_ON_ACCOUNT} WHERE p.id=?1"
+    return int(store.one(sql, payment_id, ledger) or 0)
+
+
 def short_on_account(store: Store, entity: str, ledger: str) -> list[PaymentRow]:
     """Return the payments of which more is with us than the books hold, though what was left lies on account there.
 
     That is so when a part was given back before it was booked, and has come back since.
     """
-    booked = (
-        "SELECT coalesce(sum(a.amount), 0) FROM applications a JOIN outbox w ON w.connection=?2 AND w.kind='payment'"
-        " AND w.our_id=a.id WHERE a.payment_id=p.id"
-    )
-    given_back = "SELECT coalesce(sum(r.amount), 0) FROM refunds r WHERE r.payment_id=p.id AND r.reversed=''"
     waiting = (
         "SELECT 1 FROM applications a WHERE a.payment_id=p.id AND NOT EXISTS (SELECT 1 FROM outbox w"
         f" WHERE w.connection=?2 AND w.{_POSTING} AND w.our_id=a.id)"
     )
     rows = store.rows(
         PaymentRow,
-        f"SELECT p.* FROM ({_WITH_APPLIED} WHERE p.entity=?1 AND p.status='succeeded') p JOIN outbox o"
-        " ON o.connection=?2 AND o.kind='on_account' AND o.our_id=p.id AND o.state='done'"
-        f" WHERE p.amount-p.refunded>(o.payload ->> 'amount')+({booked})-({given_back}) AND NOT EXISTS ({waiting})",
+        f"SELECT p.* FROM ({_WITH_APPLIED} WHERE p.entity=?1 AND p.status='succeeded') p {_ON_ACCOUNT}"
+        f" AND o.state='done' WHERE {_UNBOOKED}>0 AND NOT EXISTS ({waiting})",
         entity,
         ledger,
     )
@@ -220,6 +233,11 @@ def among(store: Store, ids: Collection[int]) -> dict[int, PaymentRow]:
 def by_vendor(store: Store, connection: str, vendor_id: str) -> PaymentRow | None:
     """Return the payment a vendor calls ``vendor_id``."""
     return store.first(PaymentRow, f"{_WITH_APPLIED} WHERE p.connection=? AND p.vendor_id=?", connection, vendor_id)
+
+
+def typed(store: Store, ledger: str) -> list[PaymentRow]:
+    """Return the payments that people typed into a ledger, as they were last counted."""
+    return store.rows(PaymentRow, f"{_WITH_APPLIED} WHERE p.connection=?", ledger)
 
 
 def set_by_hand(store: Store, actor: Actor, payment: PaymentRow, by_hand: bool, reason: str) -> None:

@@ -13,7 +13,7 @@ from store import audit
 from store.audit import Actor
 from store.database import Store
 
-KEPT = timedelta(days=30)  # longer than any sender goes on repeating itself
+KEPT = timedelta(days=35)  # longer than any sender goes on repeating itself: Xero does so for 31 days
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -69,6 +69,19 @@ def document_of_ours(store: Store, connection: str, our_id: int) -> tuple[str, s
     for _, _, there, booked in store.tuples(f"{_OURS} AND l.our_id=?", connection, our_id):
         return there, booked
     return None
+
+
+def entries_of_ours(store: Store, connection: str, kinds: Iterable[str]) -> list[tuple[str, int, str, str, str]]:
+    """Return (kind, our id, currency, how it was last seen, what we booked; both JSON) of entries that we booked."""
+    names = tuple(kinds)
+    sql = (
+        "SELECT l.kind, l.our_id, l.currency, g.data, o.payload FROM ledger_objects g"
+        " JOIN links l ON l.connection=g.connection AND l.vendor_id=g.vendor_id"
+        " JOIN outbox o ON o.connection=l.connection AND o.kind=l.kind AND o.our_id=l.our_id AND o.currency=l.currency"
+        f" WHERE g.connection=? AND g.kind='entry' AND l.kind IN ({', '.join('?' * len(names))})"
+        " ORDER BY l.kind, l.our_id, l.currency"
+    )
+    return store.tuples(sql, connection, *names)
 
 
 def open_credit(store: Store, connection: str) -> list[tuple[int, str, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -146,6 +146,14 @@ def unlink(store: Store, connection: str, kind: str, vendor_id: str) -> None:
 def by_vendor(store: Store, connection: str, kind: str) -> dict[str, int]:
     """Return our id by the vendor's id."""
     return dict(store.tuples("SELECT vendor_id, our_id FROM links WHERE connection=? AND kind=?", connection, kind))
+
+
+def vendor_ids(store: Store, connection: str, kinds: Iterable[str]) -> set[str]:
+    """Return the vendor's ids of everything of some kinds."""
+    names = tuple(kinds)
+    marks = ", ".join("?" * len(names))
+    rows = store.tuples(f"SELECT vendor_id FROM links WHERE connection=? AND kind IN ({marks})", connection, *names)
+    return {vendor_id for (vendor_id,) in rows}
 
 
 def by_ours(store: Store, connection: str, kind: str) -> dict[tuple[int, str], Link]:

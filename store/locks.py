@@ -11,6 +11,10 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
+
+PATIENCE = 60.0  # seconds to wait for who holds a lock: it may be a process that somebody stopped
+_PAUSE = 0.01  # seconds between two tries
 
 
 class Locks:
@@ -21,13 +25,22 @@ class Locks:
 
     @contextmanager
     def hold(self, name: str) -> Iterator[None]:
-        """Wait for the lock of this name and hold it until the block ends."""
-        file = self._open(name)
+        """Wait for the lock of this name and hold it until the block ends.
+
+        Raises ``TimeoutError`` when somebody else holds it for longer than ``PATIENCE``.
+        """
+        give_back, nothing = self.take(name), Event()
+        for _ in range(round(PATIENCE / _PAUSE)):
+            if give_back is not None:
+                break
+            nothing.wait(_PAUSE)
+            give_back = self.take(name)
+        if give_back is None:
+            raise TimeoutError(f"another process holds the lock {name!r}")
         try:
-            fcntl.flock(file, fcntl.LOCK_EX)
             yield
         finally:
-            os.close(file)
+            give_back()
 
     def take(self, name: str) -> Callable[[], None] | None:
         """Take the lock of this name and return what gives it back; None while somebody else holds it."""

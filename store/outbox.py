@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -133,6 +133,20 @@ def forget(store: Store, connection: str, kind: str, our_ids: Sequence[int]) -> 
     store.many(
         "DELETE FROM outbox WHERE connection=? AND kind=? AND our_id=?", [(connection, kind, one) for one in our_ids]
     )
+
+
+def forget_one(store: Store, connection: str, kind: str, our_id: int, currency: str) -> None:
+    """Drop what is known of one object that is several at the vendor, by currency."""
+    sql = "DELETE FROM outbox WHERE connection=? AND kind=? AND our_id=? AND currency=?"
+    store.execute(sql, connection, kind, our_id, currency)
+
+
+def first_sent(store: Store, connection: str, kinds: Iterable[str]) -> datetime | None:
+    """Return when the first object of some kinds went out, None when none did."""
+    names = tuple(kinds)
+    marks = ", ".join("?" * len(names))
+    at = store.one(f"SELECT min(sent_at) FROM outbox WHERE connection=? AND kind IN ({marks})", connection, *names)
+    return None if at is None else datetime.fromisoformat(at)
 
 
 def drop(store: Store, intent: Intent) -> None:
@@ -282,6 +296,16 @@ def mark_untried(store: Store, intents: Sequence[Intent], problem: str) -> None:
     """Note that a call surely did nothing: it does not count, and whatever was in doubt before it still is."""
     mark(store, intents, "new", problem)
     store.many("UPDATE outbox SET attempts=attempts-1 WHERE id=?", [(intent.id,) for intent in intents])
+
+
+def part(store: Store, intents: Sequence[Intent], problem: str) -> None:
+    """Note that a call was refused as a whole: each goes alone from now on, as ``next_batch`` says.
+
+    Where an earlier call under the same key is in doubt, it still is.
+    """
+    in_doubt = any(intent.absent_at is not None for intent in intents)
+    mark(store, intents, "uncertain" if in_doubt else "new", problem, keep_key=in_doubt)
+    store.many("UPDATE outbox SET attempts=max(attempts, 2) WHERE id=?", [(intent.id,) for intent in intents])
 
 
 def mark_unknown(store: Store, intents: Sequence[Intent], problem: str) -> None:

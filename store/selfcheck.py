@@ -338,6 +338,29 @@ def posted_amounts(store: Store, ledger: Ledger) -> list[Hit]:
     )
 
 
+def posted_entries(store: Store, ledger: Ledger) -> list[Hit]:
+    """A refund, fee, exchange or payout that we booked is gone from the books, or is over another amount there."""
+    untold = " AND ".join(_untold("pull_ledger", "entry_differs", kind, "l.our_id") for kind in ("payout", "refund"))
+    entry = (
+        " FROM ledger_objects g JOIN links l ON l.connection=?2 AND l.vendor_id=g.vendor_id AND l.kind IN"
+        " ('payout_fee', 'payout_other', 'exchanged_out', 'exchanged_in', 'payout', 'payout_back', 'refund')"
+        " JOIN outbox w ON w.connection=?2 AND w.kind=l.kind AND w.our_id=l.our_id AND w.currency=l.currency"
+        " WHERE g.connection=?2 AND g.kind='entry'"
+        " AND NOT EXISTS (SELECT 1 FROM outbox v WHERE l.kind='refund' AND v.kind='refund_void' AND v.our_id=l.our_id)"
+        f" AND {untold} AND "
+    )
+    subject = "CASE l.kind WHEN 'refund' THEN 'refund:' ELSE 'payout:' END || l.our_id, w.payload ->> 'key'"
+    gone, amount = "g.data ->> 'status'", "abs(g.data ->> 'amount')"
+    booked, currency = "abs(w.payload ->> 'amount')", "w.payload ->> 'currency'"
+    return _in_books(
+        store,
+        ledger,
+        f"SELECT {subject}, {gone}, 'active', ''{entry}{gone}<>'active'"
+        f" UNION ALL SELECT {subject}, {amount}, {booked}, {currency}{entry}{gone}='active'"
+        f" AND g.data ->> 'currency'={currency} AND {amount}<>{booked}",
+    )
+
+
 # ----------------------------------------------------------------------------------------------------- audit, approvals
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
@@ -44,7 +44,8 @@ class Tokens(Generic[T]):
     def lock(self, connection: str) -> Iterator[None]:
         """Hold off every other thread and process that would renew this connection's token, until the block ends.
 
-        It is no lock of the store: nobody else waits while a vendor takes its time to answer.
+        It is no lock of the store: nobody else waits while a vendor takes its time to answer. Raises ``TimeoutError``
+        when whoever holds it does not come to an end.
         """
         with self._locks.hold(f"token {connection}"):
             yield
@@ -77,11 +78,11 @@ class Tokens(Generic[T]):
     def seal_anew(self) -> int:
         """Seal with the first key what another one sealed; return how many tokens that were.
 
-        What no key opens stays as it is: whoever uses that token is told.
+        What no key opens, and what is being renewed, stays as it is: whoever uses that token is told.
         """
         changed = 0
         for connection, sealed in self._open().tuples("SELECT connection, sealed FROM tokens ORDER BY connection"):
-            with self.lock(connection):
+            with suppress(TimeoutError), self.lock(connection):
                 if _opens(self._fernets[0], sealed) or not _opens(self._fernet, sealed):
                     continue
                 found = self.load(connection)

@@ -14,7 +14,7 @@ from connectors.base import Accounting, LedgerChanges, LedgerCustomer, LedgerDoc
 from store import deals, foreign, invoices, ledger, links, restores
 from store.foreign import ForeignDraft
 from store.review import Finding
-from sync import booked
+from sync import booked, entries
 from sync.context import Context, Entity
 from sync.unchanged import unless_same
 
@@ -36,9 +36,10 @@ def read(context: Context, entity: Entity, connection: str, books: Accounting, *
     since = None if afresh else _since(context, entity, connection)
     changes = books.changes(since)
     complete = since is None or changes.complete
-    if complete and not afresh:
-        changes = _with_recent(context, connection, changes)
     _store(context, connection, changes, complete=complete)
+    if not complete and _is_whole_due(context, entity, connection):
+        complete = True  # after the changes, as these tell of more: of what is read by its changes alone
+        _store(context, connection, _with_recent(context, connection, books.changes(None)), complete=True)
     _note_read(context, entity, connection, whole=complete)
     unless_same(
         context, f"books {connection} of {entity.key}", READ, None, partial(_look_through, context, entity, connection)
@@ -46,21 +47,25 @@ def read(context: Context, entity: Entity, connection: str, books: Accounting, *
 
 
 def _since(context: Context, entity: Entity, connection: str) -> datetime | None:
-    """Return from when on changes are read, None for everything.
+    """Return from when on changes are read, None for everything: the first reading of a day goes back further.
 
-    No ledger promises to tell of every change in time: the first reading of a day goes back further, and about once a
-    month, at night where one is open, everything is read. So what was missed, or is gone, is known in the end.
+    No ledger promises to tell of every change in time.
     """
     cursor = deals.cursor(context.store, connection, STREAM)
+    looked_back = deals.note(context.store, connection, _LOOKED_BACK)
+    is_first = looked_back not in ("", context.today(entity.key).isoformat())
+    return cursor - LOOK_BACK if cursor is not None and is_first else cursor
+
+
+def _is_whole_due(context: Context, entity: Entity, connection: str) -> bool:
+    """Say whether everything is to be read: about once a month, at night where one is open.
+
+    So what was missed, or is gone, is known in the end.
+    """
     whole = deals.note(context.store, connection, _WHOLE)
-    if cursor is None or not whole:
-        return cursor
     local = context.world.now().astimezone(ZoneInfo(entity.timezone))
-    age = local.date() - date.fromisoformat(whole)
-    if age >= (WHOLE_EVERY if local.hour < NIGHT_ENDS else WHOLE_AT_LATEST):
-        return None
-    is_first = deals.note(context.store, connection, _LOOKED_BACK) != local.date().isoformat()
-    return cursor - LOOK_BACK if is_first else cursor
+    every = WHOLE_EVERY if local.hour < NIGHT_ENDS else WHOLE_AT_LATEST
+    return bool(whole) and local.date() - date.fromisoformat(whole) >= every
 
 
 def _with_recent(context: Context, connection: str, changes: LedgerChanges) -> LedgerChanges:
@@ -116,6 +121,7 @@ def _store(context: Context, connection: str, changes: LedgerChanges, *, complet
         changed = ledger.save(context.store, connection, "document", documents)
         changed += ledger.save(context.store, connection, "payment", payments)
         changed += ledger.save(context.store, connection, "customer", customers)
+        changed += entries.keep(context, connection, changes.entries)
         deals.set_cursor(context.store, connection, STREAM, changes.cursor)
     context.count("changes in the books", changed)
 

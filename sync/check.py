@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from connectors.base import LedgerSetup
-from connectors.errors import AuthExpired, ConnectorError, DailyLimit
+from connectors.errors import AuthExpired, ConnectorError, DailyLimit, Forbidden
 from mappings.ledger import books_payouts, check_ledger
 from mappings.spec import check_against, check_stages, check_write_back
 from sync.books import clash
@@ -39,6 +39,8 @@ def check_all(world: World, series: Mapping[str, Mapping[str, int]] | None = Non
             faults += _series(world, source, series or {}) if source.role == "accounting" else []
         except AuthExpired as error:
             faults.append(f"{world.file}: connections.{source.name}: {error}: reconnect it or give it another token")
+        except Forbidden as error:
+            faults.append(f"{world.file}: connections.{source.name}: {error}: grant that, and connect it anew")
         except DailyLimit as error:
             faults.append(f"connections.{source.name}: {error}: its jobs wait until then, the others go on")
         except ConnectorError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from store.audit import Actor
 from store.database import Store
 from store.review import Finding
 
+logger = logging.getLogger("netterms")
 Delivery = Literal["netterms", "ledger", "none"]  # who mails an issued document
 
 
@@ -145,7 +147,10 @@ class Context:
 
     @contextmanager
     def using(self, name: str) -> Iterator[Any]:
-        """Work with a connection. Its failure ends the block and is noted; the other connections go on."""
+        """Work with a connection. Its failure ends the block and is noted; the other connections go on.
+
+        So is what it answers that nobody foresaw, such as an object without its id.
+        """
         now, known = self.world.now(), runs.connection_state(self.store, name)
         try:
             connector = self.world.connector(name)
@@ -157,6 +162,9 @@ class Context:
             until = error.until if isinstance(error, DailyLimit) else None
             state: runs.State = "reconnect" if isinstance(error, AuthExpired) else "paused" if until else "failing"
             runs.set_connection_state(self.store, name, state, str(error), now, until)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            logger.exception("job %s failed at %s", self.job, name)
+            self.failures[name] = f"{type(error).__name__}: {error}"
         else:
             if known is None or not known.paused(now):
                 runs.set_connection_state(self.store, name, "ok", "", now)

@@ -33,11 +33,36 @@ class Days:
         """Return the day on which a payout is booked; None, with a review item, while its period is closed."""
         return self._day(day, f"payout:{payout_id}", f"payout {name}")
 
+    def may_void(self, row: PaymentRow, day: date) -> bool:
+        """Say whether what a payment was booked as on a day can still be voided; else with a review item.
+
+        A void has no day of its own: it changes the one on which the payment was booked.
+        """
+        if not self._is_closed(day):
+            return True
+        self._context.find(
+            Finding(
+                code="period_closed",
+                subject=f"payment:{row.id}",
+                detail=f"void {self._closed_through}",
+                message=(
+                    f"payment {row.vendor_id}, booked on {day}, is to be voided at {self._connection}, where the books"
+                    f" are closed through {self._closed_through}: until then what it paid counts as paid"
+                ),
+                fix="open the period in the books for a moment: the next run voids it",
+            )
+        )
+        return False
+
+    def _is_closed(self, day: date) -> bool:
+        if day >= self._context.today(self._entity.key):
+            return False
+        return self._closed_through is not None and day <= self._closed_through
+
     def _day(self, wanted: date, subject: str, name: str) -> date | None:
-        if wanted >= self._context.today(self._entity.key) or self._closed_through is None:
+        if not self._is_closed(wanted):
             return wanted
-        if wanted > self._closed_through:
-            return wanted
+        assert self._closed_through is not None  # it is closed
         if self._entity.closed_period == "next_open":
             return self._closed_through + timedelta(days=1)
         self._context.find(

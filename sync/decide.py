@@ -14,7 +14,7 @@ from store.cash import PaymentRow
 from store.database import Store
 from store.outbox import Side
 from store.review import Item
-from sync import decide_deals, edited, identity, removed
+from sync import decide_deals, edited, entries, identity, removed
 from sync.edited import UPDATE_DOCUMENT
 from sync.outbox import ACCEPT
 from sync.voiding import VOID_DOCUMENT
@@ -62,6 +62,8 @@ def both_sides(store: Store, item: Item) -> list[Side]:
     """Return what is meant here beside what a vendor holds, for an item about something there or on its way there."""
     if (shown := edited.shows(item)) is not None:
         return edited.both_sides(store, *shown)
+    if item.code == entries.CODE:
+        return entries.both_sides(store, item)
     kind, _, name = item.subject.partition(":")
     intent = outbox.get(store, int(name)) if kind == "outbox" and name.isdigit() else None
     if intent is None:
@@ -194,6 +196,7 @@ _ON_ITEMS: dict[tuple[str, str], Callable[[Store, Actor, Item, str, str], None]]
     ("customer_match", "separate"): _separate_customer,
     ("posting_removed", "put_back"): removed.put_back,
     ("books_differ", "put_back"): edited.put_back,
+    (entries.CODE, "put_back"): entries.put_back,
     ("renumbered_in_books", "put_back"): edited.put_back,
     ("customer_edited_in_books", "put_ours"): _put_ours,
     **decide_deals.DECISIONS,

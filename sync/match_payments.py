@@ -207,6 +207,7 @@ def _came_back(context: Context, row: PaymentRow) -> None:
                 message=(
                     f"The payer disputes {display(row.amount, row.currency)} of {row.received_on} ({row.connection}"
                     f" {row.vendor_id}): the money is gone until that is won, and what it paid is open again"
+                    " as soon as the books take it back"
                 ),
                 fix=f"answer it at {row.connection}; won, it is applied again by itself",
             )

@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from connectors.base import Accounting, Adopted, Collection, Created, Rejected
-from connectors.errors import AuthExpired, OutcomeUnknown, Refused, Retryable, Stopping
+from connectors.errors import AuthExpired, Forbidden, OutcomeUnknown, Refused, Retryable, Stopping
 from store import links, outbox, restores
 from store.outbox import Intent
 from store.review import Finding
@@ -89,6 +89,8 @@ class _Push:
         try:
             self._send_all()
             self._look_up([intent for intent in self._waiting("uncertain") if intent.absent_at is None])
+        except Forbidden as error:  # this kind waits, the others go on
+            self.context.find(self._not_permitted(error))
         finally:
             self._report()
 
@@ -171,16 +173,17 @@ class _Push:
             batch = outbox.next_batch(self.store, self.connection, name, self.collection.batch_size, now)
             if not batch:
                 break  # somebody took some back meanwhile
-            self._send(batch)
-            done += len(batch)
+            if self._send(batch):
+                done += len(batch)
             self.context.progress(done, total)
 
-    def _send(self, batch: Sequence[Intent]) -> None:
+    def _send(self, batch: Sequence[Intent]) -> bool:
+        """Make one call; returns whether that is all that is to be done about the batch for now."""
         key = self._key(batch)
         if not key:
             with self.store.transaction():
                 outbox.mark(self.store, batch, "uncertain", batch[0].problem)
-            return
+            return True
         drafts = [self._draft(intent) for intent in batch]
         with self.store.transaction():
             outbox.mark_sending(self.store, batch, key, self._now())
@@ -189,21 +192,25 @@ class _Push:
             results = self.collection.create(drafts, key)
         except OutcomeUnknown as error:
             self._put_off(batch, str(error))
-            return
-        except (Retryable, AuthExpired, Stopping) as error:
+            return True
+        except (Retryable, AuthExpired, Forbidden, Stopping) as error:
             with self.store.transaction():
                 outbox.mark_untried(self.store, batch, str(error))
             raise
         except Refused as error:
             with self.store.transaction():
-                outbox.mark(self.store, batch, "parked", str(error))
-            return
+                if len(batch) > 1:  # one of them is why
+                    outbox.part(self.store, batch, str(error))
+                else:
+                    outbox.mark(self.store, batch, "parked", str(error))
+            return len(batch) == 1
         with self.store.transaction():
             for intent, draft, result in zip(batch, drafts, results, strict=True):
                 if isinstance(result, Rejected):
                     outbox.mark(self.store, [intent], "parked", result.reason, keep_key=False)
                 elif isinstance(result, Created | Adopted):
                     self._settle(intent, draft, result.found, adopted=isinstance(result, Adopted))
+        return True
 
     def _key(self, batch: Sequence[Intent]) -> str:
         """Return the key to send under; empty when the batch must be looked up again before it may go out."""
@@ -253,6 +260,15 @@ class _Push:
         """Raise a review item for what waits for a person, is put off, or was booked with another total."""
         for intent in outbox.needing_person(self.store, self.connection, self.kind.name):
             self.context.find(self._finding(intent))
+
+    def _not_permitted(self, error: Forbidden) -> Finding:
+        return Finding(
+            code="not_permitted",
+            subject=f"connection:{self.connection}",
+            detail=self.kind.name,
+            message=f"{outbox.words(self.kind.name)} cannot be booked at {self.connection}: {error}",
+            fix="grant the permission at the vendor and connect it anew on the page of connections; nothing is lost",
+        )
 
     def _finding(self, intent: Intent) -> Finding:
         about = f"{self.kind.title(self._draft(intent))} at {self.connection}"

@@ -46,9 +46,9 @@ def _post(context: Context, entity: Entity, connection: str, ledger: Any) -> Non
     """Post what came, then what became of it: each kind stands on those before it."""
     days = Days(context, entity, connection, ledger)
     reversing.drop_unsent(context, entity, connection, ledger)
+    _want_payments(context, Posted(context, entity, connection), days)
     refunding.take_back(context, entity, connection, ledger)
     reversing.void_misplaced(context, entity, connection, ledger)
-    _want_payments(context, Posted(context, entity, connection), days)
     _want_on_account(context, Posted(context, entity, connection), days)
     push(context, connection, ledger, PAYMENT)
     push(context, connection, ledger, ON_ACCOUNT)
@@ -67,7 +67,7 @@ def _want_payments(context: Context, posted: Posted, days: Days) -> None:
         payment, paid = cash.get(context.store, application.payment_id), posted.paid(application)
         if paid is None or payment.is_gone or posted.waits(payment.id):
             continue  # not in the books yet: the next run posts it; or taken back, or doubted
-        if posted.intent("on_account", payment.id) is not None:
+        if posted.on_account_already(payment, application):
             continue  # set against it later
         account = posted.account(payment)
         day = days.payment(payment) if account else None
@@ -130,6 +130,8 @@ def _want_allocations(context: Context, posted: Posted) -> None:
         source, paid = posted.on_account.get(payment.id), posted.paid(application)
         if intent is None or source is None or paid is None or posted.waits(payment.id):
             continue  # a payment of its invoice, not in the books yet, or doubted
+        if not posted.on_account_already(payment, application):
+            continue  # a payment of its own, whose day is not open yet
         if posted_draft(intent).customer.id != paid.customer.id:
             _of_another(context, posted, payment, application, paid, intent)
             continue

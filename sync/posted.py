@@ -9,7 +9,7 @@ import msgspec
 
 from connectors.base import PaymentDraft, Ref
 from mappings.ledger import clearing_account
-from store import foreign, invoices, links, outbox, selfcheck
+from store import cash, foreign, invoices, links, outbox, selfcheck
 from store.cash import ApplicationRow, PaymentRow
 from store.links import Link
 from store.outbox import Intent
@@ -105,6 +105,15 @@ class Posted:
     def intent(self, kind: str, our_id: int) -> Intent | None:
         """Return what is on its way to the ledger, or there, under a number of ours."""
         return outbox.of(self.context.store, self.connection, kind, our_id)
+
+    def on_account_already(self, payment: PaymentRow, application: ApplicationRow) -> bool:
+        """Say whether the money of an application lies on account, so that it is set against its invoice from there.
+
+        What the books do not hold in any form is a payment of its own: one that was refused while the rest was booked.
+        """
+        if self.intent("on_account", payment.id) is None:
+            return False
+        return application.amount > cash.unbooked(self.context.store, payment.id, self.connection)
 
     def is_done(self, kind: str, our_id: int) -> bool:
         """Say whether that is known to be in the books."""

@@ -209,3 +209,7 @@ TRANSFER_BACK: Kind[TransferDraft, LedgerEntry] = Kind(
     title=lambda draft: f"Failed payout {draft.key} of {_amount(draft)}",
     differs=_entry_differs,
 )
+# What we book beside documents, payments and what is set against them, by the kind's name.
+ENTRIES: dict[str, Kind[Any, LedgerEntry]] = {
+    kind.name: kind for kind in (FEES, NOT_OURS, EXCHANGED_OUT, EXCHANGED_IN, TRANSFER, TRANSFER_BACK, REFUND)
+}

@@ -8,12 +8,12 @@ from functools import partial
 import msgspec
 
 from billing.money import display
-from connectors.base import LedgerDocument, LedgerPayment
-from store import cash, contracts, credit_uses, foreign, invoices, ledger, links, outbox, restores, runs
+from connectors.base import LedgerDocument
+from store import cash, contracts, credit_uses, foreign, invoices, ledger, outbox, restores, runs
 from store.foreign import ForeignRow
 from store.invoices import DocumentRow
 from store.review import Finding
-from sync import books, edited, removed
+from sync import books, edited, entries, removed, typed
 from sync.context import Context, Entity
 from sync.postings import ON_ACCOUNT, PAYMENT, key_of
 from sync.unchanged import unless_same
@@ -24,6 +24,7 @@ def run(context: Context) -> None:
     for entity, source in context.ledgers():
         with context.using(source.name) as connector:
             books.read(context, entity, source.name, connector)
+            entries.read(context, entity, source.name, connector)
             unless_same(
                 context, f"{source.name} of {entity.key}", books.READ, None,
                 partial(_look_at, context, entity, source.name),
@@ -35,23 +36,15 @@ def _look_at(context: Context, entity: Entity, connection: str) -> None:
     _take_payments(context, entity, connection)
     if entity.post_payments == "netterms":
         removed.follow(context, entity, connection)
+    entries.compare(context, connection)
     _compare(context, connection)
 
 
 def _take_payments(context: Context, entity: Entity, connection: str) -> None:
     """Payments typed into the books for our invoices count like any other, and are not posted again."""
-    ours = books.own_payments(context, connection)
-    documents = links.by_vendor(context.store, connection, "document")
     maybe_ours = _perhaps_ours(context, connection)
-    if maybe_ours is None:
-        return
-    for payment in ledger.objects(context.store, connection, "payment", LedgerPayment):
-        parts = [(documents[key], amount) for key, amount in payment.applied.items() if key in documents]
-        if payment.ref.id in ours or payment.status != "active" or not parts or payment.key in maybe_ours:
-            continue
-        if sum(payment.applied.values()) + payment.unapplied > payment.amount:
-            continue  # a part of it is a credit note's, and which is not told: the balances show it
-        _take_payment(context, entity, connection, payment, parts)
+    if maybe_ours is not None:
+        typed.take(context, entity, connection, maybe_ours)
 
 
 def _perhaps_ours(context: Context, connection: str) -> set[str] | None:
@@ -69,34 +62,6 @@ def _perhaps_ours(context: Context, connection: str) -> set[str] | None:
     if any(at is None or at < restore.at for at in reads):
         return None
     return references | {key_of(row.vendor_id) for row in cash.payments(store) if row.connection != connection}
-
-
-def _take_payment(
-    context: Context, entity: Entity, connection: str, payment: LedgerPayment, parts: list[tuple[int, int]]
-) -> None:
-    if cash.by_vendor(context.store, connection, payment.ref.id) is not None:
-        return
-    received_on = payment.received_on or context.today(entity.key)
-    with context.store.transaction():
-        cash.save_payment(
-            context.store,
-            context.actor,
-            connection=connection,
-            vendor_id=payment.ref.id,
-            digest=cash.payment_digest(payment),
-            entity=entity.key,
-            currency=payment.currency,
-            amount=sum(amount for _, amount in parts) + payment.unapplied,
-            refunded=0,
-            status="succeeded",
-            received_on=received_on.isoformat(),
-            data=cash.payment_data(payment),
-        )
-        row = cash.by_vendor(context.store, connection, payment.ref.id)
-        assert row is not None
-        fitting = [(key, amount) for key, amount in parts if amount <= invoices.get(context.store, key).open]
-        cash.apply(context.store, context.actor, row, fitting, "typed into the books")
-    context.count("payments typed into the books")
 
 
 def _compare(context: Context, connection: str) -> None:

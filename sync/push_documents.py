@@ -11,7 +11,7 @@ from billing.invoicing import Draft, DraftLine
 from billing.money import display
 from billing.tax import spread
 from connectors.base import Accounting, CustomerDraft, DocumentDraft, LedgerCustomer, LedgerDocument, LedgerLine, Ref
-from mappings.ledger import Coding, LineFacts, code_line
+from mappings.ledger import Coding, LineFacts, code_line, terms_name
 from store import invoices, links, outbox, selfcheck
 from store.invoices import DocumentRow
 from store.links import CustomerRow, Link
@@ -193,6 +193,7 @@ def _document(
         tax=row.tax,
         total=row.total,
         po_number=content.po_number,
+        terms=terms_name(context.world.ledger_mapping(connection), content.payment_terms),
         mark=marks.of(row),
         email=mailing.addressee(context.store, row, customer.customer).email,
     )

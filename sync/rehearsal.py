@@ -16,6 +16,7 @@ from connectors.base import (
     CustomerDraft,
     DocumentDraft,
     DocumentType,
+    EntryChanges,
     JournalDraft,
     LedgerAllocation,
     LedgerChanges,
@@ -149,6 +150,10 @@ class Rehearsal:
     def changes(self, since: datetime | None) -> LedgerChanges:
         """Ask the vendor."""
         return self._real.changes(since)
+
+    def entry_changes(self, since: datetime) -> EntryChanges:
+        """Ask the vendor."""
+        return self._real.entry_changes(since)
 
     def numbers(self, prefix: str) -> list[str]:
         """Ask the vendor."""

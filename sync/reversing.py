@@ -12,6 +12,7 @@ from store.cash import PaymentRow
 from store.outbox import Intent
 from store.review import Finding
 from sync.context import Context, Entity
+from sync.days import Days
 from sync.outbox import look_up, push
 from sync.posted import Posted, posted_draft
 from sync.postings import ALLOCATION, ON_ACCOUNT, PAYMENT, VOID_ON_ACCOUNT, VOID_PAYMENT, VoidDraft
@@ -39,9 +40,9 @@ def drop_unsent(context: Context, entity: Entity, connection: str, ledger: Any) 
 def void(context: Context, entity: Entity, connection: str, ledger: Any) -> None:
     """Void the postings of money that is gone, and open what it had paid."""
     rows = cash.gone(context.store, entity.key)
-    posted = Posted(context, entity, connection)
+    posted, days = Posted(context, entity, connection), Days(context, entity, connection, ledger)
     for row in rows:
-        _want(context, posted, row)
+        _want(context, posted, days, row)
     if rows:
         push(context, connection, ledger, VOID_PAYMENT)
         push(context, connection, ledger, VOID_ON_ACCOUNT)
@@ -54,15 +55,15 @@ def void_misplaced(context: Context, entity: Entity, connection: str, ledger: An
 
     A ledger sets money on account against invoices of its own customer only. What is used of in part stays as it is.
     """
-    posted = Posted(context, entity, connection)
-    _void_short(context, posted)
+    posted, days = Posted(context, entity, connection), Days(context, entity, connection, ledger)
+    _void_short(context, posted, days)
     for application in cash.each_unposted(context.store, entity.key, connection):
         intent, paid = posted.intent("on_account", application.payment_id), posted.paid(application)
         if intent is None or intent.state != "done" or paid is None:
             continue
         row = cash.get(context.store, application.payment_id)
         if posted_draft(intent).customer.id != paid.customer.id and not is_used(context, posted, row):
-            _void_on_account(context, posted, row, intent)
+            _void_on_account(context, posted, days, row, intent)
     push(context, connection, ledger, VOID_ON_ACCOUNT)
     for intent in outbox.done(context.store, connection, "on_account_void"):
         row = cash.get(context.store, intent.our_id)
@@ -72,14 +73,14 @@ def void_misplaced(context: Context, entity: Entity, connection: str, ledger: An
             context.count("money on account posted anew")
 
 
-def _void_short(context: Context, posted: Posted) -> None:
+def _void_short(context: Context, posted: Posted, days: Days) -> None:
     """Void money on account that is less than what is left of its payment by now, so that all of it is posted anew."""
     for row in cash.short_on_account(context.store, posted.entity.key, posted.connection):
         intent = posted.intent("on_account", row.id)
         if intent is None or posted.waits(row.id):
             continue
         if not is_used(context, posted, row):
-            _void_on_account(context, posted, row, intent)
+            _void_on_account(context, posted, days, row, intent)
             continue
         context.find(
             Finding(
@@ -94,10 +95,11 @@ def _void_short(context: Context, posted: Posted) -> None:
         )
 
 
-def _void_on_account(context: Context, posted: Posted, row: PaymentRow, intent: Intent) -> None:
+def _void_on_account(context: Context, posted: Posted, days: Days, row: PaymentRow, intent: Intent) -> None:
     draft = VoidDraft(payment=posted.on_account[row.id], posted=posted_draft(intent))
-    with context.store.transaction():
-        if posted.intent("on_account_void", row.id) is None:
+    known = posted.intent("on_account_void", row.id) is not None
+    if not known and days.may_void(row, draft.posted.received_on):
+        with context.store.transaction():
             outbox.add(context.store, posted.connection, "on_account_void", row.id, draft)
 
 
@@ -113,7 +115,7 @@ def _forget_on_account(context: Context, posted: Posted, row: PaymentRow) -> Non
         outbox.forget(context.store, posted.connection, kind, [row.id])
 
 
-def _want(context: Context, posted: Posted, row: PaymentRow) -> None:
+def _want(context: Context, posted: Posted, days: Days, row: PaymentRow) -> None:
     """Note which of a payment's postings have to be voided, once no refund is taken from them any more."""
     if refunds.of(context.store, row.id):
         return
@@ -121,13 +123,16 @@ def _want(context: Context, posted: Posted, row: PaymentRow) -> None:
     found = [("payment", id_, posted.payments.get(id_)) for id_ in parts]
     found.append(("on_account", row.id, posted.on_account.get(row.id)))
     standing = [(kind, id_, ref) for kind, id_, ref in found if ref is not None and posted.is_done(kind, id_)]
+    wanted = []
+    for kind, id_, ref in standing:
+        intent = posted.intent(kind, id_)
+        assert intent is not None  # it is done
+        draft = VoidDraft(payment=ref, posted=posted_draft(intent))
+        if posted.intent(f"{kind}_void", id_) is None and days.may_void(row, draft.posted.received_on):
+            wanted.append((f"{kind}_void", id_, draft))
     with context.store.transaction():
-        for kind, id_, ref in standing:
-            intent = posted.intent(kind, id_)
-            assert intent is not None  # it is done
-            if posted.intent(f"{kind}_void", id_) is None:
-                draft = VoidDraft(payment=ref, posted=posted_draft(intent))
-                outbox.add(context.store, posted.connection, f"{kind}_void", id_, draft)
+        for kind, id_, draft in wanted:
+            outbox.add(context.store, posted.connection, kind, id_, draft)
 
 
 def _open_again(context: Context, posted: Posted, row: PaymentRow) -> None:

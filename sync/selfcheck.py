@@ -152,6 +152,8 @@ CHECKS = (
           _of_ledgers(selfcheck.twins_differ, selfcheck.strangers_in_series)),
     Check("I4", "what the books took is there", _missing),
     Check("I4", "what is posted stands in the books as it is here", _posted),
+    Check("I4", "refunds, fees and payouts stand in the books as they were booked",
+          _of_ledgers(selfcheck.posted_entries)),
     Check("I5", "open is the total less what is applied",
           _of_store(selfcheck.open_amounts, selfcheck.open_amounts_of_others)),
     Check("I6", "no credit is below zero",

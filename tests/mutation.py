@@ -96,7 +96,7 @@ _TWICE = "if amount < 0 <= line.amount and before + amount < 0:"
 _ABOVE = "the check above it refuses the same"
 _RUNNING = "running = since if since is None or lead is None else since + lead"
 _STEPS = "if any(begins < step.starts_on < until for step in self._charge.steps if step.price is not None):"
-_AVERAGE = "return Decimal(average if quantity > 0 else -average).scaleb(-4 - exponent(self._currency))"
+_AVERAGE = "return Decimal(average if quantity > 0 else -average).scaleb(-4 - exponent(currency))"
 _SLOWER = "the same by a longer way"
 _NEVER_ZERO = "a difference to what was billed is never 0"
 EQUIVALENT: dict[tuple[str, str, str, str], str] = {

@@ -58,7 +58,7 @@ class Books:
             for link in line["LinkedTxn"]
             if link["TxnType"] == "Invoice"
         ]
-        xero = [(one.get("Reference", ""), one) for one in self.xero("payments") if "Invoice" in one]
+        xero = [(one.get("Reference", ""), one) for one in self.xero("payments") if _pays_invoice(one)]
         xero += [
             (key, part)
             for kind in ("overpayments", "prepayments", "credit_notes")
@@ -86,7 +86,7 @@ class Books:
             match = _KEY_IN_NOTE.search(one.get("PrivateNote", ""))
             found.append((match[1] if match else "", _decimal(one["Amount"])))
         for one in self.xero("payments"):
-            if "Invoice" not in one:
+            if not _pays_invoice(one):
                 found.append((one.get("Reference", ""), _decimal(one["Amount"])))
         for one in self.xero("bank_transactions"):
             if one["Type"] in ("SPEND", "RECEIVE"):
@@ -114,3 +114,8 @@ def _key_in_lines(one: dict[str, Any]) -> str:
     text = " ".join(str(line.get("Description") or "") for line in one.get("LineItems", ()))
     match = _KEY_IN_TEXT.search(text)
     return match[1] if match else str(one.get("Reference", ""))
+
+
+def _pays_invoice(payment: Mapping[str, Any]) -> bool:
+    """Say whether it is no refund: Xero shows what that is taken from as an invoice, too."""
+    return bool(payment["PaymentType"] == "ACCRECPAYMENT")

@@ -1,4 +1,4 @@
-"""F7: ends of months, leap days, changes of the clocks; a clock that is wrong; two zones."""
+"""F7: ends of months, leap days, changes of the clocks; a clock that is wrong; two zones; tokens that run out."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from functools import partial
 from itertools import product
 
+from benchmarks.simulator import tokens
 from benchmarks.simulator.company import Company, Verdict, count_billed
 from benchmarks.simulator.stories import Row, Scenario, portion
 from store.database import Store
@@ -63,9 +64,10 @@ SKEWS = {
 
 
 def f7(seed: int, count: int) -> Row:
-    """Ends of months, leap days, changes of the clocks; a clock that is wrong; two zones."""
+    """Ends of months, leap days, changes of the clocks; a clock that is wrong; two zones; tokens that run out."""
     scenarios: list[tuple[str, Scenario]] = [("two zones at midnight", after_midnight)]
     for start, skew in product(STARTS, SKEWS):
         days = [1, 0, 1, 29, 31]
         scenarios.append((f"{start}, {skew}", partial(dated, STARTS[start], days, SKEWS[skew])))
-    yield from portion(scenarios, seed, count)
+    yield from portion(scenarios, seed, count // 2)
+    yield from portion(tokens.SCENARIOS, seed, count - count // 2)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 import socket
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -28,6 +29,8 @@ from benchmarks.simulator.books import Books
 from benchmarks.simulator.wire import Crash, ShownFaults, Steps, Time, Wire, wired
 from billing.money import to_decimal
 from connectors.smtp import Smtp
+from mappings import SHIPPED
+from mappings.ledger import load_ledger_mapping
 from sandbox.config_file import write_config
 from sandbox.mail import Mailbox, MailServer
 from sandbox.server import Options, Sandbox, create_app
@@ -47,7 +50,15 @@ TOKENS = {"hubspot": "pat-sandbox-1", "quickbooks": "sandbox-quickbooks-1", "xer
 REALM = "quickbooks/v3/company/9130350000000001"
 
 
-_MAPPINGS: dict[str, Any] = {}
+# As shipped, and the one legal entity's provider keeps euros apart, too.
+_QUICKBOOKS = (SHIPPED / "quickbooks.toml").read_text(encoding="utf-8")
+_ABROAD = _QUICKBOOKS.replace("[clearing]\n", '[clearing]\nEUR = "Stripe clearing EUR"\n', 1)
+_MAPPINGS: dict[str, Any] = {"quickbooks_us": load_ledger_mapping(_ABROAD, "mappings/quickbooks.toml")}
+# What the written configuration says of that entity, and what it says here: it sells abroad, too.
+_SELLS_ABROAD = {
+    'currencies = ["USD"]': 'currencies = ["USD", "EUR"]',
+    "standard = 6.25\nservices = 0": "standard = 6.25\nservices = 0\nreverse_charge = 0",
+}
 
 
 class World(app.LiveWorld):
@@ -123,7 +134,7 @@ class Company:
         self.store = self.folder / "config.db"
         url = f"smtp://127.0.0.1:{server.port}"
         write_config(self.file, url="http://127.0.0.1:9", minute=60.0, go_live=date(2026, 6, 1), mail_url=url)
-        self.config = app.load_config(self.file)
+        self.configure(_SELLS_ABROAD)
         self.today, self.midnight, self.skew = FIRST, 0.0, timedelta(0)
         self.keys = self.processes = self.crashes = 0
         self.expected: Counter[str] = Counter()  # what must have been billed in all, in cents, by currency
@@ -139,6 +150,15 @@ class Company:
     def __exit__(self, *problem: Any) -> None:
         self._wired.__exit__(*problem)
         shutil.rmtree(self.folder)
+
+    def configure(self, changes: Mapping[str, str]) -> None:
+        """Write other words into the configuration."""
+        text = self.file.read_text(encoding="utf-8")
+        for old, new in changes.items():
+            assert old in text, old
+            text = text.replace(old, new, 1)
+        self.file.write_text(text, encoding="utf-8")
+        self.config = app.load_config(self.file)
 
     # ------------------------------------------------------------------------------------------------------------ time
 
@@ -176,8 +196,13 @@ class Company:
         """Call Xero."""
         return self.call(method, f"xero/api.xro/2.0/{path}", TOKENS["xero"], json=body)
 
-    def sell(self, name: str, price: str, currency: str, months: int = 12, quantity: int = 1) -> str:
-        """Win a deal over one line without tax, billed monthly from today on; returns its id."""
+    def sell(
+        self, name: str, price: str, currency: str, months: int = 12, quantity: int = 1, entity: str = ""
+    ) -> str:  # fmt: skip
+        """Win a deal over one line without tax, billed monthly from today on; returns its id.
+
+        Without an ``entity`` the one that has the currency for its own, and else the British one, wins it.
+        """
         domain = name.split()[0].lower() + ".example"
         company = self._new("companies", {"name": name, "domain": domain})
         contact = self._new("contacts", {"email": f"ap@{domain}", "firstname": "Ada", "lastname": "Byron"})
@@ -187,7 +212,7 @@ class Company:
         })  # fmt: skip
         deal = {
             "dealname": f"{name} - support", "pipeline": "default", "dealstage": "closedwon",
-            "deal_currency_code": currency, "billing_entity": "us" if currency == "USD" else "uk",
+            "deal_currency_code": currency, "billing_entity": entity or ("us" if currency == "USD" else "uk"),
             "contract_start": self.today.isoformat(), "contract_term_months": str(months), "payment_terms": "Net 30",
         }  # fmt: skip
         self.contract_count += 1
@@ -205,9 +230,9 @@ class Company:
         (line,) = self.sandbox.hubspot.records.linked("deals", deal, "line_items")
         self.hubspot("PATCH", f"line_items/{line}", {"properties": {"price": price}})
 
-    def pay(self, amount: int, description: str, entity: str) -> str:
-        """Pay by card, in cents; return the id of the payment intent."""
-        currency = {"uk": "gbp", "us": "usd"}[entity]
+    def pay(self, amount: int, description: str, entity: str, currency: str = "") -> str:
+        """Pay by card, in cents, in the entity's own currency or another; return the id of the payment intent."""
+        currency = currency or {"uk": "gbp", "us": "usd"}[entity]
         given = {"amount": amount, "currency": currency, "payment_method": "pm_card_visa", "confirm": "true",
                  "description": description}  # fmt: skip
         made = self.call("POST", "stripe/v1/payment_intents", f"sk_test_sandbox_{entity}", data=given)
@@ -315,11 +340,13 @@ class Company:
             _count_documents(self, store, verdict)
             _count_payments(self, store, verdict)
             _count_entries(self, store, verdict)
+            _count_given_back(self, store, verdict)
             _count_mails(self, store, verdict)
             if expected:
                 count_billed(self, store, verdict)
             if (problem := audit.verify(store)) is not None:
                 verdict.wrong.append(problem)
+            verdict.wrong += [one.message for one in review.open_items(store) if one.code == "books_differ"]
         if unsure := self.unsure():
             verdict.wrong.append(f"{unsure} calls whose outcome is not known")
         self.check(verdict)
@@ -389,13 +416,21 @@ def _count_payments(company: Company, store: Store, verdict: Verdict) -> None:
             verdict.wrong.append(f"{key}: {there.get(key, 0)} posted, {applied.get(key, 0)} applied")
 
 
-ENTRIES = ("refund", "payout_fee", "payout_other", "payout", "payout_back")
+_REFUND = re.compile(r"R\d+\.(.+)")  # the key of a refund, with the tail of its payment's id
+ENTRIES = ("refund", "payout_fee", "payout_other", "payout", "payout_back", "exchanged_out", "exchanged_in")
 
 
 def _count_entries(company: Company, store: Store, verdict: Verdict) -> None:
-    """Each refund, fee and payout that is known to be booked stands once, for the same amount, and no other does."""
+    """Each refund, fee, exchange and payout that is known to be booked stands once, for the same amount, and no other.
+
+    A refund that was taken back stands no more.
+    """
     marks = ", ".join("?" * len(ENTRIES))
-    rows = store.tuples(f"SELECT payload, state FROM outbox WHERE kind IN ({marks})", *ENTRIES)
+    rows = store.tuples(
+        f"SELECT payload, state FROM outbox o WHERE kind IN ({marks}) AND NOT (kind='refund' AND EXISTS"
+        " (SELECT 1 FROM outbox v WHERE v.kind='refund_void' AND v.our_id=o.our_id AND v.state='done'))",
+        *ENTRIES,
+    )
     drafts = [(json.loads(payload), state) for payload, state in rows]
     known = Counter(
         (one["key"], abs(to_decimal(one["amount"], one["currency"]))) for one, state in drafts if state == "done"
@@ -407,6 +442,24 @@ def _count_entries(company: Company, store: Store, verdict: Verdict) -> None:
     verdict.duplicates += sum(count - 1 for count in once.values())
     verdict.lost += sum(known[one] > there[one] for one in known)
     verdict.wrong += [f"{key} over {amount} is in the books and not ours" for key, amount in there.keys() - known]
+
+
+def _count_given_back(company: Company, store: Store, verdict: Verdict) -> None:
+    """No more of a payment that stands is given back in the books than at its provider.
+
+    It may be less: what was given back before the payment was booked is never booked at all.
+    """
+    there = [(match[1], int(amount * 100) * count) for (key, amount), count in company.there.entries().items()
+             if (match := _REFUND.match(key))]  # fmt: skip
+    charges = {one["id"]: int(one["amount_refunded"]) for one in company.sandbox.stripe.state()["charges"]}
+    for row in cash.payments(store):
+        booked = sum(amount for tail, amount in there if row.vendor_id.endswith(tail))
+        wanted = charges.get(row.vendor_id, 0)
+        if row.is_received and booked > wanted:
+            verdict.cents += booked - wanted
+            verdict.wrong.append(
+                f"{booked} of {row.vendor_id} are given back in the books and {wanted} at its provider"
+            )
 
 
 def _count_mails(company: Company, store: Store, verdict: Verdict) -> None:

@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any
 
 from benchmarks.simulator.company import REALM, Company, Verdict
-from benchmarks.simulator.stories import Act, Row, Scenario, pay, portion, win
+from benchmarks.simulator.stories import Act, Row, Scenario, days, pay, portion, win
 from sandbox.core import Fault
-from store import review
+from store import invoices, review
 from store.audit import Actor
 from store.database import Store
 from sync.decide import decide
@@ -22,18 +22,41 @@ def meddled(act: Act, codes: str, story: tuple[Act, ...] = ()) -> Verdict:
             each(company)
             company.sync()
         act(company)
-        before = sorted(company.there.documents()), sorted(company.there.payments())
+        before = _held(company)
         company.sync()
         company.sync()
         verdict = Verdict(minutes=company.heal())
-        for was, found in zip(before, (company.there.documents(), company.there.payments()), strict=True):
-            if was != sorted(found):
+        for was, found in zip(before, _held(company), strict=True):
+            if was != found:
                 verdict.wrong.append(f"what was done elsewhere was changed: {set(was) ^ set(found)}")
         verdict.duplicates = company.there.customers_twice()
         with Store(company.store) as store:
             told = {item.code for item in review.open_items(store)}
         if codes and not told & set(codes.split()):
             verdict.wrong.append(f"nobody was told: {told}")
+        return verdict
+
+
+def _held(company: Company) -> tuple[list[Any], ...]:
+    there = company.there
+    return sorted(there.documents()), sorted(there.payments()), sorted(there.entries().items())
+
+
+def followed(*acts: Act) -> Verdict:
+    """Payments are typed in, changed and taken back there: here is open what is open there, and all is at rest."""
+    with Company() as company:
+        for each in (win, *acts):
+            each(company)
+            company.sync()
+        before = _held(company)
+        verdict = Verdict(minutes=company.heal(), duplicates=company.there.customers_twice())
+        if before != _held(company):
+            verdict.wrong.append("what was done elsewhere was changed")
+        left = company.there.open()
+        with Store(company.store) as store:
+            for row in invoices.issued(store):
+                verdict.cents += abs(int(left[str(row.number)] * 100) - row.open)
+        company.check(verdict)
         return verdict
 
 
@@ -122,6 +145,60 @@ def pay_in_xero(company: Company) -> None:
     company.xero("PUT", "Payments", {"Payments": [body]})
 
 
+def take_typed_back_in_xero(company: Company) -> None:
+    """Delete the payment that was typed in."""
+    (found,) = [one for one in company.there.xero("payments") if one["Reference"] == "bank transfer"]
+    company.xero("POST", f"Payments/{found['PaymentID']}", {"Status": "DELETED"})
+
+
+def pay_in_quickbooks(company: Company) -> None:
+    """Type a payment in."""
+    (row,) = [row for row in _quickbooks(company, "invoices") if row["DocNumber"] == "US-00001"]
+    line = {"Amount": 100, "LinkedTxn": [{"TxnId": row["Id"], "TxnType": "Invoice"}]}
+    customer = {"value": row["CustomerRef"]["value"]}
+    company.quickbooks("payment", {"CustomerRef": customer, "TotalAmt": 100, "Line": [line]})
+
+
+def take_typed_back_in_quickbooks(company: Company) -> None:
+    """Delete the payment that was typed in."""
+    (found,) = [row for row in _quickbooks(company, "payments") if not row.get("PaymentRefNum")]
+    company.quickbooks("payment?operation=delete", {"Id": found["Id"], "SyncToken": found["SyncToken"]})
+
+
+def change_typed_in_quickbooks(company: Company) -> None:
+    """Half of the payment that was typed in is for something else."""
+    (found,) = [row for row in _quickbooks(company, "payments") if not row.get("PaymentRefNum")]
+    line = {"Amount": 50, "LinkedTxn": found["Line"][0]["LinkedTxn"]}
+    body = {name: found[name] for name in ("Id", "SyncToken", "CustomerRef")}
+    company.quickbooks("payment", {**body, "sparse": True, "TotalAmt": 50, "Line": [line]})
+
+
+def delete_fee_in_quickbooks(company: Company) -> None:
+    """Delete our fee, as the bank feed brought one too."""
+    found = [row for row in _quickbooks(company, "purchases") if str(row.get("DocNumber", "")).startswith("F-")][-1]
+    company.quickbooks("purchase?operation=delete", {"Id": found["Id"], "SyncToken": found["SyncToken"]})
+
+
+def delete_payout_in_quickbooks(company: Company) -> None:
+    """Delete our transfer of a payout."""
+    found = _quickbooks(company, "transfers")[-1]
+    company.quickbooks("transfer?operation=delete", {"Id": found["Id"], "SyncToken": found["SyncToken"]})
+
+
+def delete_fee_in_xero(company: Company) -> None:
+    """Delete our fee, as the bank feed brought one too; the next day it is seen."""
+    found = [one for one in company.there.xero("bank_transactions") if one["Reference"].startswith("F-")][-1]
+    company.xero("POST", f"BankTransactions/{found['BankTransactionID']}", {"Status": "DELETED"})
+    company.move(1)
+
+
+def delete_payout_in_xero(company: Company) -> None:
+    """Delete our transfer of a payout; the next day it is seen."""
+    found = company.there.xero("transfers")[-1]
+    company.xero("POST", f"BankTransfers/{found['BankTransferID']}", {"Status": "DELETED"})
+    company.move(1)
+
+
 def edit_in_xero(company: Company) -> None:
     """Change the amount and the due date of an invoice."""
     (found,) = company.xero("GET", "Invoices/UK-00001")["Invoices"]
@@ -156,7 +233,7 @@ def merge_in_xero(company: Company) -> None:
 
 def take_payment_back_in_xero(company: Company) -> None:
     """Delete our posting of a payment."""
-    (found,) = [one for one in company.there.xero("payments") if "Invoice" in one]
+    (found,) = [one for one in company.there.xero("payments") if one["PaymentType"] == "ACCRECPAYMENT"]
     company.xero("POST", f"Payments/{found['PaymentID']}", {"Status": "DELETED"})
 
 
@@ -213,11 +290,25 @@ MEDDLING: list[tuple[str, Act, str, tuple[Act, ...]]] = [
     ("our posting is voided in QuickBooks", take_payment_back_in_quickbooks, "posting_removed", (pay,)),
     ("a payment is typed into Xero", pay_in_xero, "", ()),
     ("a payment is typed into Xero beside one by card", pay_in_xero, "", (pay,)),
+    ("our fee is deleted in QuickBooks", delete_fee_in_quickbooks, "entry_differs", (pay, days)),
+    ("our payout is deleted in QuickBooks", delete_payout_in_quickbooks, "entry_differs", (pay, days)),
+    ("our fee is deleted in Xero", delete_fee_in_xero, "entry_differs", (pay, days)),
+    ("our payout is deleted in Xero", delete_payout_in_xero, "entry_differs", (pay, days)),
     ("our next number is taken", take_our_number, "series_taken document_not_booked", ()),
     ("a deal is reopened", reopen_deal, "deal_gone", ()),
     ("a deal is changed", change_deal, "contract_changed", ()),
     ("a deal is deleted", delete_deal, "deal_gone", ()),
 ]
+
+
+FOLLOWING: list[tuple[str, Scenario]] = [
+    ("a payment typed into Xero is taken back", partial(followed, pay_in_xero, take_typed_back_in_xero)),
+    ("a payment typed into QuickBooks is taken back",
+     partial(followed, pay_in_quickbooks, take_typed_back_in_quickbooks)),
+    ("a payment typed into QuickBooks is changed", partial(followed, pay_in_quickbooks, change_typed_in_quickbooks)),
+    ("a payment typed in is taken back and typed in again",
+     partial(followed, pay_in_xero, take_typed_back_in_xero, pay_in_xero)),
+]  # fmt: skip
 
 
 OVERRULING: list[tuple[str, Scenario]] = [
@@ -237,6 +328,6 @@ OVERRULING: list[tuple[str, Scenario]] = [
 
 def f10(seed: int, count: int) -> Row:
     """People void, edit, delete and renumber elsewhere, take our numbers, reopen deals, and overrule each other."""
-    tried = list(OVERRULING)
+    tried = OVERRULING + FOLLOWING
     tried += [(name, partial(meddled, act, codes, story)) for name, act, codes, story in MEDDLING]
     yield from portion(tried, seed, count)

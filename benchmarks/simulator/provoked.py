@@ -10,7 +10,7 @@ from benchmarks.simulator.stories import live
 from benchmarks.simulator.webhooks import EVENTS, Door, _stripe, knocked
 from benchmarks.simulator.wire import DatabaseError, Step
 from sandbox.core import Fault
-from store import dialect, runs
+from store import dialect, invoices, runs
 from store.database import LeaseLost, Store
 
 
@@ -49,7 +49,7 @@ def answers_lost(vendor: str, method: str, path: str, *, blind: bool = False, ki
 
 
 def refused_once() -> Verdict:
-    """The books refuse a call for good: it is not made again without a person."""
+    """The books refuse every call for good: after one for all and one for each none is made without a person."""
     with Company() as company:
         stories.win(company)
         company.faults.ordered[:] = [
@@ -58,7 +58,9 @@ def refused_once() -> Verdict:
         company.sync()
         company.sync()
         calls = company.sandbox.vendors["xero"].calls["PUT /api.xro/2.0/Invoices"]
-        return Verdict(wrong=[f"{calls} calls"] * (calls != 1))
+        with Store(company.store) as store:
+            documents = sum(row.entity == "uk" for row in invoices.issued(store))
+        return Verdict(wrong=[f"{calls} calls for {documents} invoices"] * (calls != 1 + documents))
 
 
 def number_taken() -> Verdict:
@@ -136,6 +138,12 @@ def whole() -> Verdict:
     """Live without any fault."""
     with Company() as company:
         return live(company)
+
+
+def all_cash() -> Verdict:
+    """Live through all that may become of money, without any fault."""
+    with Company() as company:
+        return live(company, stories.ALL_CASH)
 
 
 def cents() -> Verdict:

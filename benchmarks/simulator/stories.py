@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
+from decimal import Decimal
 from functools import cache
 from random import Random
 from typing import TypeVar
@@ -16,6 +17,7 @@ from typing import TypeVar
 from benchmarks.simulator.company import Company, Verdict
 from benchmarks.simulator.wire import Step
 from sandbox.stripe import aftermath
+from sandbox.stripe.objects import Rate
 from store import cash, invoices, review
 from store.database import Store
 
@@ -112,6 +114,43 @@ def payout_fails(company: Company) -> None:
         aftermath.fail_payout(account, arrived[-1], int(company.sandbox.clock.tick().timestamp()))
 
 
+def refund_fails(company: Company) -> None:
+    """What was given back does not reach the payers: it is with us again."""
+    for entity in ("us", "uk"):
+        account = company.sandbox.stripe.accounts[entity]
+        given_back = [one["id"] for one in account.objects["refund"].values() if one["status"] == "succeeded"]
+        aftermath.fail_refund(account, given_back[0], int(company.sandbox.clock.tick().timestamp()))
+
+
+def sell_abroad(company: Company) -> None:
+    """A customer in another currency buys of the legal entity that had none."""
+    company.sell("Nordwind GmbH", "2640.40", "EUR", entity="us")
+    company.expected["EUR"] += 2640_40
+
+
+def put_back(company: Company) -> None:
+    """People move the due dates of open documents in both books; ours are put back by a person's word."""
+    for found in company.there.quickbooks("invoices"):
+        if found["Balance"]:
+            body = {"Id": found["Id"], "SyncToken": found["SyncToken"], "sparse": True, "DueDate": "2027-01-31"}
+            company.quickbooks("invoice", body)
+    for found in company.there.xero("invoices"):
+        if found["AmountDue"]:
+            company.xero("POST", f"Invoices/{found['InvoiceID']}", {"DueDate": "2027-01-31"})
+    company.sync("pull_ledger")
+    company.decide("books_differ", lambda store, item: "put_back" if "put_back" in item.choices else "")
+
+
+def pay_abroad(company: Company) -> None:
+    """Two customers pay in euros, which the provider exchanges into the currency of each legal entity's balance."""
+    for entity, currency, rate in (("us", "usd", "1.08743"), ("uk", "gbp", "0.8617")):
+        company.sandbox.stripe.accounts[entity].rates["eur"] = Rate(currency, Decimal(rate))
+    with Store(company.store) as store:
+        owed = [row for row in invoices.unpaid(store) if row.currency == "EUR"]
+    for row in {row.entity: row for row in owed}.values():
+        company.pay(row.open, str(row.number), row.entity, "eur")
+
+
 def rename(company: Company) -> None:
     """Two customers are called otherwise."""
     for found in company.hubspot("GET", "companies?limit=100&properties=name")["results"]:
@@ -133,7 +172,9 @@ def void_unseen(company: Company) -> None:
 
 STORY: tuple[Act, ...] = (win, pay, month)
 CASH: tuple[Act, ...] = (win, overpay, give_back, month, use_rest, credit, pay_next, days, dispute)
-ALL_CASH = (*CASH, payout_fails, rename, void_unseen)
+ALL_CASH = (
+    *CASH, payout_fails, refund_fails, sell_abroad, put_back, pay_abroad, days, rename, void_unseen,
+)  # fmt: skip
 
 
 def live(company: Company, story: tuple[Act, ...] = STORY) -> Verdict:

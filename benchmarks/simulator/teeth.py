@@ -6,6 +6,7 @@ scenarios run, which pass without it; it is caught when one of them does not pas
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime
@@ -15,12 +16,13 @@ from unittest.mock import patch
 
 import msgspec
 
-from benchmarks.simulator import calls, clock, disk, people, processes, restored, stories
+from benchmarks.simulator import calls, clock, disk, people, processes, restored, stories, tokens, upgrades
 from benchmarks.simulator.provoked import (
     AFTER_INVOICE,
     AFTER_MAIL,
     AFTER_PAYMENT,
     acknowledged,
+    all_cash,
     answers_lost,
     cents,
     dies_at,
@@ -39,9 +41,11 @@ from benchmarks.simulator.stories import Scenario
 from benchmarks.simulator.wire import Step
 from connectors import http
 from connectors.base import LedgerDocument
-from connectors.errors import OutcomeUnknown, Retryable
-from store import audit, cash, contracts, deals, dialect, inbox, invoices, links, mail, outbox, planned, runs
+from connectors.errors import AuthExpired, OutcomeUnknown, Retryable
+from connectors.oauth import OAuthToken, Token
+from store import audit, cash, contracts, deals, dialect, inbox, invoices, links, mail, outbox, planned, runs, schema
 from store.database import Store
+from store.tokens import Tokens
 from sync import books, issue_invoices, mailing, pull_ledger, push_documents, refunding, reversing
 from sync.context import Context
 from sync.paper import dated
@@ -285,6 +289,64 @@ def _hand_over_again(context: Context, parts: Any, recipient: str, via: Any, sen
     return True
 
 
+_load_token, _save_token = Tokens.load, Tokens.save
+_own_token, _renewed = OAuthToken._load, OAuthToken._renewed
+
+
+def _kept_after_use(tokens: Any, connection: str, token: Token) -> None:
+    """Keep what a renewal brought only when it was used: when the next call asks for a token."""
+    if _load_token(tokens, connection) is None:  # a person's consent
+        _save_token(tokens, connection, token)
+    else:
+        vars(tokens).setdefault("_unkept", {})[connection] = token
+
+
+def _loaded_late(tokens: Any, connection: str) -> Any:
+    for name, token in vars(tokens).pop("_unkept", {}).items():
+        _save_token(tokens, name, token)
+    return _load_token(tokens, connection)
+
+
+def _of_this_process(credentials: Any) -> Token | None:
+    """Take the token for the one that this process got, whatever another one got since."""
+    own: Token | None = vars(credentials).get("_own") or _own_token(credentials)
+    return own
+
+
+def _renewed_for_itself(credentials: Any, stale: str) -> Token:
+    token = _renewed(credentials, stale)
+    credentials._own = token
+    return token
+
+
+def _refusal_forgotten(tokens: Any, connection: str, token: Token) -> None:
+    """Forget that a refresh token was refused."""
+    if not token.refused:
+        _save_token(tokens, connection, token)
+
+
+def _never_renewed(credentials: Any, token: str) -> str:
+    """Take a rejected token for the end of the grant."""
+    raise AuthExpired("the vendor refused the token")
+
+
+def _stays_given_back(context: Context, posted: Any, row: Any) -> None:
+    """Leave in the books what did not reach its payer."""
+
+
+_script = schema._script
+
+
+def _committing(db: Any, script: str) -> None:
+    """Run a script as SQLite's own executescript does, which commits what came before."""
+    db.conn.executescript(script)
+
+
+def _rows_left_behind(db: Any, script: str) -> None:
+    """Make a table anew without taking its rows along."""
+    _script(db, re.sub(r"INSERT INTO connections_new .*?;", "", script))
+
+
 def teeth() -> list[Tooth]:
     """Return every planted bug."""
     lost_payment = lambda: answers_lost("xero", "PUT", "/Payments")  # noqa: E731
@@ -378,6 +440,44 @@ def teeth() -> list[Tooth]:
             "a refund is known by our row",
             [patch.object(refunding, "_key", _keyed_by_our_row)],
             [partial(restored.put_back, 2, 3, 0)],
+        ),
+        Tooth(
+            "a refund that failed stays given back",
+            [patch.object(refunding, "_want_back", _stays_given_back)],
+            [all_cash],
+        ),
+        Tooth(
+            "a refresh token kept after its use",
+            [patch.object(Tokens, "save", _kept_after_use), patch.object(Tokens, "load", _loaded_late)],
+            [partial(tokens.dies_after_renewal, "quickbooks", 1)],
+        ),
+        Tooth(
+            "each process renews for itself",
+            [
+                patch.object(OAuthToken, "_load", _of_this_process),
+                patch.object(OAuthToken, "_renewed", _renewed_for_itself),
+            ],
+            [partial(tokens.renewed_elsewhere, "quickbooks", 13)],
+        ),
+        Tooth(
+            "a refused refresh token is sent again",
+            [patch.object(Tokens, "save", _refusal_forgotten)],
+            [partial(tokens.revoked, "xero", 4)],
+        ),
+        Tooth(
+            "a token that ran out is the end",
+            [patch.object(OAuthToken, "rejected", _never_renewed)],
+            [partial(tokens.expired, "xero", 3)],
+        ),
+        Tooth(
+            "a migration that commits in its middle",
+            [patch.object(schema, "_script", _committing)],
+            [partial(upgrades.older, 10, 11)],
+        ),
+        Tooth(
+            "rows that a migration leaves behind",
+            [patch.object(schema, "_script", _rows_left_behind)],
+            [partial(upgrades.older, 10, 11)],
         ),
         Tooth("4xx tried again", [patch("connectors.xero.client.status_error", _status_retried)], [refused_once]),
         Tooth("an amount that is one cent off", [patch.object(issue_invoices, "dated", _due_today_only)], [whole]),

@@ -161,6 +161,7 @@ class Wire:
         self.client = client
         self.time = time
         self.steps = steps
+        self.latency = LATENCY
         assert isinstance(quickbooks, QuickBooks)
         self._quickbooks = quickbooks
         self._last = 0.0
@@ -176,7 +177,7 @@ class Wire:
         parts = urlsplit(url)
         what = f"{parts.path.split('/')[1]} {method} {parts.path}"
         self.steps.at(what, after=False)
-        self.time.sleep(LATENCY)
+        self.time.sleep(self.latency)
         self._forget()
         sent = {name: value for name, value in headers.items() if name.lower() != "content-length"}
         answer = self.client.open(parts.path, method=method, query_string=parts.query, headers=sent, data=body or b"")

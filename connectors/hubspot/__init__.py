@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from connectors.base import CrmProperty, DealFate, DealPage, DealScope, Ports, Probe, Settings
-from connectors.errors import AuthExpired, Refused
+from connectors.errors import AuthExpired, Forbidden, Refused
 from connectors.hubspot.answers import Account, Pipelines, Properties, Records
 from connectors.hubspot.api import VERSION, Api, NotFound
 from connectors.hubspot.deals import DealReader, check_part
@@ -83,7 +83,7 @@ class HubSpotCrm:
         if self._account is None:
             try:
                 self.probe()
-            except (AuthExpired, Refused):
+            except (AuthExpired, Forbidden, Refused):
                 self._account = Account(portalId=0)
 
     def _url(self, deal_id: str) -> str:

@@ -19,6 +19,7 @@ from connectors.base import (
     CustomerDraft,
     DocumentDraft,
     DocumentType,
+    EntryChanges,
     ExpenseDraft,
     JournalDraft,
     LedgerAllocation,
@@ -116,6 +117,10 @@ class QuickBooksLedger:
     def changes(self, since: datetime | None) -> LedgerChanges:
         """Return what changed; see ``changes.read`` for which deletions are told."""
         return changes.read(self._transport, since)
+
+    def entry_changes(self, since: datetime) -> EntryChanges:
+        """Return nothing: ``changes`` tells of these in the same call."""
+        return EntryChanges()
 
     def numbers(self, prefix: str) -> list[str]:
         """Return the numbers that begin with ``prefix``; QuickBooks numbers invoices and credit memos apart."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from connectors.base import LedgerChanges
+from connectors.base import LedgerChanges, LedgerEntry
 from connectors.errors import Refused
 from connectors.quickbooks import rows
 from connectors.quickbooks.transport import LAG, PAGE, Row, Transport, quote, time_text, updated_at
@@ -18,6 +18,10 @@ READ: dict[str, Callable[[Row], Any]] = {
     "CreditMemo": partial(rows.document, "CreditMemo"),
     "Payment": rows.payment,
 }
+ENTRIES: dict[str, Callable[[Row], LedgerEntry]] = {  # what we write beside those; only changes of it are read
+    entity: partial(rows.entry, entity) for entity in ("Purchase", "Transfer", "JournalEntry")
+}
+CAPTURED = READ | ENTRIES
 MOST = 1000  # objects in one change data capture answer: a full one may lack some
 SECOND = timedelta(seconds=1)  # times are kept to it, and whether a bound is inclusive is not promised
 OVERLAP = LAG + SECOND
@@ -29,7 +33,7 @@ class Reading:
     """What was read so far, as ours by QuickBooks' id: the answers are many times larger and are not kept."""
 
     def __init__(self) -> None:
-        self.found: dict[str, dict[str, Any]] = {entity: {} for entity in READ}
+        self.found: dict[str, dict[str, Any]] = {entity: {} for entity in CAPTURED}
         self.latest: datetime | None = None
         self.as_of: datetime | None = None  # when the first answer was made: nothing before it is missing but what lags
         self.complete = False
@@ -37,7 +41,7 @@ class Reading:
     def add(self, entity: str, answered: Iterable[Row]) -> None:
         """Take rows; a later one of the same id counts."""
         for row in answered:
-            self.found[entity][str(row["Id"])] = READ[entity](row)
+            self.found[entity][str(row["Id"])] = CAPTURED[entity](row)
             if "MetaData" in row:
                 self.latest = max(filter(None, (self.latest, updated_at(row))))
 
@@ -56,6 +60,7 @@ class Reading:
             customers=tuple(self.found["Customer"].values()),
             documents=(*self.found["Invoice"].values(), *self.found["CreditMemo"].values()),
             payments=tuple(self.found["Payment"].values()),
+            entries=tuple(entry for entity in ENTRIES for entry in self.found[entity].values()),
             cursor=max((time for time in (latest, since) if time is not None), default=None),
             complete=self.complete,
         )
@@ -77,14 +82,15 @@ def read(transport: Transport, since: datetime | None) -> LedgerChanges:
 
 def _read_since(transport: Transport, reading: Reading, since: datetime) -> None:
     try:
-        found, reading.as_of = transport.capture(tuple(READ), since)
+        found, reading.as_of = transport.capture(tuple(CAPTURED), since)
     except Refused:
         if not _is_out_of_reach(transport, since):
             raise
         _query(transport, reading, READ, None)
+        _query(transport, reading, ENTRIES, since)
         reading.complete = True
         return
-    for entity in READ:
+    for entity in CAPTURED:
         if _is_full(found):
             _read_one(transport, reading, entity, since)
         else:

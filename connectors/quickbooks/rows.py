@@ -217,6 +217,8 @@ def short_of(source: str, left: int | None, wanted: int, currency: str) -> str:
 
 def entry(entity: str, row: Row) -> LedgerEntry:
     """Return a purchase, transfer or journal entry; the key is its number or stands in its note."""
+    if is_deleted(row):
+        return LedgerEntry(ref=_ref(row), status="deleted")
     currency = _currency(row)
     worth = row.get("TotalAmt", row.get("Amount", 0))
     if entity == "JournalEntry":  # its total is not told in every answer

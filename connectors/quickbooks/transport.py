@@ -150,7 +150,8 @@ def _failure(response: requests.Response) -> ConnectorError:
     status, text = response.status_code, response.text
     if _THROTTLE.search(text):
         return Retryable(f"QuickBooks throttles: {http.redact(text)}", http.retry_after(response.headers))
-    if (known := http.status_error("QuickBooks", status, text, response.headers)) is not None:
+    known = http.status_error("QuickBooks", status, text, response.headers, cut_off="ApplicationAuthorizationFailed")
+    if known is not None:
         return known
     try:
         fault = parse_fault(json.loads(text))

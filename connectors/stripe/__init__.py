@@ -456,4 +456,4 @@ def _typed(error: stripe.StripeError, scale: float = 1.0) -> ConnectorError:
     if status == 409:  # another call holds the object
         return Retryable(f"Stripe answered 409: {detail}")
     refusal = _Refusal(f"Stripe answered {status}: {detail}", status, getattr(error, "param", None) or "")
-    return status_error("Stripe", status, detail, error.headers) or refusal
+    return status_error("Stripe", status, detail, error.headers, cut_off="account_invalid") or refusal

@@ -17,6 +17,7 @@ from connectors.base import (
     CustomerDraft,
     DocumentDraft,
     DocumentType,
+    EntryChanges,
     ExpenseDraft,
     JournalDraft,
     LedgerAllocation,
@@ -37,7 +38,7 @@ from connectors.base import (
 )
 from connectors.xero import delivery
 from connectors.xero.bank import Expenses, Transfers
-from connectors.xero.changes import read_changes
+from connectors.xero.changes import read_changes, read_entries
 from connectors.xero.client import LIMITS, Client
 from connectors.xero.credits import Allocations, Credits
 from connectors.xero.customers import Customers
@@ -118,6 +119,10 @@ class Xero:
     def changes(self, since: datetime | None) -> LedgerChanges:
         """Return contacts, sales invoices, credit notes, payments of invoices and money on account, as changed."""
         return read_changes(self._client, self._payments, since)
+
+    def entry_changes(self, since: datetime) -> EntryChanges:
+        """Return money spent and received and transfers, as changed; ``changes`` tells of refunds."""
+        return read_entries(self._client, self._accounts, self._organisation, since)
 
     def numbers(self, prefix: str) -> list[str]:
         """Return the numbers that begin with ``prefix``, of voided and deleted documents too: Xero keeps them taken."""

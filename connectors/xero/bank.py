@@ -36,7 +36,7 @@ class Expenses:
         keys = list(dict.fromkeys(equals("Reference", draft.key) for draft in wanted))
         answers = [self._client.get("BankTransactions", [("where", where)]) for where in chunks(keys, " OR ")]
         elements = [one for answer in answers for one in answer["BankTransactions"]]
-        spent = [_read_expense(one) for one in elements if one["Type"] in ("SPEND", "RECEIVE")]
+        spent = [read_expense(one) for one in elements if one["Type"] in ("SPEND", "RECEIVE")]
         return first_standing([draft.key for draft in wanted], spent)
 
     def create(
@@ -45,7 +45,7 @@ class Expenses:
         """Book what was kept or given back."""
         accounts = self._accounts.coded(code for draft in batch for code in (draft.paid_from, draft.account))
         sendings = [_expense(draft, accounts, self._rate(draft)) for draft in batch]
-        read: Entry[ExpenseDraft] = lambda _, element: _read_expense(element)  # noqa: E731 - its type is needed
+        read: Entry[ExpenseDraft] = lambda _, element: read_expense(element)  # noqa: E731 - its type is needed
         return put_batch(self._client, batch, sendings, key, read, lambda drafts: standing(self.find(drafts)))
 
     def _rate(self, draft: ExpenseDraft) -> Json:
@@ -92,7 +92,8 @@ def _expense(draft: ExpenseDraft, accounts: dict[str, Json], rate: Json) -> Send
     return Sending(_TRANSACTIONS, body)
 
 
-def _read_expense(element: Json) -> LedgerEntry:
+def read_expense(element: Json) -> LedgerEntry:
+    """Return money spent or received."""
     currency = element.get("CurrencyCode", "")
     amount = minor(element.get("Total"), currency)
     return LedgerEntry(
@@ -120,9 +121,7 @@ class Transfers:
         keys = [equals("Reference", key) for key in currencies]
         queries = [[("where", where), ("includeDeleted", "true")] for where in chunks(keys, " OR ")]
         elements = [one for query in queries for one in self._client.get("BankTransfers", query)["BankTransfers"]]
-        moved = [
-            _read_transfer(one, currencies[one["Reference"]]) for one in elements if one["Reference"] in currencies
-        ]
+        moved = [read_transfer(one, currencies[one["Reference"]]) for one in elements if one["Reference"] in currencies]
         return first_standing([draft.key for draft in wanted], moved)
 
     def create(
@@ -135,7 +134,7 @@ class Transfers:
             [_transfer(draft, accounts) for draft in batch],
             key,
             lambda sending, key: self._client.put_one(sending.place.path, sending.body, key)[0],
-            lambda draft, element: _read_transfer(element, draft.currency),
+            lambda draft, element: read_transfer(element, draft.currency),
             lambda drafts: standing(self.find(drafts)),
         )
 
@@ -155,12 +154,13 @@ def _transfer(draft: TransferDraft, accounts: dict[str, Json]) -> Sending | Reje
     return Sending(_TRANSFERS, body)
 
 
-def _read_transfer(element: Json, currency: str) -> LedgerEntry:
+def read_transfer(element: Json, currency: str) -> LedgerEntry:
+    """Return a transfer in ``currency``; empty: it is not known."""
     return LedgerEntry(
         ref=Ref(id=element["BankTransferID"]),
         key=element.get("Reference") or "",
         status=entry_status(element),
         currency=currency,  # that of both accounts, which a transfer does not show
-        amount=minor(element.get("Amount"), currency),
+        amount=minor(element.get("Amount"), currency) if currency else 0,
         on=day(element, "Date"),
     )

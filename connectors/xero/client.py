@@ -35,6 +35,7 @@ _LEFT = {"minute": "X-MinLimit-Remaining", "day": "X-DayLimit-Remaining", "app_m
 _PROBLEMS = {"minute": "minute", "appminute": "app_minute"}  # Xero's words for what is used up -> our limit
 A_MOMENT = 1.0  # seconds to wait after too many calls at the same time, which Xero does not tell
 PAGE_SIZE = 1000  # the largest that Xero gives
+DEFAULT_PAGE = 100  # what Xero gives where it does not hear how much is asked for
 
 Json = dict[str, Any]
 Query = Sequence[tuple[str, str]]
@@ -90,12 +91,22 @@ class Client:
         return self._caller.read(lambda token: self._send(token, "GET", path, query, headers))
 
     def pages(self, path: str, query: Query = (), since: datetime | None = None) -> Iterator[Json]:
-        """Yield the answers for all pages of a list."""
-        page, count = 1, 1
-        while page <= count:
+        """Yield the answers for all pages of a list.
+
+        The number of pages is optional in Xero's specification: without it the list goes on while pages are full. A
+        page that comes again ends it, as then the list is not cut into pages at all.
+        """
+        page, before = 1, None
+        while True:
             answer = self.get(path, [*query, ("page", str(page)), ("pageSize", str(PAGE_SIZE))], since)
+            elements = answer.get(path) or []
+            if elements and elements[0] == before:
+                return
             yield answer
-            count = answer.get("pagination", {}).get("pageCount", 0)
+            count = (answer.get("pagination") or {}).get("pageCount")
+            if not (page < count if count is not None else len(elements) >= DEFAULT_PAGE):
+                return
+            before = elements[0] if elements else None
             page += 1
 
     def pdf(self, path: str) -> bytes:
@@ -215,7 +226,9 @@ def _failure(error: HTTPStatusException, scale: float) -> ConnectorError:
         return Retryable(f"Xero answered 429: {detail}", wait, _PROBLEMS[problem])
     if error.status == 429 and problem == "concurrent":
         return Retryable(f"Xero answered 429: {detail}", retry_after(headers, A_MOMENT * scale))
-    return status_error("Xero", error.status, detail, headers) or Refused(f"Xero answered {error.status}: {detail}")
+    return status_error("Xero", error.status, detail, headers, cut_off="AuthenticationUnsuccessful") or Refused(
+        f"Xero answered {error.status}: {detail}"
+    )
 
 
 def _detail(body: bytes) -> str:

@@ -1,13 +1,14 @@
 """Payments of invoices, and money on account.
 
-Our key is the payment's ``Reference``; with the invoice it says which payment it is. Money on account is an
-overpayment, which Xero makes of a bank transaction; that keeps no reference, so the key ends the text of its line.
+Our key is the payment's ``Reference``; with the invoice it says which payment it is. A payment is in its invoice's
+currency, which Xero need not show with it. Money on account is an overpayment, which Xero makes of a bank transaction;
+that keeps no reference, so the key ends the text of its line.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from billing import money
@@ -20,6 +21,8 @@ from connectors.xero.credits import OVERPAYMENT, PREPAYMENT, Credits, Source
 from connectors.xero.setup import Accounts
 from connectors.xero.wire import chunks, day, equals, minor, same_id, unbookable, updated_at
 
+OF_INVOICES = "ACCRECPAYMENT"  # the type of a payment of a sales invoice
+OF_REFUNDS = ("ARCREDITPAYMENT", "AROVERPAYMENTPAYMENT", "ARPREPAYMENTPAYMENT")
 _PAYMENTS = Place("Payments")
 _ON_ACCOUNT = Place("BankTransactions", "-on-account")
 _KEY = re.compile(r"\[([^\[\]]+)\]$")
@@ -56,7 +59,9 @@ class Payments:
     def _paying(self, wanted: Sequence[PaymentDraft]) -> list[LedgerPayment]:
         references = list(dict.fromkeys(equals("Reference", draft.key) for draft in wanted if draft.document))
         answers = [self._client.get("Payments", [("where", where)]) for where in chunks(references, " OR ")]
-        return [read_payment(element) for answer in answers for element in answer["Payments"]]
+        currencies = {draft.document.id: draft.currency for draft in wanted if draft.document}
+        elements = [element for answer in answers for element in answer["Payments"]]
+        return [read_payment(one, currencies[paid(one)]) for one in elements if paid(one) in currencies]
 
     def _on_account(self, wanted: Sequence[PaymentDraft]) -> list[LedgerPayment]:
         """Read what lies on account of the customers: no filter reaches the text in which the key stands."""
@@ -80,9 +85,10 @@ class Payments:
         """Delete a payment, or the bank transaction that money on account came from. Raises ``Refused``."""
         payments = self._client.get("Payments", [("where", same_id("PaymentID", id))])["Payments"]
         if payments:
-            if payments[0].get("Status") == "DELETED":
-                return read_payment(payments[0])
-            return read_payment(self._client.change(f"Payments/{id}", {"Status": "DELETED"}, key))
+            (there,) = payments
+            if there.get("Status") != "DELETED":
+                there = self._client.change(f"Payments/{id}", {"Status": "DELETED"}, key)
+            return LedgerPayment(ref=Ref(id=id), key=there.get("Reference") or "", status="deleted")
         where = f"{same_id(OVERPAYMENT.id, id)} OR {same_id(PREPAYMENT.id, id)}"
         query = [("where", where), ("page", "1")]  # lines come only with pages
         transactions = self._client.get("BankTransactions", query)["BankTransactions"]
@@ -98,6 +104,16 @@ class Payments:
         source = OVERPAYMENT if there.get(OVERPAYMENT.id) else PREPAYMENT
         return _read_received(source, {**there, "Status": "VOIDED"}, left=0)
 
+    def read_all(self, elements: Sequence[Json], currencies: Mapping[str, str]) -> list[LedgerPayment]:
+        """Return payments of invoices. ``currencies``: those of the invoices that are known; the others are read."""
+        said = {paid(one): str(one["Invoice"]["CurrencyCode"]) for one in elements if _says_currency(one)}
+        known = {**said, **currencies}
+        missing = [id for id in dict.fromkeys(map(paid, elements)) if id and id not in known]
+        for where in chunks([same_id("InvoiceID", id) for id in missing], " OR "):
+            for answer in self._client.pages("Invoices", [("where", where)]):
+                known |= {one["InvoiceID"]: one.get("CurrencyCode", "") for one in answer["Invoices"]}
+        return [read_payment(one, known.get(paid(one), "")) for one in elements]
+
     def read_credit(self, source: Source, element: Json) -> LedgerPayment:
         """Return an overpayment or prepayment of Xero's, as money with what is used of it."""
         self._credits.note(element[source.id], source)
@@ -111,7 +127,7 @@ class Payments:
 
     def _read(self, draft: PaymentDraft, element: Json) -> LedgerPayment:
         if draft.document is not None:
-            return read_payment(element)
+            return read_payment(element, draft.currency)
         self._credits.note(element[OVERPAYMENT.id], OVERPAYMENT)
         return _read_received(OVERPAYMENT, element, minor(element["Total"], draft.currency))
 
@@ -164,11 +180,18 @@ def _line_again(line: Json) -> Json:
     return {name: line[name] for name in names if name in line}
 
 
-def read_payment(element: Json) -> LedgerPayment:
-    """Return a payment of Xero's; each is on exactly one document."""
-    document = element.get("Invoice") or element.get("CreditNote") or {}
-    document_id = document.get("InvoiceID") or document.get("CreditNoteID") or ""
-    currency = document.get("CurrencyCode", "")
+def paid(element: Json) -> str:
+    """Return the id of the invoice that a payment pays; of a refund that of the credit, which Xero shows there too."""
+    return str((element.get("Invoice") or {}).get("InvoiceID") or "")
+
+
+def _says_currency(element: Json) -> bool:
+    return bool((element.get("Invoice") or {}).get("CurrencyCode"))
+
+
+def read_payment(element: Json, currency: str) -> LedgerPayment:
+    """Return a payment of Xero's; each is on exactly one invoice, in whose currency it is."""
+    document = element.get("Invoice") or {}
     amount = minor(element.get("Amount"), currency)
     return LedgerPayment(
         ref=Ref(id=element["PaymentID"]),
@@ -177,7 +200,7 @@ def read_payment(element: Json) -> LedgerPayment:
         customer_id=document.get("Contact", {}).get("ContactID", ""),
         currency=currency,
         amount=amount,
-        applied={document_id: amount} if document_id else {},
+        applied={paid(element): amount} if paid(element) else {},
         received_on=day(element, "Date"),
         updated_at=updated_at(element),
     )

@@ -10,6 +10,7 @@ from connectors.errors import Refused
 from connectors.xero.batches import BATCH_SIZE, Place, Sending, put_batch
 from connectors.xero.client import Client, Json
 from connectors.xero.credits import SOURCES, Credits, Source, usable
+from connectors.xero.payments import OF_INVOICES, paid
 from connectors.xero.wire import chunks, day, equals, minor, same_id
 
 _PAYMENTS = Place("Payments")
@@ -72,16 +73,27 @@ def _sending(draft: RefundDraft, source: Source | Rejected) -> Sending | Rejecte
 
 
 def _refunded(element: Json) -> str:
-    """Return the id of the credit that a payment gives back, nothing for a payment of an invoice."""
-    return next((str(element[source.name][source.id]) for source in SOURCES if source.name in element), "")
+    """Return the id of the credit that a payment gives back, nothing for a payment of an invoice.
+
+    Xero's example of a list shows the credit as if it were an invoice; its specification has a field for each kind.
+    """
+    if element.get("PaymentType") == OF_INVOICES:
+        return ""
+    named = (str(element[source.name][source.id]) for source in SOURCES if element.get(source.name))
+    return next(named, paid(element))
 
 
 def _read(draft: RefundDraft, element: Json) -> LedgerEntry:
+    return read_refund(element, draft.currency)
+
+
+def read_refund(element: Json, currency: str) -> LedgerEntry:
+    """Return a refund. ``currency``: that of the credit, which a payment does not always show; empty: not known."""
     return LedgerEntry(
         ref=Ref(id=element["PaymentID"]),
         key=element.get("Reference") or "",
         status="active" if element.get("Status") == "AUTHORISED" else "deleted",
-        currency=draft.currency,  # that of the credit, which a payment does not always show
-        amount=minor(element.get("Amount"), draft.currency),
+        currency=currency,
+        amount=minor(element.get("Amount"), currency) if currency else 0,
         on=day(element, "Date"),
     )

@@ -72,6 +72,10 @@ class Accounts:
             return by_code
         return {one["Code"]: one for one in self.read() if one.get("Code")}
 
+    def currencies(self, home: str) -> dict[str, str]:
+        """Return the currency of each active account by its id; Xero shows none where it keeps ``home`` only."""
+        return {one["AccountID"]: one.get("CurrencyCode") or home for one in self._known or self.read()}
+
     def receivable(self) -> Json | None:
         """Return the account that sales invoices are owed on."""
         return next((one for one in self._known or self.read() if one.get("SystemAccount") == "DEBTORS"), None)

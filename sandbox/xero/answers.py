@@ -40,6 +40,7 @@ class Answers:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.counts_pages = True  # Xero's specification does not promise that it says how many there are
 
     def many(self, name: str, items: list[Wire], pagination: Wire | None = None, status: int = 200) -> Response:
         """Answer with ``items``."""
@@ -50,24 +51,27 @@ class Answers:
         """Answer with one object, or 404 where there is none."""
         return not_found() if item is None else self.many(name, [item])
 
-    def listed(self, name: str, items: list[Wire]) -> Response:
+    def listed(
+        self, name: str, items: list[Wire], changed_at: Callable[[Wire], str] | None = None, *, paged: bool = True
+    ) -> Response:
         """Answer a list: filtered, ordered, and cut into pages where a page is asked for."""
         since = request.headers.get("If-Modified-Since")
         if since:
             from_second = _read_since(since)
-            items = [one for one in items if read_moment(one.get("UpdatedDateUTC", since)) >= from_second]
+            changed = changed_at or (lambda one: one.get("UpdatedDateUTC", since))
+            items = [one for one in items if read_moment(changed(one)) >= from_second]
         if request.args.get("where"):
             items = list(filter(where(request.args["where"]), items))
         if request.args.get("order"):
             items = order(request.args["order"], items)
-        if "page" not in request.args:
+        if "page" not in request.args or not paged:
             return self.many(name, items)
         page, size = _whole("page", 1), _whole("pageSize", 100)
         if size > 1000:
             raise BadRequest("pageSize must not be larger than 1000")
         pages = math.ceil(len(items) / size)
         pagination = {"page": page, "pageSize": size, "pageCount": pages, "itemCount": len(items)}
-        return self.many(name, items[(page - 1) * size : page * size], pagination)
+        return self.many(name, items[(page - 1) * size : page * size], pagination if self.counts_pages else None)
 
     def written(self, name: str, save: Callable[[Wire], Wire], id_name: str) -> Response:
         """Save each element by itself; answer each, or a 400 with those that failed (``summarizeErrors``)."""

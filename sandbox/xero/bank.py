@@ -90,14 +90,16 @@ def create_transfer(books: Books, data: Wire) -> Wire:
         **day_fields("Date", on),
     }
     books.transfers[transfer["BankTransferID"]] = transfer
+    books.touch_transfer(transfer)
     return transfer
 
 
-def delete_transfer(transfer: Wire, data: Wire) -> Wire:
+def delete_transfer(books: Books, transfer: Wire, data: Wire) -> Wire:
     """Delete a transfer, the only change Xero allows. Raises ``Invalid``."""
     if data.get("Status") != "DELETED" or transfer["Status"] == "DELETED":
         raise Invalid("A bank transfer can only be deleted, and only once")
     transfer["Status"] = "DELETED"
+    books.touch_transfer(transfer)
     return transfer
 
 

@@ -42,6 +42,7 @@ class Books:
         self.overpayments: dict[str, Wire] = {}
         self.prepayments: dict[str, Wire] = {}
         self.transfers: dict[str, Wire] = {}
+        self.transfers_changed: dict[str, str] = {}  # when each was, which Xero filters by but does not show
         self.journals: dict[str, Wire] = {}
         self.attachments: dict[str, dict[str, Wire]] = defaultdict(dict)  # by document, then by the file's name
         self.numbers: dict[tuple[str, str], str] = {}  # (type, number) of every document -> its id
@@ -62,6 +63,10 @@ class Books:
     def stamp(self) -> Wire:
         """Return the fields that say when an object was changed: now."""
         return updated_fields(self.clock.tick())
+
+    def touch_transfer(self, transfer: Wire) -> None:
+        """Note that a transfer was made or changed now."""
+        self.transfers_changed[transfer["BankTransferID"]] = self.stamp()["UpdatedDateUTC"]
 
     def account(self, *, code: str | None = None, account_id: str | None = None) -> Wire | None:
         """Return the account of that code or id."""

@@ -15,6 +15,7 @@ from sandbox.xero.wire import BadRequest, Invalid, Wire
 
 _LARGEST_FILE = 10_000_000
 _MOST_FILES = 10
+_SIDES = ("FromBankAccount", "ToBankAccount")
 Route = Callable[..., None]
 
 
@@ -32,11 +33,13 @@ class CashDesk:
             ("BankTransfers", lambda books: books.transfers, self._write_transfers),
             ("ManualJournals", lambda books: books.journals, self._write_journals),
         ):
-            route("GET", name, self._listed, name=name, store=listed)
+            if name != "BankTransfers":
+                route("GET", name, self._listed, name=name, store=listed)
             route("GET", f"{name}/<key>", self._one, name=name, store=listed)
             route("PUT", name, written)
             route("POST", name, written)
             route("POST", f"{name}/<key>", written)
+        route("GET", "BankTransfers", self._transfers)
         for kind in (OVERPAYMENTS, PREPAYMENTS):
             route("GET", kind.plural, self._listed, name=kind.plural, store=kind.store)
             route("GET", f"{kind.plural}/<key>", self._one, name=kind.plural, store=kind.store)
@@ -48,12 +51,21 @@ class CashDesk:
 
     def _listed(self, name: str, store: Callable[[Books], dict[str, Wire]]) -> Response:
         found = list(store(self._books()).values())
-        if name == "BankTransfers" and request.args.get("includeDeleted", "").lower() != "true":
-            found = [one for one in found if one["Status"] != "DELETED"]
-        if name != "BankTransfers" and "page" not in request.args:  # lines come only with pages
+        if "page" not in request.args:  # lines come only with pages
             lines = "JournalLines" if name == "ManualJournals" else "LineItems"
             found = [{**one, lines: []} for one in found]
         return self._answers.listed(name, found)
+
+    def _transfers(self) -> Response:
+        """Answer a list of transfers: as in Xero's example without the codes of accounts, and never in pages."""
+        books = self._books()
+        found = list(books.transfers.values())
+        if request.args.get("includeDeleted", "").lower() != "true":
+            found = [one for one in found if one["Status"] != "DELETED"]
+        shown = [{**one, **{side: _without_code(one[side]) for side in _SIDES}} for one in found]
+        return self._answers.listed(
+            "BankTransfers", shown, lambda one: books.transfers_changed[one["BankTransferID"]], paged=False
+        )
 
     def _one(self, name: str, store: Callable[[Books], dict[str, Wire]], key: str) -> Response:
         return self._answers.one(name, store(self._books()).get(key.lower()))
@@ -74,7 +86,7 @@ class CashDesk:
 
         def save(data: Wire) -> Wire:
             known = _known(books.transfers, data, "BankTransferID", key)
-            return bank.delete_transfer(known, data) if known else bank.create_transfer(books, data)
+            return bank.delete_transfer(books, known, data) if known else bank.create_transfer(books, data)
 
         return self._answers.written("BankTransfers", save, "BankTransferID")
 
@@ -132,6 +144,10 @@ def _known(store: dict[str, Wire], data: Wire, id_name: str, key: str) -> Wire |
     if str(named).lower() not in store:
         raise Invalid(f"No object with {id_name} {named} exists")
     return store[str(named).lower()]
+
+
+def _without_code(account: Wire) -> Wire:
+    return {name: value for name, value in account.items() if name != "Code"}
 
 
 def _shown(attachment: Wire) -> Wire:

@@ -16,6 +16,7 @@ PAYMENT_TYPES = {
     OVERPAYMENTS: "AROVERPAYMENTPAYMENT",
     PREPAYMENTS: "ARPREPAYMENTPAYMENT",
 }
+_AS_INVOICES = {OVERPAYMENTS: "AROVERPAYMENT", PREPAYMENTS: "ARPREPAYMENT"}  # types of invoices that they show as
 
 
 def create_payment(books: Books, data: Wire) -> Wire:
@@ -36,7 +37,7 @@ def create_payment(books: Books, data: Wire) -> Wire:
         "HasAccount": True,
         "IsReconciled": bool(data.get("IsReconciled", False)),
         "Account": {name: account[name] for name in ("AccountID", "Code", "Name")},
-        kind.name: _reference(kind, document),
+        "Invoice": _reference(kind, document),
         "HasValidationErrors": False,
         **books.stamp(),
     }
@@ -52,8 +53,8 @@ def delete_payment(books: Books, payment: Wire, data: Wire) -> Wire:
         raise Invalid("A payment can only be deleted, and only once")
     books.check_open(read_moment(payment["Date"]).date())
     payment.update(Status="DELETED", **books.stamp())
-    kind = next(kind for kind in PAYMENT_TYPES if kind.name in payment)
-    _resettle(books, kind, kind.store(books)[payment[kind.name][kind.id]])
+    kind = next(kind for kind, name in PAYMENT_TYPES.items() if name == payment["PaymentType"])
+    _resettle(books, kind, kind.store(books)[payment["Invoice"]["InvoiceID"]])
     return payment
 
 
@@ -142,6 +143,10 @@ def _same_contact(one: Wire, other: Wire) -> bool:
 
 
 def _reference(kind: Kind, document: Wire) -> Wire:
-    """Return the document as a payment shows it."""
-    names = ("Type", kind.id, "Contact", "CurrencyCode", *([kind.number] if kind.number else []))
-    return {name: document[name] for name in names}
+    """Return the document as a payment shows it: any kind as an invoice, as in Xero's example of a list.
+
+    Nothing that may be missing by the specification is shown, so the currency is not.
+    """
+    number = {"InvoiceNumber": document[kind.number]} if kind.number else {}
+    contact = {"ContactID": document["Contact"]["ContactID"]}
+    return {"Type": _AS_INVOICES.get(kind, kind.type), "InvoiceID": document[kind.id], "Contact": contact, **number}

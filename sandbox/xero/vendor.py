@@ -51,14 +51,14 @@ class _Remembered:
 
 
 class Xero(Ledger):
-    """Xero for one organisation. A test may change ``books`` and ``limits`` directly."""
+    """Xero for one organisation. A test may change ``books``, ``limits`` and ``answers`` directly."""
 
     name = "xero"
     entity = "uk"
 
     def __init__(self, clock: Clock, minute: float = 60.0) -> None:
         super().__init__(clock, minute)
-        self._answers = Answers(clock)
+        self.answers = Answers(clock)
         self.reset()
         self.routes.after_request(self._with_remaining)
         self.routes.add_url_rule("/connect/token", "token", self._token, methods=["POST"])
@@ -79,6 +79,7 @@ class Xero(Ledger):
         self._consents = Consents()
         self._tokens = 0
         self._watch = Watch()
+        self.answers.counts_pages = True
 
     def state(self) -> dict[str, list[dict[str, Any]]]:
         """Return every object by type, as it goes over the wire."""
@@ -226,7 +227,7 @@ class Xero(Ledger):
         self._route("PUT", "Payments", self._write_payments)
         self._route("POST", "Payments", self._write_payments)
         self._route("POST", "Payments/<key>", self._write_payments)
-        CashDesk(lambda: self.books, self._answers).add_routes(self._route)
+        CashDesk(lambda: self.books, self.answers).add_routes(self._route)
 
     def _route(self, method: str, path: str, handler: Handler, **fixed: Any) -> None:
         @wraps(handler)
@@ -258,10 +259,10 @@ class Xero(Ledger):
         return answer
 
     def _organisation(self) -> Response:
-        return self._answers.many("Organisations", [self.books.organisation])
+        return self.answers.many("Organisations", [self.books.organisation])
 
     def _settings(self, name: str) -> Response:
-        return self._answers.listed(name, _SETTINGS[name](self.books))
+        return self.answers.listed(name, _SETTINGS[name](self.books))
 
     def _list_contacts(self) -> Response:
         found = list(self.books.contacts.values())
@@ -272,15 +273,15 @@ class Xero(Ledger):
         if term:
             fields = ("Name", "FirstName", "LastName", "ContactNumber", "EmailAddress")
             found = [one for one in found if any(term in str(one.get(name, "")).lower() for name in fields)]
-        return self._answers.listed("Contacts", found)
+        return self.answers.listed("Contacts", found)
 
     def _get_contact(self, key: str) -> Response:
         by_number = (one for one in self.books.contacts.values() if one.get("ContactNumber") == key)
-        return self._answers.one("Contacts", self.books.contacts.get(key.lower()) or next(by_number, None))
+        return self.answers.one("Contacts", self.books.contacts.get(key.lower()) or next(by_number, None))
 
     def _write_contacts(self, create: bool, key: str = "") -> Response:
         save = self.books.create_contact if create else self.books.upsert_contact
-        return self._answers.written(
+        return self.answers.written(
             "Contacts", lambda data: save({**data, "ContactID": key} if key else data), "ContactID"
         )
 
@@ -293,7 +294,7 @@ class Xero(Ledger):
             found = [one for one in found if one["Contact"]["ContactID"] in contacts.lower().split(",")]
         if "page" not in request.args:  # Xero leaves the lines out of a list without pages
             found = [{**one, "LineItems": []} for one in found]
-        return self._answers.listed(kind.plural, found)
+        return self.answers.listed(kind.plural, found)
 
     def _get_document(self, kind: Kind, key: str) -> Response:
         found = documents.find(self.books, kind, key)
@@ -301,14 +302,14 @@ class Xero(Ledger):
             total = f"{found['Total']} {found['CurrencyCode']}"
             lines = [f"{kind.plural[:-1]} {found[kind.number]}", str(found["Contact"].get("Name", "")), total]
             return Response(one_page(lines), content_type="application/pdf")
-        return self._answers.one(kind.plural, found)
+        return self.answers.one(kind.plural, found)
 
     def _online_invoice(self, key: str) -> Response:
         found = documents.find(self.books, INVOICES, key)
         if found is None:
             return not_found()
         url = f"https://in.xero.example/{found['InvoiceNumber']}"
-        return self._answers.many("OnlineInvoices", [{"OnlineInvoiceUrl": url}])
+        return self.answers.many("OnlineInvoices", [{"OnlineInvoiceUrl": url}])
 
     def _email(self, key: str) -> Response:
         """Mail an approved invoice to its contact, that is: note that it was."""
@@ -330,13 +331,13 @@ class Xero(Ledger):
         def one(data: Wire) -> Wire:
             return save(self.books, kind, {**data, kind.id: key} if key else data, places)
 
-        return self._answers.written(kind.plural, one, kind.id)
+        return self.answers.written(kind.plural, one, kind.id)
 
     def _list_payments(self) -> Response:
-        return self._answers.listed("Payments", list(self.books.payments.values()))
+        return self.answers.listed("Payments", list(self.books.payments.values()))
 
     def _get_payment(self, key: str) -> Response:
-        return self._answers.one("Payments", self.books.payments.get(key.lower()))
+        return self.answers.one("Payments", self.books.payments.get(key.lower()))
 
     def _write_payments(self, key: str = "") -> Response:
         def save(data: Wire) -> Wire:
@@ -347,7 +348,7 @@ class Xero(Ledger):
                 return payments.delete_payment(self.books, known, data)
             return payments.create_payment(self.books, data)
 
-        return self._answers.written("Payments", save, "PaymentID")
+        return self.answers.written("Payments", save, "PaymentID")
 
 
 def _handled(handle: Callable[[], Response]) -> Response:

@@ -33,6 +33,14 @@ def test_every_tax_class_keeps_its_rate():
     assert [(tax.tax_class, tax.amount) for tax in merged.taxes] == [("standard", 1500), ("reduced", 2500)]
 
 
+def test_a_merged_document_has_the_payment_terms_that_all_of_its_parts_have():
+    a, b, c = (
+        draft(key, "10", payment_terms=terms) for key, terms in (("A", "net 30"), ("B", "net 30"), ("C", "2/10 net 30"))
+    )
+    assert merge([a, b]).payment_terms == "net 30"
+    assert merge([a, b, c]).payment_terms == ""
+
+
 def test_a_merged_document_waits_when_one_of_its_parts_does():
     one = msgspec.structs.replace(draft("C-1", "1"), waits=("catch_up",))
     two = msgspec.structs.replace(draft("C-2", "1"), waits=("po_budget", "catch_up"))

@@ -147,3 +147,26 @@ def test_void_takes_back_what_nobody_has_seen_and_says_what_comes_next(issued: S
     again = issued("void", "UK-00001", "--reason", "wrong PO")
     assert (again.code, "only an issued invoice is voided" in again.err) == (2, True)
     assert "there is no such invoice" in issued("void", "UK-99999", "--reason", "x").err
+
+
+# -------------------------------------------------------------------------------------------------------------- attach
+
+
+def test_a_pdf_hangs_on_its_document_in_the_books_once(issued: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "order.pdf"
+    file.write_bytes(b"%PDF-1.7 signed")
+    early = issued("attach", "UK-00001", str(file))
+    assert (early.code, "is not in the books of xero_uk yet" in early.err) == (2, True)
+    issued.live.done("match_customers", "push_documents")
+    for _ in range(2):
+        result = issued("attach", "UK-00001", str(file))
+        assert (result.code, result.out) == (0, "order.pdf hangs on UK-00001 in the books.\n")
+    (hung,) = issued.live.sandbox.vendors["xero"].state()["attachments"]
+    assert hung["FileName"] == "order.pdf"
+
+
+def test_what_is_no_pdf_is_not_attached(issued: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "order.pdf"
+    file.write_text("signed")
+    result = issued("attach", "UK-00001", str(file))
+    assert (result.code, "order.pdf is no PDF" in result.err) == (2, True)

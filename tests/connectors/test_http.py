@@ -21,6 +21,7 @@ from connectors.errors import (
     AuthExpired,
     ConnectorError,
     DailyLimit,
+    Forbidden,
     OutcomeUnknown,
     Refused,
     Retryable,
@@ -179,13 +180,25 @@ def test_every_try_counts_against_the_limits() -> None:
 @pytest.mark.parametrize(
     ("status", "meaning"),
     [
-        (401, AuthExpired), (403, AuthExpired), (423, Retryable), (429, Retryable), (500, OutcomeUnknown),
+        (401, AuthExpired), (403, Forbidden), (423, Retryable), (429, Retryable), (500, OutcomeUnknown),
         (503, OutcomeUnknown), (302, OutcomeUnknown), (200, type(None)), (204, type(None)), (400, type(None)),
         (404, type(None)), (422, type(None)),
     ],
 )  # fmt: skip
 def test_a_status_means_the_same_at_every_vendor(status: int, meaning: type) -> None:
     assert type(status_error("Vendor", status, "detail")) is meaning
+
+
+def test_a_403_means_that_the_account_was_disconnected_only_where_the_vendor_says_so() -> None:
+    assert type(status_error("Vendor", 403, "AppDisconnected", cut_off="AppDisconnected")) is AuthExpired
+    assert type(status_error("Vendor", 403, "MISSING_SCOPES", cut_off="AppDisconnected")) is Forbidden
+
+
+def test_a_call_that_is_not_permitted_spends_no_new_token() -> None:
+    credentials, vendor = Renewing(), Vendor(Forbidden("403"))
+    with pytest.raises(Forbidden):
+        caller(Watch(), credentials).write(vendor)
+    assert (credentials.number, vendor.tokens) == (1, ["token-1"])
 
 
 def test_the_waiting_time_of_a_refusal_is_read_from_its_header() -> None:

@@ -23,6 +23,7 @@ from cryptography.fernet import Fernet
 
 from connectors.errors import AuthExpired, Refused, Retryable
 from connectors.oauth import Consent, FixedToken, Flow, OAuthToken, Token
+from store import locks
 from store.tokens import Tokens
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -200,6 +201,17 @@ def test_everyone_whose_token_was_rejected_makes_one_call_together(issuer: Issue
         found = list(threads.map(lambda own: oauth(issuer, own).rejected("access-0"), stores))
     assert found == ["access-1"] * 5
     assert len(issuer.asked) == 1
+
+
+def test_who_waits_for_a_renewal_that_does_not_end_tries_again_later(
+    issuer: Issuer, tokens: Tokens[Token], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "PATIENCE", 0.02)
+    kept(tokens, minutes=-1)
+    with tokens.lock("books"), pytest.raises(Retryable, match="another process renews its token"):
+        oauth(issuer, tokens).access_token()
+    assert issuer.asked == []
+    assert oauth(issuer, tokens).access_token() == "access-1"
 
 
 def test_a_token_that_could_not_be_saved_is_saved_before_anything_else_and_its_refresh_token_is_not_lost(

@@ -27,6 +27,8 @@ from tests.connector_suite.accounting_bench import TODAY
 from tests.connector_suite.accounting_money import MoneyBench
 from tests.connectors.test_quickbooks import QuickBooksBench, books, by_hand
 
+TIME = datetime(2026, 3, 10, tzinfo=UTC)
+
 
 class Bench(QuickBooksBench, MoneyBench):
     def account_balance(self, running: Running, name: str) -> Decimal:
@@ -464,6 +466,23 @@ class TestChanges(Bench):
             "INV-1": ("paid", 0),
         }
         assert [(one.amount, one.applied) for one in found.payments] == [(0, {document.ref.id: 100_00})]
+
+    def test_entries_that_are_deleted_or_changed_are_told_in_the_same_call(
+        self, running: Running, ledger: Accounting
+    ) -> None:
+        drafts = [self.expense(amount, key) for amount, key in ((1_00, "a"), (-2_00, "b"), (3_00, "c"))]
+        made = [one.found for one in ledger.expenses.create(drafts, "k1") if isinstance(one, Created)]
+        self.move(running, days=1)
+        by_hand(running, "purchase?operation=delete", {"Id": made[0].ref.id, "SyncToken": made[0].ref.version})
+        by_hand(running, "journalentry?operation=delete", {"Id": made[1].ref.id, "SyncToken": made[1].ref.version})
+        before = self.requests(running)
+        found = {one.ref.id: (one.status, one.amount) for one in ledger.changes(TIME).entries}
+        assert self.requests(running) - before == 1
+        assert found == dict(
+            zip((one.ref.id for one in made), [("deleted", 0), ("deleted", 0), ("active", 3_00)], strict=True)
+        )
+        assert ledger.entry_changes(TIME).entries == ()
+        assert ledger.changes(None).entries == ()  # what was always there is none of ours
 
     def test_a_late_deletion_behind_more_changes_than_one_answer_tells_is_found(
         self, running: Running, ledger: Accounting, monkeypatch: pytest.MonkeyPatch

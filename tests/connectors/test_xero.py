@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -311,6 +311,61 @@ def test_changes_are_read_over_all_pages(running: Running, monkeypatch: pytest.M
     drafts = [bench.draft(customer, f"P-{number}") for number in range(5)]
     ledger.documents.create(drafts, "k1")
     assert {document.number for document in ledger.changes(None).documents} == {draft.number for draft in drafts}
+
+
+def test_without_a_number_of_pages_a_list_goes_on_while_pages_are_full(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.xero.client.PAGE_SIZE", 2)
+    monkeypatch.setattr("connectors.xero.client.DEFAULT_PAGE", 2)
+    ledger = ledger_of(running)
+    customer = bench.customer(ledger)
+    drafts = [bench.draft(customer, f"P-{number}") for number in range(4)]
+    ledger.documents.create(drafts, "k1")
+    books(running).answers.counts_pages = False
+    changes = ledger.changes(None)
+    assert sorted(document.number for document in changes.documents) == [draft.number for draft in drafts]
+
+
+def test_a_list_that_is_not_cut_into_pages_ends_with_the_page_that_comes_again(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = ledger_of(running)
+    ledger.documents.create([bench.draft(bench.customer(ledger), f"P-{number}") for number in range(3)], "k1")
+    monkeypatch.setattr("connectors.xero.client.DEFAULT_PAGE", 3)
+    original = Client.get
+
+    def whole(self: Client, path: str, query: Any = (), since: Any = None) -> Any:
+        answer = original(self, path, [one for one in query if one[0] not in ("page", "pageSize")], since)
+        return {name: value for name, value in answer.items() if name != "pagination"}
+
+    monkeypatch.setattr(Client, "get", whole)
+    assert len(ledger.changes(None).documents) == 3
+
+
+def test_a_payment_is_in_its_invoices_currency_where_xero_shows_none_with_it(running: Running) -> None:
+    ledger = ledger_of(running)
+    customer = bench.customer(ledger)
+    document = bench.create(ledger, bench.draft(customer, "P-1", bench.line(5000, currency="JPY"), currency="JPY"))
+    draft = bench.payment_draft(document, 4000, "ch_1")
+    (made,) = ledger.payments.create([draft], "k1")
+    assert isinstance(made, Created)
+    (found,) = ledger_of(running).payments.find([draft])
+    (changed,) = ledger.changes(None).payments
+    assert {(one.currency, one.amount) for one in (made.found, found, changed) if one} == {("JPY", 4000)}
+
+
+def test_the_currency_of_a_payment_alone_is_read_with_its_invoice(running: Running) -> None:
+    ledger = ledger_of(running)
+    document = bench.create(
+        ledger, bench.draft(bench.customer(ledger), "P-1", bench.line(5000, currency="JPY"), currency="JPY")
+    )
+    ledger.payments.create([bench.payment_draft(document, 4000, "ch_1")], "k1")
+    (row,) = books(running).books.payments.values()
+    later = running.sandbox.clock.now() + timedelta(hours=1)
+    row["UpdatedDateUTC"] = f"/Date({int(later.timestamp() * 1000)}+0000)/"  # reconciled: its invoice did not change
+    changes = ledger.changes(later)
+    assert (len(changes.documents), [(one.currency, one.amount) for one in changes.payments]) == (0, [("JPY", 4000)])
 
 
 def test_a_change_made_while_changes_are_read_is_not_skipped_next_time(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from tests.connectors.xero_bench import XeroMoney, books
 from tests.sandbox.xero_specification import Exchange, check, unknown_arguments
 
 PDF = b"%PDF-1.4 an invoice"
+TIME = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 class TestVoiding(XeroMoney):
@@ -441,6 +442,36 @@ class TestChanges(XeroMoney):
         assert asked == {(cursor - timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%SZ")}
         assert len(exchanges) == 12  # one call for each kind of object
 
+    def test_money_spent_and_transfers_that_are_deleted_come_back(self, running: Running, ledger: Accounting) -> None:
+        fee, kept = (self.only(ledger.expenses, self.expense(1_00, key)) for key in ("a", "b"))
+        transfer = self.only(ledger.transfers, self.transfer(5_00, "t"))
+        assert {one.key: (one.amount, one.currency) for one in ledger.entry_changes(TIME).entries} == {
+            "a": (1_00, "GBP"), "b": (1_00, "GBP"), "t": (5_00, "GBP"),
+        }  # fmt: skip
+        self.move(running, days=1)
+        later = running.sandbox.clock.now()
+        self.post(running, f"BankTransactions/{fee.ref.id}", {"Status": "DELETED"})
+        self.post(running, f"BankTransfers/{transfer.ref.id}", {"Status": "DELETED"})
+        changes = ledger.entry_changes(later)
+        assert {(one.key, one.status) for one in changes.entries} == {("a", "deleted"), ("t", "deleted")}
+        assert changes.cursor is not None
+        assert changes.cursor >= later
+        assert kept.status == "active"
+
+    def test_a_refund_that_is_deleted_comes_back_with_the_other_changes(
+        self, running: Running, ledger: Accounting
+    ) -> None:
+        customer = self.customer(ledger)
+        money = self.on_account(ledger, customer, 50_00)
+        refund = self.only(ledger.refunds, self.refund(customer, "on_account", money.ref, 20_00))
+        (made,) = ledger.changes(None).entries
+        assert (made.ref, made.key, made.amount, made.status) == (refund.ref, "re_1", 20_00, "active")
+        self.move(running, days=1)
+        later = running.sandbox.clock.now()
+        self.post(running, f"Payments/{refund.ref.id}", {"Status": "DELETED"})
+        (gone,) = ledger.changes(later).entries
+        assert (gone.ref, gone.status) == (refund.ref, "deleted")
+
     def test_voids_edits_merges_and_deletions_come_back(self, running: Running, ledger: Accounting) -> None:
         customer = self.customer(ledger)
         document, renamed = (self.create(ledger, self.draft(customer, f"C-{number}")) for number in (1, 2))
@@ -508,7 +539,10 @@ class TestSpecification(XeroMoney):
         self.refusal(ledger.expenses, self.expense(1_00, "x"))
         self.refusal(ledger.transfers, self.transfer(1, "x"))
         ledger.setup()
-        ledger.changes(ledger.changes(None).cursor)
+        cursor = ledger.changes(None).cursor
+        assert cursor is not None
+        ledger.changes(cursor)
+        ledger.entry_changes(cursor)
         paths = {unquote(urlsplit(one.url).path).partition("/api.xro/2.0/")[2].split("/")[0] for one in exchanges}
         assert paths >= {"BankTransactions", "BankTransfers", "ManualJournals", "Overpayments", "Prepayments"}
         for exchange in exchanges:

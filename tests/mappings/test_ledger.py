@@ -17,6 +17,7 @@ from mappings.ledger import (
     clearing_account,
     code_line,
     load_ledger_mapping,
+    terms_name,
 )
 
 
@@ -40,6 +41,7 @@ def quickbooks_setup() -> dict[str, Any]:
         "items": {"PLAT-SEAT": "Platform seats", "Services": "Services"},
         "tax_codes": {"TAX": "Taxable", "NON": "Non-taxable"},
         "classes": {"Software": "Software", "Services": "Services"},
+        "terms": {"Net 15": "Net 15", "Net 30": "Net 30", "Net 60": "Net 60"},
         "problems": (),
     }
 
@@ -169,6 +171,13 @@ def test_what_the_ledger_lacks_is_named_with_the_rule_that_writes_it():
         ("conversion", "the ledger has no account 'Currency exchange'"),
     ]
     assert faults[0].remedy == "did you mean 'Softwares'?; or create it in the ledger"
+
+
+def test_payment_terms_have_the_ledgers_name_where_the_mapping_says_so_however_they_are_written():
+    mapping = shipped("quickbooks")
+    assert [terms_name(mapping, one) for one in ("net 30", "Net 30", "eom + 15", "")] == ["Net 30", "Net 30", "", ""]
+    (fault,) = check_ledger(mapping, {**quickbooks_setup(), "terms": {"Net 15": "Net 15", "Net 30": "Net 30"}})
+    assert (fault.key, fault.problem) == ('terms."net 60"', "the ledger has no payment terms 'Net 60'")
 
 
 def test_a_name_where_the_ledger_wants_a_code_gets_the_code():

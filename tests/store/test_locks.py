@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from store import locks
 from store.locks import Locks
 
 
@@ -45,6 +46,13 @@ def test_who_waits_for_a_lock_gets_it(path: Path) -> None:
         order.append("first")
     thread.join()
     assert order == ["first", "second"]
+
+
+def test_nobody_waits_for_ever_for_who_does_not_give_a_lock_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "PATIENCE", 0.02)
+    with Locks(path).hold("x"), pytest.raises(TimeoutError, match="'x'"), Locks(path).hold("x"):
+        raise AssertionError("it is held twice")
+    assert Locks(path).take("x") is not None
 
 
 def test_what_a_lock_is_called_is_no_path(path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from connectors.base import DocumentType, LedgerChanges, LedgerDocument, Mail, Probe, Ref
+from connectors.base import DocumentType, LedgerChanges, LedgerDocument, LedgerPayment, Mail, Probe, Ref
 from connectors.errors import ConnectorError, OutcomeUnknown
 from store import cash, invoices, links
 from store.database import Store
@@ -75,6 +75,7 @@ class PrintingBooks(Books):
     def __init__(self) -> None:
         super().__init__()
         self.kept: dict[str, LedgerDocument] = {}
+        self.typed: dict[str, LedgerPayment] = {}
         self.sent: list[tuple[str, str, str]] = []
         self.down: BaseException | None = None
         self.refuses: ConnectorError | None = None
@@ -84,9 +85,9 @@ class PrintingBooks(Books):
             raise self.down
 
     def changes(self, since: datetime | None) -> LedgerChanges:
-        """Return every document as it is now."""
+        """Return every document and payment as it is now."""
         self._up()
-        return LedgerChanges(documents=tuple(self.kept.values()), payments=(), cursor=None)
+        return LedgerChanges(documents=tuple(self.kept.values()), payments=tuple(self.typed.values()), cursor=None)
 
     def pdf(self, document: Ref, kind: DocumentType) -> bytes:
         """Print a document."""
@@ -113,6 +114,14 @@ class PrintingBooks(Books):
             ref=Ref(id=vendor_id), number=str(row.number), type=row.type, status="open", customer_id=customer,
             currency=row.currency, total=row.total, tax=row.tax, balance=row.total,
         )  # fmt: skip
+
+    def type_payment(self, vendor_id: str, amount: int, status: Any = "active") -> None:
+        """Type a payment of a document in, or change the one there is."""
+        left = self.kept[vendor_id].total - (amount if status == "active" else 0)
+        self.typed["typed"] = LedgerPayment(
+            ref=Ref(id="typed"), currency="GBP", amount=amount, applied={vendor_id: amount}, status=status
+        )
+        self.settle(vendor_id, left)
 
     def settle(self, vendor_id: str, balance: int, status: str = "") -> None:
         """Change what is open of a document, or its status."""

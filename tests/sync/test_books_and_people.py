@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.core import LOCK
 from sandbox.xero.wire import day_fields
 from store import audit
 from store.invoices import DocumentRow
@@ -41,6 +42,13 @@ def close_books(live: Live, entity: str, through: date | None) -> None:
         info = books.preferences["AccountingInfoPrefs"]
         info.pop("BookCloseDate", None)
         info |= {"BookCloseDate": day} if day else {}
+
+
+@pytest.mark.parametrize("entity", ["us"])
+def test_an_invoice_shows_the_payment_terms_that_the_mapping_names(billed: Live, entity: str) -> None:
+    books: Any = billed.sandbox.vendors[LEDGERS[entity]].books  # type: ignore[attr-defined]
+    (invoice,) = books.all("Invoice")
+    assert [row["Name"] for row in books.all("Term") if row["Id"] == invoice["SalesTermRef"]["value"]] == ["Net 30"]
 
 
 # ------------------------------------------------------------------------------------------------------ closed periods
@@ -90,6 +98,28 @@ def test_a_payment_of_a_closed_period_waits_too(billed: Live, entity: str) -> No
     tally = billed.done("post_payments")["post_payments"].tally
     assert tally == {"payments created in the books": 1, "payments on account created in the books": 1}
     assert billed.items("period_closed") == []
+
+
+def test_money_that_is_gone_is_voided_once_the_period_it_was_booked_in_is_open(billed: Live, entity: str) -> None:
+    billed.pay(100_00, number(entity), entity=entity)
+    cash = ("pull_payments", "match_payments", "post_payments")
+    billed.done(*cash)
+    billed.move_to(billed.today.replace(day=20))
+    close_books(billed, entity, date(2026, 9, 10))
+    account = billed.sandbox.stripe.accounts[entity]
+    (paid,) = [one for one in account.objects["charge"].values() if one["description"] == number(entity)]
+    with LOCK:
+        account.dispute("d1", paid, int(billed.sandbox.clock.tick().timestamp()))
+    billed.done(*cash)
+    assert "booked on 2026-09-01, is to be voided" in billed.item("period_closed").message
+    assert billed.issued()[number(entity)].open == 0  # as the books say
+    written = billed.writes()
+    billed.done(*cash)
+    assert billed.writes() == written
+    close_books(billed, entity, None)
+    billed.done(*cash)
+    assert billed.issued()[number(entity)].open == 100_00
+    assert [item.code for item in billed.items()] == ["payment_disputed"]
 
 
 # --------------------------------------------------------------------------------------------------------- voided by us

@@ -83,7 +83,7 @@ def test_what_was_written_just_before_everything_was_read_is_not_gone_because_no
     assert status(bench) == "open"
     bench.today += timedelta(days=1)
     bench.run("pull_ledger")
-    assert asked.since == [None, None, asked.cursor - timedelta(days=2)]
+    assert asked.since == [None, asked.cursor, None, asked.cursor - timedelta(days=2)]
 
 
 def test_a_deletion_in_quickbooks_during_a_month_without_contact_is_seen(live: Live) -> None:

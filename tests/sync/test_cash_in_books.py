@@ -13,7 +13,7 @@ import pytest
 from billing.money import to_minor
 from connectors.quickbooks.rows import is_voided
 from mappings import SHIPPED
-from sandbox.core import LOCK
+from sandbox.core import LOCK, Fault
 from sandbox.quickbooks.money import balances as balances_there
 from sandbox.stripe import aftermath
 from store import credit_uses, payouts
@@ -86,7 +86,7 @@ def _xero(live: Live) -> Counter[str]:
 
     for one in state["payments"]:
         if one["Status"] == "AUTHORISED":
-            add(one["Account"], one["Amount"], 1 if "Invoice" in one else -1)
+            add(one["Account"], one["Amount"], 1 if one["PaymentType"] == "ACCRECPAYMENT" else -1)
     for one in state["bank_transactions"]:
         if one["Status"] == "AUTHORISED":
             sign = 1 if one["Type"].startswith("RECEIVE") else -1
@@ -415,6 +415,24 @@ def test_several_credit_notes_lower_one_invoice(billed: Live, side: Side) -> Non
     billed.pay(65_00, side.number, entity=side.key)
     billed.done(*AGAIN)
     assert (open_there(billed, side), billed.items()) == (0, [])
+    quiet(billed)
+
+
+def test_a_payment_that_was_refused_while_its_rest_was_booked_and_given_back_is_booked_as_itself(
+    billed: Live, side: Side
+) -> None:
+    intent = billed.pay(130_00, side.number, entity=side.key)
+    method, path = {"uk": ("PUT", "/Payments"), "us": ("POST", "/batch")}[side.key]
+    vendor = {"uk": "xero", "us": "quickbooks"}[side.key]
+    billed.sandbox.faults.ordered[:] = [Fault(vendor, "error_before", method=method, path=path, status=400, body="{}")]
+    billed.done(*CASH)
+    assert (open_there(billed, side), credit_there(billed, side)) == (100_00, 30_00)
+    billed.stripe("POST", "refunds", side.key, payment_intent=intent, amount=30_00)
+    billed.done(*CASH)
+    billed.decide("payment_not_booked", "retry")
+    billed.done(*CASH)
+    assert (open_there(billed, side), credit_there(billed, side), billed.items()) == (0, 0, [])
+    assert balances(billed, side)[side.clearing] == 100_00
     quiet(billed)
 
 

@@ -12,7 +12,7 @@ import pytest
 from billing.terms import BillingContact
 from connectors import http
 from connectors.base import DocumentDraft, LedgerCustomer, Memory, Ref
-from connectors.errors import AuthExpired, DailyLimit, OutcomeUnknown, Refused, Retryable
+from connectors.errors import AuthExpired, DailyLimit, Forbidden, OutcomeUnknown, Refused, Retryable
 from sync.decide import both_sides, give_to
 from tests.worlds import DAILY, NOBODY, Bench, Live, Shelf, fail, lost_after, lost_after_only, lost_before, refuse
 
@@ -362,12 +362,40 @@ def test_retry_sends_a_parked_document_anew_and_its_item_closes(bench: Bench) ->
     assert bench.items() == []
 
 
-def test_a_call_refused_as_a_whole_parks_its_batch_and_the_next_batch_goes_out(bench: Bench) -> None:
-    bench.uk.documents.acts = [fail(Refused("the request is not valid"))]
+def test_of_a_call_refused_as_a_whole_each_goes_alone_and_only_the_one_at_fault_is_parked(bench: Bench) -> None:
+    def refuse_b(shelf: Shelf, batch: Sequence[Any]) -> list[Any]:
+        if any(item.number == "UK-00002" for item in batch):
+            raise Refused("the request is not valid")
+        return [shelf.put(item) for item in batch]
+
+    bench.uk.documents.acts = [refuse_b] * 5
     bench.bill("A", "B", "C", "D")
     bench.run("push_documents")
-    assert states(bench) == ["parked", "parked", "parked", "done"]
-    assert len(bench.items("document_not_booked")) == 3
+    assert [len(numbers) for _, numbers in bench.uk.documents.sent] == [3, 1, 1, 1, 1]
+    assert states(bench) == ["done", "parked", "done", "done"]
+    assert "UK-00002 at books_uk: the request is not valid" in bench.item("document_not_booked").message
+
+
+def test_a_batch_in_doubt_that_is_refused_as_a_whole_stays_in_doubt(bench: Bench) -> None:
+    bench.uk.documents.acts = [lost_before, fail(Refused("the key is used already"))]
+    bench.bill("A", "B")
+    bench.run("push_documents")
+    bench.run("push_documents")
+    assert states(bench) == ["uncertain", "uncertain"]
+    bench.later = timedelta(hours=1)
+    bench.run("push_documents")
+    assert [len(numbers) for _, numbers in bench.uk.documents.sent] == [2, 2, 1, 1]
+    assert states(bench) == ["done", "done"]
+
+
+def test_what_may_not_be_written_waits_and_the_connection_goes_on(bench: Bench) -> None:
+    bench.uk.documents.acts = [fail(Forbidden("403: the scope is missing"))]
+    bench.bill("A", "B", "C", "D")
+    result = bench.run("push_documents")["push_documents"]
+    assert (result.failures, set(states(bench))) == ({}, {"new"})
+    assert bench.item("not_permitted").message == "documents cannot be booked at books_uk: 403: the scope is missing"
+    bench.run("push_documents")
+    assert (set(states(bench)), bench.items()) == ({"done"}, [])
 
 
 @pytest.mark.parametrize("error", [Retryable("too many calls"), AuthExpired("the token is dead")])

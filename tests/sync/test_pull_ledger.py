@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
+from connectors.xero.payments import Payments
 from tests.worlds import DAILY, Live
 
+CASH = ("match_payments", "post_payments", "pull_ledger")
 BILL = ("plan_invoices", "issue_invoices", "push_documents", "pull_ledger")
 
 
@@ -164,6 +167,120 @@ def test_a_payment_typed_in_and_the_same_one_from_stripe_do_not_both_count(bille
     assert billed.issued()["UK-00001"].open == 0
     assert len(billed.sandbox.vendors["xero"].state()["payments"]) == 1
     assert {item.code for item in billed.items()} == {"payment_not_booked", "unapplied_cash", "books_differ"}
+
+
+def retype(live: Live, number: str, amount: int, *parts: tuple[str, int]) -> None:
+    """Change the last payment that was typed in: at Xero by deleting it and typing others, at QuickBooks in place."""
+    if number.startswith("UK"):
+        take_payment_back(live, number, "deleted")
+        for name, part in parts:
+            type_payment(live, name, part)
+        return
+    state = live.sandbox.vendors["quickbooks"].state()
+    ids = {row["DocNumber"]: row["Id"] for row in state["invoices"]}
+    payment = state["payments"][-1]
+    lines = [{"Amount": part, "LinkedTxn": [{"TxnId": ids[name], "TxnType": "Invoice"}]} for name, part in parts]
+    body = {name: payment[name] for name in ("Id", "SyncToken", "CustomerRef")}
+    live.quickbooks("payment", {**body, "sparse": True, "TotalAmt": amount, "Line": lines})
+
+
+@pytest.mark.parametrize(("number", "how"), [("UK-00001", "deleted"), ("US-00001", "voided"), ("US-00001", "deleted")])
+def test_a_typed_payment_taken_back_in_the_books_pays_nothing_here_either(billed: Live, number: str, how: str) -> None:
+    type_payment(billed, number, 100)
+    billed.done("pull_ledger")
+    assert billed.issued()[number].open == 0
+    take_payment_back(billed, number, how)
+    result = billed.done("pull_ledger")["pull_ledger"]
+    assert result.tally["payments changed in the books"] == 1
+    assert billed.issued()[number].open == 100_00
+    taken = "SELECT reason FROM audit WHERE action='taken back'"
+    assert [why.split(" at ")[0] for (why,) in billed.rows(taken)] == [f"it was {how}"]
+    assert not any(result.changed for result in billed.done(*CASH).values())
+    assert billed.items() == []
+    type_payment(billed, number, 30)
+    billed.done("pull_ledger")
+    assert billed.issued()[number].open == 70_00
+
+
+@pytest.mark.parametrize("number", ["UK-00001", "US-00001"])
+def test_a_typed_payment_of_another_amount_now_pays_that(billed: Live, number: str) -> None:
+    type_payment(billed, number, 100)
+    billed.done("pull_ledger")
+    retype(billed, number, 60, (number, 60))
+    billed.done("pull_ledger")
+    assert billed.issued()[number].open == 40_00
+    assert billed.rows("SELECT amount FROM payments WHERE status='succeeded'") == [(60_00,)]
+    assert not any(result.changed for result in billed.done(*CASH).values())
+    assert billed.items() == []
+
+
+def test_what_of_a_typed_payment_moves_to_another_invoice_there_moves_here_too(billed: Live) -> None:
+    billed.move_to(billed.today.replace(month=10))
+    billed.done(*DAILY, "pull_ledger")
+    type_payment_on_account(billed, "US-00001", 150, 100)
+    billed.done("pull_ledger")
+    retype(billed, "US-00001", 150, ("US-00001", 100), ("US-00002", 50))
+    billed.done("pull_ledger")
+    assert [billed.issued()[f"US-0000{number}"].open for number in (1, 2)] == [0, 50_00]
+    retype(billed, "US-00001", 150, ("US-00001", 50), ("US-00002", 100))
+    billed.done("pull_ledger")
+    assert [billed.issued()[f"US-0000{number}"].open for number in (1, 2)] == [50_00, 0]
+    assert not any(result.changed for result in billed.done(*CASH).values())
+    assert billed.items() == []
+
+
+def type_payment_on_account(live: Live, number: str, amount: int, part: int) -> None:
+    """Type a payment into QuickBooks of which a part pays an invoice."""
+    (row,) = [one for one in live.sandbox.vendors["quickbooks"].state()["invoices"] if one["DocNumber"] == number]
+    line = {"Amount": part, "LinkedTxn": [{"TxnId": row["Id"], "TxnType": "Invoice"}]}
+    customer = {"value": row["CustomerRef"]["value"]}
+    live.quickbooks("payment", {"CustomerRef": customer, "TotalAmt": amount, "Line": [line]})
+
+
+def test_payments_that_changed_places_in_the_books_change_them_here(billed: Live) -> None:
+    billed.move_to(billed.today.replace(month=10))
+    billed.done(*DAILY, "pull_ledger")
+    numbers = ["US-00001", "US-00002"]
+    for number in numbers:
+        type_payment_on_account(billed, number, 100, 100)
+    billed.done("pull_ledger")
+    before = billed.rows("SELECT p.vendor_id, a.document_id FROM applications a JOIN payments p ON p.id=a.payment_id")
+    state = billed.sandbox.vendors["quickbooks"].state()
+    ids = {row["DocNumber"]: row["Id"] for row in state["invoices"]}
+    for payment, parts in zip(state["payments"], ([], [numbers[0]], [numbers[1]]), strict=False):
+        _relink(billed, payment["Id"], [ids[name] for name in parts])
+    _relink(billed, state["payments"][0]["Id"], [ids[numbers[1]]])
+    billed.done("pull_ledger")
+    after = billed.rows("SELECT p.vendor_id, a.document_id FROM applications a JOIN payments p ON p.id=a.payment_id")
+    (first, second) = (dict(sorted(rows)) for rows in (before, after))
+    assert list(first.values()) == list(reversed(second.values()))
+    assert [billed.issued()[number].open for number in numbers] == [0, 0]
+
+
+def _relink(live: Live, payment: str, invoices: list[str]) -> None:
+    """Let a payment of 100.00 in QuickBooks pay these invoices."""
+    (row,) = [one for one in live.sandbox.vendors["quickbooks"].state()["payments"] if one["Id"] == payment]
+    lines = [{"Amount": 100, "LinkedTxn": [{"TxnId": one, "TxnType": "Invoice"}]} for one in invoices]
+    body = {name: row[name] for name in ("Id", "SyncToken", "CustomerRef")}
+    live.quickbooks("payment", {**body, "sparse": True, "TotalAmt": 100, "Line": lines})
+
+
+def test_one_payment_that_cannot_be_counted_is_shown_and_the_others_are(
+    billed: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for amount in (10, 20):
+        type_payment(billed, "UK-00001", amount)
+    original = Payments.read_all
+
+    def read_all(self: Payments, elements: Any, currencies: Any) -> Any:
+        found = original(self, elements, currencies)
+        return [msgspec.structs.replace(one, currency="") if one.amount == 10_00 else one for one in found]
+
+    monkeypatch.setattr(Payments, "read_all", read_all)
+    billed.done("pull_ledger")
+    assert billed.issued()["UK-00001"].open == 80_00
+    assert "is not counted" in billed.item("typed_payment_unclear").message
+    assert billed.rows("SELECT count(*) FROM payments") == [(1,)]
 
 
 def take_payment_back(live: Live, number: str, how: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -46,6 +47,20 @@ def test_a_job_that_fails_says_so_and_the_others_go_on(bench: Bench, monkeypatch
     }  # fmt: skip
     assert results["map_terms"].message == "RuntimeError: no such thing"
     assert list(bench.issued()) == ["UK-00001"]
+
+
+def test_an_answer_that_nobody_foresaw_stops_only_its_connection(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(context: Context) -> None:
+        for name in ("books_uk", "books_us"):
+            with context.using(name):
+                context.find(finding(name))
+                if name == "books_uk":
+                    json.loads("{}")["UpdatedDateUTC"]
+
+    job_that(monkeypatch, read)
+    result = bench.run("map_terms")["map_terms"]
+    assert (result.outcome, result.failures) == ("partly", {"books_uk": "KeyError: 'UpdatedDateUTC'"})
+    assert [item.subject for item in bench.items()] == ["books_uk", "books_us"]
 
 
 def test_every_run_is_recorded_with_what_it_did(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

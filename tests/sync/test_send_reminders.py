@@ -72,6 +72,20 @@ def test_a_reminder_says_what_is_owed_since_when_and_where_to_pay(post: MailBenc
     assert text.startswith("Hello Customer A,")
 
 
+def test_who_paid_by_a_payment_typed_into_the_books_is_reminded_again_once_that_is_taken_back(
+    post: MailBench, overdue: DocumentRow
+) -> None:
+    post.printing.type_payment("L1", 100_00)
+    assert remind(post) == []
+    post.printing.type_payment("L1", 60_00)
+    assert [subject for _, subject in remind(post)] == ["Reminder: invoice UK-00001 from Brightwater Ltd"]
+    assert "40.00 GBP" in post.box.accepted[-1].text
+    post.printing.type_payment("L1", 60_00, "voided")
+    post.wait(days=7)
+    assert [subject for _, subject in remind(post)] == ["Second reminder: invoice UK-00001 from Brightwater Ltd"]
+    assert "100.00 GBP" in post.box.accepted[-1].text
+
+
 def test_missed_days_send_only_the_newest_step(post: MailBench, overdue: DocumentRow) -> None:
     post.wait(days=8)
     assert [subject.split()[0] for _, subject in remind(post)] == ["Second"]
