@@ -103,7 +103,7 @@ class LiveWorld:
     def _connect(self, connection: Connection, account: str) -> Any:
         from connectors import connect
         from connectors.base import Ports, Settings
-        from sync.rehearsal import Rehearsal, RehearsalCrm, RehearsalMailer
+        from sync.rehearsal import Rehearsal, RehearsalCrm, RehearsalMailer, RehearsalPayments
 
         settings = Settings(
             name=connection.name,
@@ -118,7 +118,12 @@ class LiveWorld:
             credentials=self._credentials(connection), clock=self._clock, quota=self._quota, urgent=self._urgent
         )
         found = connect(settings, ports)
-        pretend: dict[str, Any] = {"accounting": Rehearsal, "mail": RehearsalMailer, "crm": RehearsalCrm}
+        pretend: dict[str, Any] = {
+            "accounting": Rehearsal,
+            "mail": RehearsalMailer,
+            "crm": RehearsalCrm,
+            "payments": RehearsalPayments,
+        }
         rehearse = pretend.get(connection.role) if self.dry_run else None
         return found if rehearse is None else rehearse(found)
 

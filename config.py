@@ -93,6 +93,7 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
     send_hour: int = 9
     reminder_days: tuple[int, ...] = ()
     payment_link: str = ""
+    payment_pages: str = ""
     post_payments: PostPayments = "netterms"
     closed_period: ClosedPeriod = "wait"
 
@@ -411,6 +412,7 @@ def _entity(name: str, table: _Section, approve: str) -> Entity:
         send_hour=table.value("send_hour", int, "an hour from 0 to 23", 9),
         reminder_days=_reminder_days(table),
         payment_link=table.text("payment_link", "an address with {number} in it", ""),
+        payment_pages=table.text("payment_pages", "the name of a payment connection", ""),
         post_payments=cast(PostPayments, table.choice("post_payments", ("netterms", "ledger"), "netterms")),
         closed_period=cast(ClosedPeriod, table.choice("closed_period", ("wait", "next_open"), "wait")),
     )
@@ -639,6 +641,10 @@ def _check_references(root: _Section, config: Config) -> None:
         elif ledger is not None and ledger.entity not in ("", entity.key):
             problem = f"is {entity.accounting!r}, which belongs to {ledger.entity!r}: name this entity's own"
             entities.fault(f"{entity.key}.accounting", problem)
+        pages = config.connections.get(entity.payment_pages)
+        if entity.payment_pages and (pages is None or pages.role != "payments" or pages.entity != entity.key):
+            problem = f"is {entity.payment_pages!r}: name a payment connection of this entity"
+            entities.fault(f"{entity.key}.payment_pages", problem)
         if entity.delivery == "netterms" and not any(one.entity in ("", entity.key) for one in config.by_role("mail")):
             remedy = 'add [connections.mail] with vendor = "smtp", or write ledger or none'
             entities.fault(f"{entity.key}.delivery", f"is netterms, but no mail server is configured: {remedy}")

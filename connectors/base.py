@@ -255,12 +255,22 @@ class Crm(Protocol):
 # ------------------------------------------------------------------------------------------------------ payments role
 
 
+class GivenBack(msgspec.Struct, frozen=True):
+    """A part of a payment that went back to its payer."""
+
+    at: datetime
+    amount: int
+
+
 class ReceivedPayment(msgspec.Struct, frozen=True, kw_only=True):
     """Money received through a payment provider.
 
     ``texts`` holds every field in which an invoice number may stand, by the field's path, in the vendor's own words.
     ``marks`` holds what else tells whose money it is: ``kind``, ``account``, what its customer carries.
-    ``fee`` and ``net`` are known once the provider has settled the payment, in ``settlement_currency``.
+    ``received_at`` is when the provider's balance took it in. ``fee`` and ``net`` are known from then on, in
+    ``settlement_currency``. ``given_back`` is what ``refunded`` is made of, oldest first, as far as that is known.
+    ``held``: its customer's money still, processing until somebody applies it at the provider; then it comes as a
+    payment of another id, and of this one as much less is left, in the end nothing.
     """
 
     id: str  # the provider's id of the movement of money
@@ -279,6 +289,8 @@ class ReceivedPayment(msgspec.Struct, frozen=True, kw_only=True):
     fee: int | None = None
     net: int | None = None
     settlement_currency: str = ""
+    given_back: tuple[GivenBack, ...] = ()
+    held: bool = False
 
 
 class Unreadable(msgspec.Struct, frozen=True):
@@ -383,6 +395,12 @@ class Payments(Protocol):
         """Return the address at which an invoice can be paid; the same page for the same draft, however often asked.
 
         Raises ``Refused`` where the page of this key is for another amount, ``Unsupported`` for one it cannot take.
+        """
+
+    def limit_payment_page(self, wanted: PaymentPageDraft, payments: int) -> None:
+        """Let the page of a draft take so many payments in all, those that failed included; 0 closes it for good.
+
+        A new page takes one. Doing it twice is doing it once.
         """
 
     def undelivered(self, since: datetime | None) -> Iterator[WebhookEvent]:

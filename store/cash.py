@@ -53,6 +53,11 @@ class PaymentRow(msgspec.Struct, frozen=True, kw_only=True):
         return self.status == "failed" or (self.is_received and '"disputed":true' in self.data)
 
     @property
+    def is_held(self) -> bool:
+        """Say whether the provider holds it for its customer, applied to no payment."""
+        return self.status == "processing" and '"held":true' in self.data and self.amount > 0
+
+    @property
     def available(self) -> int:
         """What may still be applied to invoices; negative when more was refunded than was left."""
         if self.is_gone or self.status != "succeeded":

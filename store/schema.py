@@ -649,6 +649,23 @@ def m0190_to_the_cent(db: Any) -> None:
     _script(db, _TO_THE_CENT)
 
 
+_PAYMENT_PAGES = """
+CREATE TABLE payment_pages (
+    id INTEGER PRIMARY KEY, document_id INTEGER NOT NULL REFERENCES documents (id), connection TEXT NOT NULL,
+    key TEXT NOT NULL UNIQUE, amount INTEGER NOT NULL,
+    ended TEXT NOT NULL DEFAULT '' -- why it is to take no payment any more
+) STRICT;
+CREATE INDEX payment_pages_document ON payment_pages (document_id);
+CREATE INDEX payment_pages_live ON payment_pages (connection) WHERE ended='';
+"""
+
+
+@migrations()
+def m0200_payment_pages(db: Any) -> None:
+    """Pages of a payment provider on which our invoices can be paid."""
+    _script(db, _PAYMENT_PAGES)
+
+
 def migrate(connection: Any) -> None:
     """Bring the database to the newest version: each migration whole or not at all, one process at a time.
 

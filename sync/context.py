@@ -51,6 +51,7 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
     post_payments: Literal["netterms", "ledger"] = "netterms"  # who books a provider's payments
     closed_period: Literal["wait", "next_open"] = "wait"  # what is dated in a closed period of the books
     payment_link: str = ""  # where {number} can be paid; empty: the ledger's own page
+    payment_pages: str = ""  # the payment connection that makes a page for each invoice, in place of both
 
     @property
     def rules(self) -> Rules:

@@ -29,6 +29,10 @@ class Days:
         """Return the day on which a payment is booked; None, with a review item, while its period is closed."""
         return self._day(row.received_on, f"payment:{row.id}", f"payment {row.vendor_id}")
 
+    def refund(self, row: PaymentRow, day: date) -> date | None:
+        """Return the day on which a refund is booked; None, with a review item, while its period is closed."""
+        return self._day(day, f"payment:{row.id}", f"the refund of payment {row.vendor_id}")
+
     def payout(self, payout_id: int, name: str, day: date) -> date | None:
         """Return the day on which a payout is booked; None, with a review item, while its period is closed."""
         return self._day(day, f"payout:{payout_id}", f"payout {name}")

@@ -26,7 +26,8 @@ class Job(msgspec.Struct, frozen=True):
 
 _MINUTE, _HOUR = 60, 3600
 
-# In this order one pass takes a deal all the way; pull_ledger is late so that it covers what this pass itself wrote.
+# In this order one pass takes a deal all the way; nobody is offered or asked to pay what has come meanwhile, and
+# pull_ledger is late so that it covers what this pass itself wrote.
 JOBS = (
     Job("pull_deals", 15 * _MINUTE, "read won deals from the CRM"),
     Job("map_terms", 15 * _MINUTE, "turn deals into contract terms"),
@@ -37,10 +38,11 @@ JOBS = (
     Job("update_customers", _HOUR, "bring customers in the books in step with the CRM"),
     Job("push_documents", 15 * _MINUTE, "put customers and documents into the books"),
     Job("use_credits", 15 * _MINUTE, "set credit notes against their invoices"),
-    Job("send_invoices", 15 * _MINUTE, "mail what is issued to the customers"),
     Job("pull_payments", 15 * _MINUTE, "read money received and paid out"),
     Job("match_payments", 15 * _MINUTE, "find the invoices each payment pays"),
     Job("post_payments", 15 * _MINUTE, "put matched payments into the books"),
+    Job("offer_payment_pages", 15 * _MINUTE, "make a page on which each open invoice can be paid"),
+    Job("send_invoices", 15 * _MINUTE, "mail what is issued to the customers"),
     Job("post_payouts", _HOUR, "put payouts and what providers kept into the books"),
     Job("pull_ledger", 30 * _MINUTE, "see what people did in the books"),
     Job("write_back", _HOUR, "show in the CRM what is invoiced, open and overdue"),

@@ -16,7 +16,7 @@ import msgspec
 from billing.customer import Customer
 from connectors.base import Accounting, Ref
 from connectors.errors import ConnectorError, OutcomeUnknown, Refused, Stopping
-from store import contracts, mail
+from store import contracts, mail, payment_pages
 from store.database import Store
 from store.invoices import DocumentRow
 from store.links import CustomerRow
@@ -52,8 +52,17 @@ def mailer(context: Context, entity: Entity) -> Source | None:
     return next((one for owner in (entity.key, "") for one in sources if one.entity == owner), None)
 
 
-def pay_link(entity: Entity, books: Accounting, row: Booked) -> str:
-    """Return where an invoice can be paid: the entity's own page if it names one, else the ledger's."""
+def awaits_page(store: Store, entity: Entity, row: Booked) -> bool:
+    """Say whether an invoice is to get a payment page first; one that waits for a person is not waited for."""
+    if not entity.payment_pages or row.type != "invoice" or not row.open:
+        return False
+    return not payment_pages.address(store, row.id) and not payment_pages.is_refused(store, row.id)
+
+
+def pay_link(store: Store, entity: Entity, books: Accounting, row: Booked) -> str:
+    """Return where an invoice can be paid: on its own page at a provider, else the entity's, else the ledger's."""
+    if entity.payment_pages and (page := payment_pages.address(store, row.id)):
+        return page
     if entity.payment_link:
         return entity.payment_link.replace("{number}", quote(row.name, safe=""))
     return books.payment_link(Ref(id=row.vendor_id))

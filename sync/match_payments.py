@@ -78,6 +78,8 @@ def _match(
         _over_refunded(context, row)
     if row.is_gone:
         _came_back(context, row)
+    if row.is_held:
+        _held(context, row, row.payment(ReceivedPayment))
     if row.available <= 0:
         return
     payment = row.payment(ReceivedPayment) if row.is_received else None
@@ -212,6 +214,23 @@ def _came_back(context: Context, row: PaymentRow) -> None:
                 fix=f"answer it at {row.connection}; won, it is applied again by itself",
             )
         )
+
+
+def _held(context: Context, row: PaymentRow, payment: ReceivedPayment) -> None:
+    """Money that the provider holds for its customer is not ours yet, so only a person there can make it a payment."""
+    payer = payment.customer_name or payment.customer_email or "a customer"
+    context.find(
+        Finding(
+            code="held_by_provider",
+            subject=f"payment:{row.id}",
+            detail=str(row.amount),
+            message=(
+                f"{display(row.amount, row.currency)} that {payer} ({payment.customer_id}) transferred is applied to no"
+                f" payment at {row.connection}: it lies in the customer's own balance there and is not in the books"
+            ),
+            fix=f"apply it at {row.connection} to a payment of this customer, or send it back; then this closes itself",
+        )
+    )
 
 
 def _over_refunded(context: Context, row: PaymentRow) -> None:

@@ -54,7 +54,7 @@ def _post(context: Context, entity: Entity, connection: str, ledger: Any) -> Non
     push(context, connection, ledger, ON_ACCOUNT)
     _want_allocations(context, Posted(context, entity, connection))
     push(context, connection, ledger, ALLOCATION)
-    refunding.want(context, Posted(context, entity, connection))
+    refunding.want(context, Posted(context, entity, connection), days)
     push(context, connection, ledger, REFUND)
     reversing.void(context, entity, connection, ledger)
 

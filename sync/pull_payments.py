@@ -48,6 +48,8 @@ def _pull_payments(context: Context, source: Source, provider: Payments) -> None
     for page in provider.payments(since):
         with context.store.transaction():
             for payment in page.payments:
+                if payment.held and not payment.amount and not cash.by_vendor(context.store, source.name, payment.id):
+                    continue  # it came and was applied at once
                 context.count("payments new or changed", _save(context, source, zone, payment))
             _note_unreadable(context, source, page)
             deals.set_cursor(context.store, source.name, "payments", page.cursor)

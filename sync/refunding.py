@@ -2,24 +2,29 @@
 
 A refund is taken from the payment's own money on account; what exceeds that from credit notes against the invoices that
 the payment paid, as the money itself stays applied there. What has no place yet waits, and ``match_payments`` says so.
+Its day is the one on which it was made, but none before that of what it is taken from.
 A refund that did not reach its payer is taken back, and so is each of a payment that is taken back as a whole: the
 credit that it was taken from is there again.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from datetime import date
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from billing.money import display
-from connectors.base import Ref, RefundDraft
+from connectors.base import ReceivedPayment, Ref, RefundDraft
 from store import cash, credit_uses, invoices, links, outbox, refunds
 from store.cash import PaymentRow
 from store.refunds import CAME_BACK, TAKEN_BACK, Refund
 from store.review import Finding
 from sync.context import Context, Entity
+from sync.days import Days
 from sync.outbox import look_up, push
 from sync.posted import Posted, posted_draft
 from sync.postings import REFUND, VOID_REFUND, RefundVoidDraft, key_of
@@ -111,14 +116,38 @@ def _report(context: Context, connection: str, refund: Refund) -> None:
 # ------------------------------------------------------------------------------------------------- what was given back
 
 
-def want(context: Context, posted: Posted) -> None:
+def want(context: Context, posted: Posted, days: Days) -> None:
     """Give every refund its place, and note what the ledger must hold of it."""
     for row in cash.refunded(context.store, posted.entity.key):
         if row.is_gone or posted.waits(row.id):
             continue
         excess = _excess(context, posted, row)
         if excess > 0 and (account := posted.account(row)):
-            _place(context, posted, row, excess, account)
+            for day, amount in _by_day(context, row, excess).items():
+                _place(context, posted, _GivenBack(row, account, day, days), amount)
+
+
+class _GivenBack(NamedTuple):
+    """What went back of a payment on one day, and from which account."""
+
+    row: PaymentRow
+    account: str
+    day: date
+    days: Days
+
+
+def _by_day(context: Context, row: PaymentRow, excess: int) -> dict[date, int]:
+    """Return on which days, the oldest first, that went back which is not booked yet: the last of what did."""
+    zone, found = ZoneInfo(context.world.entities[row.entity].timezone), list[tuple[date, int]]()
+    parts = row.payment(ReceivedPayment).given_back if row.is_received else ()
+    for part in reversed(parts):
+        found.append((part.at.astimezone(zone).date(), min(excess, part.amount)))
+        excess -= found[-1][1]
+    found.append((context.today(row.entity), excess))  # the provider does not say when
+    by_day: Counter[date] = Counter()
+    for day, amount in sorted(found):
+        by_day[day] += amount
+    return {day: amount for day, amount in by_day.items() if amount > 0}
 
 
 def _excess(context: Context, posted: Posted, row: PaymentRow) -> int:
@@ -138,29 +167,35 @@ def _on_account(posted: Posted, row: PaymentRow) -> int:
     return posted_draft(intent).amount if intent is not None else 0
 
 
-def _place(context: Context, posted: Posted, row: PaymentRow, excess: int, account: str) -> None:
+def _place(context: Context, posted: Posted, back: _GivenBack, excess: int) -> None:
     """Take a refund from the payment's own money on account, then from credit notes."""
+    row = back.row
     own = min(excess, _left_on_account(context, posted, row))
     intent = posted.intent("on_account", row.id)
     if own > 0 and intent is not None:
-        source = _Source(None, posted.on_account[row.id], posted_draft(intent).customer)
-        _give_back(context, posted, row, source, own, account)
+        draft = posted_draft(intent)
+        source = _Source(None, posted.on_account[row.id], draft.customer, draft.received_on)
+        _give_back(context, posted, back, source, own)
         excess -= own
     for credit_id in _credits(context, row):
         part = min(excess, credit_uses.left(context.store, credit_id))
-        document = posted.document(credit_id)
-        customer = posted.customer(invoices.get(context.store, credit_id).customer_id, row.currency)
+        document, note = posted.document(credit_id), invoices.get(context.store, credit_id)
+        customer = posted.customer(note.customer_id, row.currency)
         if part > 0 and document is not None and customer is not None:
-            _give_back(context, posted, row, _Source(credit_id, document, customer), part, account)
+            _give_back(context, posted, back, _Source(credit_id, document, customer, note.issue_on), part)
             excess -= part
 
 
 class _Source(NamedTuple):
-    """What a refund is taken from: a credit note by our id, or money on account (None); and whose it is there."""
+    """What a refund is taken from: a credit note by our id, or money on account (None); whose it is there, since when.
+
+    Nothing can be taken from it on an earlier day.
+    """
 
     credit_id: int | None
     ref: Ref
     customer: Ref
+    since: date
 
 
 def _left_on_account(context: Context, posted: Posted, row: PaymentRow) -> int:
@@ -183,10 +218,12 @@ def _credits(context: Context, row: PaymentRow) -> list[int]:
     return found
 
 
-def _give_back(context: Context, posted: Posted, row: PaymentRow, source: _Source, amount: int, account: str) -> None:
+def _give_back(context: Context, posted: Posted, back: _GivenBack, source: _Source, amount: int) -> None:
+    row, day = back.row, back.days.refund(back.row, max(back.day, source.since))
+    if day is None:
+        return
     with context.store.transaction():
-        today = context.today(posted.entity.key)
-        placed = refunds.place(context.store, context.actor, row.id, source.credit_id, amount, today)
+        placed = refunds.place(context.store, context.actor, row.id, source.credit_id, amount, day)
         draft = RefundDraft(
             key=_key(refunds.number_of(context.store, placed), row),
             customer=source.customer,
@@ -194,8 +231,8 @@ def _give_back(context: Context, posted: Posted, row: PaymentRow, source: _Sourc
             source_kind="on_account" if source.credit_id is None else "credit_note",
             currency=row.currency,
             amount=amount,
-            on=today,
-            account=account,
+            on=day,
+            account=back.account,
             memo=f"{row.connection} refund of {row.vendor_id}",
         )
         outbox.add(context.store, posted.connection, "refund", placed.id, draft)

@@ -28,6 +28,8 @@ from connectors.base import (
     Mail,
     Mailer,
     PaymentDraft,
+    PaymentPageDraft,
+    Payments,
     Probe,
     Ref,
     RefundDraft,
@@ -187,6 +189,27 @@ class RehearsalMailer:
         """Note the mail and say that it was accepted."""
         self.noted.append("mail")
         return "rehearsed"
+
+
+class RehearsalPayments:
+    """A payment provider that is only read; ``noted`` counts the pages that it would have made or changed."""
+
+    def __init__(self, real: Payments) -> None:
+        self._real = real
+        self.noted: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        """Ask the vendor: all but what is below only reads."""
+        return getattr(self._real, name)
+
+    def payment_page(self, wanted: PaymentPageDraft) -> str:
+        """Note that a page would be made, and make its address up."""
+        self.noted.append("payment page")
+        return f"dry-{wanted.key}"
+
+    def limit_payment_page(self, wanted: PaymentPageDraft, payments: int) -> None:
+        """Note that a page would be closed or opened again."""
+        self.noted.append("payment page changed")
 
 
 class RehearsalCrm:

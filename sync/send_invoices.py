@@ -42,7 +42,7 @@ class _Round:
     def run(self) -> bool:
         """Send everything; a connection that fails keeps back only what needs it.
 
-        Returns whether the books printed whatever they were asked for.
+        Returns whether the books printed whatever they were asked for, and no payment page was waited for.
         """
         store = self.context.store
         customers = links.customers(store)
@@ -59,6 +59,8 @@ class _Round:
                 without_address.setdefault(row.customer_id, []).append(row.name)
             elif how == "netterms" and self.mailer is None:
                 without_mailer += 1
+            elif how == "netterms" and mailing.awaits_page(store, self.entity, row):
+                self.all_printed = False  # it goes out as soon as the page is there
             elif not mailing.was_refused(mail.rows_of(store, [row.id])[row.id], INVOICE, customer.email):
                 self._send(row, customer, by_ledger=how == "ledger")
             self.context.progress(done, len(waiting))
@@ -107,7 +109,11 @@ class _Round:
         ref = Ref(id=row.vendor_id)
         try:
             content = books.pdf(ref, row.type)
-            link = mailing.pay_link(self.entity, books, row) if row.type == "invoice" and row.open else ""
+            link = (
+                mailing.pay_link(self.context.store, self.entity, books, row)
+                if row.type == "invoice" and row.open
+                else ""
+            )
         except Refused as error:
             self._not_printed(row, str(error))
             return None

@@ -199,7 +199,7 @@ class _Round:
         customer = self._addressee(items[0].row)
         paid_at: list[str] | None = None
         with self.context.using(self.ledger.name) as books:
-            paid_at = [mailing.pay_link(self.entity, books, item.row) for item in items]
+            paid_at = [mailing.pay_link(self.context.store, self.entity, books, item.row) for item in items]
         if paid_at is None:
             return
         listed = [

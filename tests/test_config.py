@@ -373,6 +373,7 @@ BAD_VALUES = [
     ("[entities.uk]", '[entities.uk]\ndelivery = "netterm"', "entities.uk.delivery", "did you mean 'netterms'"),
     ("[entities.uk]", '[entities.uk]\ndelivery = "netterms"', "entities.uk.delivery", "no mail server is configured"),
     ("[entities.uk]", '[entities.uk]\ndeliver_from = "now"', "entities.uk.deliver_from", "the first day of issue"),
+    ("[entities.uk]", '[entities.uk]\npayment_pages = "xero_uk"', "entities.uk.payment_pages", "a payment connection"),
     ("[entities.uk]", '[entities.uk]\npayment_link = "pay"', "entities.uk.payment_link", "write an https address"),
     ('"12h"', '"0m"', "jobs.report", "a number and s, m, h or d"),
     ('"12h"', "12", "jobs.report", "how often it runs"),

@@ -6,7 +6,7 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from werkzeug.wrappers import Response
 
 from connectors.base import LedgerDocument
-from store import invoices, ledger, pages
+from store import invoices, ledger, pages, payment_pages
 from store.database import Store
 from store.invoices import DocumentRow
 from store.outbox import Intent
@@ -69,6 +69,7 @@ def _page(store: Store, row: DocumentRow, problem: str = "") -> str:
         customer=pages.customer(store, row.customer_id),
         applied=pages.applied(store, document_id=row.id),
         books=_books(store, row),
+        pay_at=payment_pages.address(store, row.id),
         mark=pages.mark(row),
         today=today(row.entity),
         items=pages.reviews_of(store, f"document:{row.id}"),

@@ -1,10 +1,13 @@
 """Stripe as a payment provider, through stripe 16 (API version 2026-10-28).
 
-What was received is read from balance transactions: each says what came in, when, and what Stripe kept. Bank debits
-that are still under way, or that failed, have none and come from events, which Stripe keeps for 30 days; so a pull
-whose ``since`` is older does not see a debit that failed before that. A refund, also one that fails, a dispute and its
-end, and a debit that comes back after it was paid make their charge come again. Which invoice of Stripe's own a charge
-paid stands on neither since 2025-03-31: the first pull lists the payments of invoices, later ones read their events.
+What was received is read from balance transactions: each says what came in, when, and what Stripe kept. A bank debit
+has one from when it is submitted on (in accounts of before 2024 when it succeeds), which says nothing of its success:
+https://support.stripe.com/questions/changes-to-balance-transaction-behavior-for-debit-payment-methods. That it has
+succeeded, or failed, comes from events, which Stripe keeps for 30 days; so a pull whose ``since`` is older does not see
+a debit that ended before that. A refund, also one that fails, a dispute and its end, and a debit that comes back after
+it was paid make their charge come again. Which invoice of Stripe's own a charge paid stands on neither since
+2025-03-31: the first pull lists the payments of invoices, later ones read their events. What customers transferred and
+Stripe applied to no payment is told by events, too; see ``connectors.stripe.cash``.
 
 Stripe's amounts are integers of its own minor units, which differ from ISO 4217 for a few currencies. A payment whose
 amount has no exact ISO minor unit (a fraction of a króna) is given as ``Unreadable``, and the others go on.
@@ -40,15 +43,19 @@ from connectors.base import (
 from connectors.errors import ConnectorError, OutcomeUnknown, Refused, Retryable
 from connectors.http import TIMEOUT, Caller, Session, network_error, redact, retry_after, status_error
 from connectors.pace import ANY_LIMIT, Pace
-from connectors.stripe import objects, pages
+from connectors.stripe import cash, objects, pages
 from connectors.stripe.objects import (
     Account,
+    CashMove,
     Changed,
     Charge,
+    Customer,
     Customers,
     Dispute,
     Disputes,
     Events,
+    Holder,
+    Intents,
     Invoice,
     InvoicePayment,
     InvoicePayments,
@@ -56,17 +63,22 @@ from connectors.stripe.objects import (
     Moves,
     Payouts,
     Product,
+    Refund,
+    Refunds,
 )
 from connectors.stripe.payments import (
+    FAILED,
     NO_LOSS,
     Beside,
     charge_id,
     decode,
     id_of,
+    is_card,
     is_declined_card,
     is_expanded,
     paying_customer,
     payment,
+    received,
     time,
 )
 from connectors.stripe.payouts import movement, read_payout
@@ -91,7 +103,9 @@ EVENTS = (
     "charge.dispute.created",
     "charge.dispute.closed",
     "refund.failed",
+    cash.CREATED,
 )
+SUCCESS = "charge.succeeded"  # in later pulls: in the first one each charge stands there as it is now
 INVOICE_EVENTS = ("invoice_payment.paid", "invoice.paid")
 PAYOUT_EVENTS = (
     "payout.paid",
@@ -102,13 +116,14 @@ PAYOUT_EVENTS = (
 )
 TOLD = (
     *EVENTS,
-    "charge.succeeded",
+    SUCCESS,
     "charge.updated",
     "customer.created",
     "payout.paid",
     "payout.failed",
 )  # in webhooks
 RECEIVED = ("charge", "payment")  # the types of balance transaction that bring money
+GIVEN_BACK = ("refund", "payment_refund", "refund_failure")
 EXPAND_MOVE = ["data.source", "data.source.payment_intent", "data.source.customer"]
 EXPAND_CHARGE = ["payment_intent", "customer", "balance_transaction"]
 # For a server that refuses to expand so far; in place of anything else that it refuses stands nothing.
@@ -209,7 +224,7 @@ class Stripe:
             page = _page(self._received(moves.data, told), None)
             if page.payments or page.unreadable:
                 yield page
-        yield _page(self._changed(told), latest)
+        yield _page([*self._changed(told), *self._held(told)], latest)
 
     def payouts(self, since: datetime | None) -> Iterator[Payout | Unreadable]:
         """Yield payouts created since ``since``, and older ones that events tell of, the oldest first.
@@ -255,6 +270,16 @@ class Stripe:
                 raise
         return pages.payment_page(self, wanted, known)
 
+    def limit_payment_page(self, wanted: PaymentPageDraft, payments: int) -> None:
+        """Let an invoice's payment link take so many payments in all; 0 closes it."""
+        try:
+            known = self._get(f"/v1/products/{pages.product_id(wanted)}", Product)
+        except _Refusal as refusal:
+            if refusal.status != 404:
+                raise
+            return  # there is no page
+        pages.limit(self, wanted, known, payments)
+
     def undelivered(self, since: datetime | None) -> Iterator[WebhookEvent]:
         """Yield the events since ``since`` (of at most 30 days) that Stripe could not deliver to every webhook."""
         for page in self._pages("/v1/events", Events, since, TOLD, only={"delivery_success": "false"}):
@@ -271,8 +296,13 @@ class Stripe:
                     continue
                 told.charges.pop(charge.id, None)
                 yield payment(charge, move, self._beside(charge, told))
+            elif move.type == cash.UNRECONCILED and move.id in told.cash.owners:
+                yield cash.received(move, self._get(f"/v1/customers/{told.cash.owners[move.id]}", Customer))
             elif touched := charge_id(move.source):
                 told.charges[touched] = None
+                if move.type in GIVEN_BACK and is_expanded(move.source):
+                    refund = decode(move.source, Refund)
+                    told.refunds.setdefault(touched, {})[refund.id] = refund
 
     def _eventful(self, start: datetime | None) -> _Told:
         """Return what events since ``start`` are about.
@@ -283,7 +313,7 @@ class Stripe:
         paid: dict[str, Invoice] = {}
         links: list[InvoicePayment] = []
         payouts: set[str] = set()
-        types = (*EVENTS, *INVOICE_EVENTS, *PAYOUT_EVENTS) if start else EVENTS
+        types = (*EVENTS, SUCCESS, *INVOICE_EVENTS, *PAYOUT_EVENTS) if start else EVENTS
         try:
             for page in self._pages("/v1/events", Events, start, types):
                 for event in page.data:  # newest first: the first one of a charge says how it stands
@@ -294,10 +324,16 @@ class Stripe:
                         paid.setdefault(invoice.id, invoice)
                     elif event.type == "invoice_payment.paid":
                         links.append(decode(event.data.object, InvoicePayment))
+                    elif event.type == cash.CREATED:
+                        _note_cash(told, decode(event.data.object, CashMove))
                     elif event.type in ("charge.pending", "charge.failed"):
                         charge = decode(event.data.object, Charge)
                         if not is_declined_card(charge):
                             told.charges.setdefault(charge.id, charge)
+                    elif event.type == SUCCESS:
+                        charge = decode(event.data.object, Charge)
+                        if not is_card(charge) and charge.balance_transaction:  # else it comes with that
+                            told.charges.setdefault(charge.id, None)
                     elif touched := charge_id(event.data.object):
                         told.charges[touched] = None
         except _Refusal as refusal:
@@ -328,8 +364,27 @@ class Stripe:
         """Return what is to be known of a charge from elsewhere; its dispute, where it has one, costs a call."""
         invoice = told.invoices.get(id_of(charge.payment_intent)) or told.invoices.get(charge.id)
         disputes = self._disputes(charge) if charge.disputed else []
-        lost = sum(one.amount or charge.amount for one in disputes if one.status not in NO_LOSS)
-        return Beside(invoice=invoice, dispute=disputes[0].status if disputes else "", disputed=lost)
+        for one in disputes:
+            one.amount = one.amount or charge.amount
+        return Beside(
+            invoice=invoice,
+            dispute=disputes[0].status if disputes else "",
+            taken=tuple(one for one in disputes if one.status not in NO_LOSS),
+            refunds=tuple(one for one in self._refunds(charge, told) if one.status not in FAILED),
+        )
+
+    def _refunds(self, charge: Charge, told: _Told) -> Iterable[Refund]:
+        """Return the refunds of a charge: those whose moves were read, asked for where that is not all of them."""
+        refunded = received(charge)[1]
+        known = told.refunds.get(charge.id, {}).values()
+        if sum(one.amount for one in known if one.status not in FAILED) in (refunded, charge.amount_refunded):
+            return known
+        try:
+            return self._get("/v1/refunds", Refunds, charge=charge.id, limit=PAGE).data
+        except _Refusal as refusal:
+            if refusal.status != 404:
+                raise
+            return known
 
     def _disputes(self, charge: Charge) -> list[Dispute]:
         """Return the disputes of a charge, the latest first; some emulators know of none."""
@@ -346,6 +401,15 @@ class Stripe:
             current = charge or self._get(f"/v1/charges/{id_}", Charge, expand=EXPAND_CHARGE)
             move = current.balance_transaction
             yield payment(current, move if isinstance(move, Move) else None, self._beside(current, told))
+
+    def _held(self, told: _Told) -> Iterator[ReceivedPayment | Unreadable]:
+        """Yield what customers have in cash balances that changed, as it is now: two calls for each customer."""
+        for id_ in {customer: None for customer, _ in told.cash.moved}:
+            holder = self._get(f"/v1/customers/{id_}", Holder, expand=["cash_balance"])
+            held = cash.held(holder, self._get("/v1/payment_intents", Intents, customer=id_, limit=PAGE).data)
+            for (customer, currency), moved in told.cash.moved.items():
+                if customer == id_:
+                    yield cash.under_way(holder, currency, held[currency], moved)
 
     # ------------------------------------------------------------------------------------------------- calling
 
@@ -425,10 +489,22 @@ class Stripe:
 
 
 class _Told(msgspec.Struct):
-    """What events tell: charges, as they are under way or None to be asked for; invoices of Stripe's own by payment."""
+    """What events and moves tell: charges, as they are under way or None to be asked for; what else belongs to them.
+
+    ``invoices``: those of Stripe's own by payment. ``refunds`` by charge and id.
+    """
 
     charges: dict[str, Charge | None]
     invoices: dict[str, Invoice]
+    refunds: dict[str, dict[str, Refund]] = {}  # msgspec copies the default
+    cash: cash.Changes = msgspec.field(default_factory=cash.Changes)
+
+
+def _note_cash(told: _Told, change: CashMove) -> None:
+    customer = id_of(change.customer)
+    told.cash.moved.setdefault((customer, change.currency), change.created)
+    if change.transferred_to_balance:
+        told.cash.owners[id_of(change.transferred_to_balance.balance_transaction)] = customer
 
 
 def _page(found: Iterable[ReceivedPayment | Unreadable], cursor: datetime | None) -> PaymentPage:

@@ -17,6 +17,61 @@ class Customer(msgspec.Struct):
     created: int = 0
 
 
+class CashBalance(msgspec.Struct):
+    """What a customer has transferred and is not applied to any payment, by currency."""
+
+    available: dict[str, int] | None = None
+
+
+class Holder(Customer):
+    """A customer with the cash balance."""
+
+    cash_balance: CashBalance | None = None
+
+
+class Transferred(msgspec.Struct):
+    """Money of a cash balance that nobody applied, moved into the account's balance."""
+
+    balance_transaction: Named | str
+
+
+class CashMove(msgspec.Struct):
+    """A change of a customer's cash balance."""
+
+    customer: Customer | str
+    currency: str
+    created: int
+    transferred_to_balance: Transferred | None = None
+
+
+class Instructions(msgspec.Struct):
+    """What a payment intent still waits for."""
+
+    amount_remaining: int | None = None
+
+
+class Action(msgspec.Struct):
+    """What the payer of a payment intent has to do."""
+
+    display_bank_transfer_instructions: Instructions | None = None
+
+
+class Waiting(msgspec.Struct):
+    """A payment intent that waits for a transfer, and may have got a part of it."""
+
+    id: str
+    amount: int
+    currency: str
+    status: str
+    next_action: Action | None = None
+
+
+class Intents(msgspec.Struct):
+    """A page of payment intents, the newest first."""
+
+    data: list[Waiting]
+
+
 class Details(msgspec.Struct):
     """What the payer typed beside the card."""
 
@@ -115,7 +170,7 @@ class Changed(msgspec.Struct):
 class Moved(msgspec.Struct):
     """A charge, refund or dispute: how much it moves, in its own currency."""
 
-    currency: str = ""
+    currency: str | None = None
     amount: int = 0
     amount_captured: int | None = None
 
@@ -155,6 +210,16 @@ class Dispute(msgspec.Struct):
     id: str
     status: str = ""
     amount: int = 0
+    created: int = 0
+
+
+class Refund(msgspec.Struct):
+    """Money given back of a charge."""
+
+    id: str
+    amount: int = 0
+    created: int = 0
+    status: str | None = None
 
 
 class Invoice(msgspec.Struct):
@@ -244,6 +309,12 @@ class Disputes(msgspec.Struct):
     """The disputes of a charge, the newest first."""
 
     data: list[Dispute]
+
+
+class Refunds(msgspec.Struct):
+    """The refunds of a charge, the newest first."""
+
+    data: list[Refund]
 
 
 class InvoicePayments(msgspec.Struct):

@@ -3,7 +3,8 @@
 Stripe forgets an idempotency key after a day and cannot look a link up by what we wrote on it. So the link hangs on a
 product whose id is made of our key: that can exist once only, and says where its link is. When a process died in
 between, the link is looked for among all of them before another is made. A link takes one payment, and the payment
-carries the invoice's number.
+carries the invoice's number and our key. A bank debit counts when it is submitted: where it fails after all, the link
+may take one more.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from urllib.parse import quote
 from connectors.base import PaymentPageDraft
 from connectors.errors import Refused
 from connectors.stripe.objects import Link, Links, Product
-from connectors.stripe.payments import stripe_units
+from connectors.stripe.payments import PAGE_KEY, stripe_units
 
 T = TypeVar("T")
-_KEY, _LINK, _WORTH = "netterms_key", "netterms_link", "netterms_amount"
+_KEY, _LINK, _WORTH = PAGE_KEY, "netterms_link", "netterms_amount"
 
 
 class Api(Protocol):
@@ -47,6 +48,15 @@ def payment_page(api: Api, wanted: PaymentPageDraft, product: Product | None) ->
         link = (None if is_new else _lost(api, wanted)) or _link(api, wanted, product)
         api.post(f"/v1/products/{product.id}", Product, f"{wanted.key}-kept", metadata={_LINK: link.id})
     return f"{link.url}?prefilled_email={quote(wanted.customer_email)}" if wanted.customer_email else link.url
+
+
+def limit(api: Api, wanted: PaymentPageDraft, product: Product, payments: int) -> None:
+    """Let a link take so many payments in all, none any more when 0: it is switched off then."""
+    noted = (product.metadata or {}).get(_LINK) or getattr(_lost(api, wanted), "id", "")
+    if noted:
+        sold: dict[str, Any] = {"restrictions": {"completed_sessions": {"limit": payments}}} if payments else {}
+        path = f"/v1/payment_links/{noted}"
+        api.post(path, Link, f"{wanted.key}-{payments}", active="true" if payments else "false", **sold)
 
 
 def product_id(wanted: PaymentPageDraft) -> str:

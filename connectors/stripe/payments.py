@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Literal, TypeVar
 
 import msgspec
 
 from billing.money import exponent
-from connectors.base import PayingCustomer, ReceivedPayment, Unreadable
+from connectors.base import GivenBack, PayingCustomer, ReceivedPayment, Unreadable
 from connectors.errors import OutcomeUnknown, Unsupported
 from connectors.http import redact
-from connectors.stripe.objects import Changed, Charge, Customer, Details, Intent, Invoice, Move, Named, References
+from connectors.stripe.objects import (
+    Changed,
+    Charge,
+    Customer,
+    Details,
+    Dispute,
+    Intent,
+    Invoice,
+    Move,
+    Named,
+    References,
+    Refund,
+)
 
 # https://docs.stripe.com/currencies: decimals of Stripe's amounts where they are not two
 _DECIMALS = {
@@ -22,6 +34,8 @@ _DECIMALS = {
     **dict.fromkeys(("BHD", "JOD", "KWD", "OMR", "TND"), 3),
 }
 
+FAILED = ("failed", "canceled")  # a refund of which nothing went back
+PAGE_KEY = "netterms_key"  # metadata of what is paid by a payment link of ours
 NO_LOSS = ("won", "warning_closed", "prevented")  # https://docs.stripe.com/api/disputes/object: nothing was lost
 
 T = TypeVar("T")
@@ -58,22 +72,40 @@ def charge_id(source: msgspec.Raw) -> str:
     return id_of(changed.charge) if changed.object in ("refund", "dispute") else ""
 
 
+def is_card(charge: Charge) -> bool:
+    """Say whether the charge is of a card: it succeeds at once or not at all."""
+    method = charge.payment_method_details
+    return method is not None and method.type == "card"
+
+
 def is_declined_card(charge: Charge) -> bool:
     """Say whether the charge is a card that was refused: nothing was ever under way."""
-    method = charge.payment_method_details
-    return charge.status == "failed" and method is not None and method.type == "card"
+    return charge.status == "failed" and is_card(charge)
 
 
 class Beside(msgspec.Struct, frozen=True):
-    """What stands elsewhere than on the charge: the invoice of Stripe's own that it paid, and its disputes.
+    """What stands elsewhere than on the charge: the invoice of Stripe's own that it paid, its disputes and refunds.
 
-    ``dispute``: how the latest one stands, empty where that is not known. ``disputed``: what those took that are open
-    or lost.
+    ``dispute``: how the latest one stands, empty where that is not known. ``taken``: the disputes that are open or
+    lost.
     """
 
     invoice: Invoice | None = None
     dispute: str = ""
-    disputed: int = 0
+    taken: tuple[Dispute, ...] = ()
+    refunds: tuple[Refund, ...] = ()
+
+    @property
+    def disputed(self) -> int:
+        """Return what disputes took that are open or lost."""
+        return sum(one.amount for one in self.taken)
+
+
+def received(charge: Charge) -> tuple[int, int]:
+    """Return what was received by a charge, and what of that was refunded."""
+    captured = charge.amount_captured if charge.captured else None
+    amount = charge.amount if captured is None else captured
+    return amount, max(0, charge.amount_refunded - (charge.amount - amount))
 
 
 def payment(charge: Charge, move: Move | None, beside: Beside) -> ReceivedPayment | Unreadable:
@@ -85,9 +117,7 @@ def payment(charge: Charge, move: Move | None, beside: Beside) -> ReceivedPaymen
     (https://docs.stripe.com/api/charges/capture). A fee that has no exact ISO minor unit is left unknown.
     """
     currency = charge.currency.upper()
-    captured = charge.amount_captured if charge.captured else None
-    amount = charge.amount if captured is None else captured
-    refunded = max(0, charge.amount_refunded - (charge.amount - amount))
+    amount, refunded = received(charge)
     in_part = 0 < beside.disputed < amount - refunded
     refunded += beside.disputed if in_part else 0
     customer = charge.customer if isinstance(charge.customer, Customer) else None
@@ -95,6 +125,7 @@ def payment(charge: Charge, move: Move | None, beside: Beside) -> ReceivedPaymen
     fee, net, settled = _settled(move)
     try:
         exact_amount, exact_refund = iso(amount, currency), iso(refunded, currency)
+        given_back = _given_back([*(beside.taken if in_part else ()), *beside.refunds], currency)
     except Unsupported as error:
         return Unreadable(charge.id, str(error))
     return ReceivedPayment(
@@ -114,7 +145,14 @@ def payment(charge: Charge, move: Move | None, beside: Beside) -> ReceivedPaymen
         fee=fee,
         net=net,
         settlement_currency=settled,
+        given_back=given_back,
     )
+
+
+def _given_back(parts: Sequence[Refund | Dispute], currency: str) -> tuple[GivenBack, ...]:
+    """Return what went back, oldest first; raises ``Unsupported`` for an amount that is not exact."""
+    newest_first = sorted(parts, key=lambda one: one.created, reverse=True)  # as Stripe lists those of one second
+    return tuple(GivenBack(time(one.created), iso(one.amount, currency)) for one in reversed(newest_first))
 
 
 def paying_customer(customer: Customer) -> PayingCustomer:
@@ -211,7 +249,8 @@ def _marks(charge: Charge, customer: Customer | None, beside: Beside) -> Iterato
 
     ``kind`` is ``connect`` when a platform takes or passes on the money for another ``account``, ``application`` when
     another application made the charge in this account, else ``direct``. ``method`` is how it was paid,
-    ``stripe_invoice`` the invoice that Stripe itself issued for it, ``dispute`` how its dispute stands.
+    ``stripe_invoice`` the invoice that Stripe itself issued for it, ``dispute`` how its dispute stands, ``page`` the
+    key of our payment link that it was paid by.
     """
     passed_to = charge.transfer_data.destination if charge.transfer_data else None
     account = id_of(charge.on_behalf_of) or id_of(passed_to)
@@ -226,6 +265,7 @@ def _marks(charge: Charge, customer: Customer | None, beside: Beside) -> Iterato
         "method": charge.payment_method_details.type if charge.payment_method_details else "",
         "stripe_invoice": beside.invoice.id if beside.invoice else "",
         "dispute": beside.dispute,
+        "page": (charge.metadata or {}).get(PAGE_KEY, ""),
     }
     for name, value in more.items():
         if value:

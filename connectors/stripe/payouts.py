@@ -16,6 +16,7 @@ from billing.money import to_decimal
 from connectors.base import Movement, Payout, Unreadable
 from connectors.errors import Unsupported
 from connectors.stripe import objects
+from connectors.stripe.cash import UNRECONCILED
 from connectors.stripe.objects import Move, Moved
 from connectors.stripe.payments import charge_id, decode, id_of, is_expanded, iso, time
 
@@ -24,6 +25,7 @@ Kind = Literal["payment", "refund", "dispute", "fee", "adjustment", "payout", "o
 # https://docs.stripe.com/reports/reporting-categories; what is not named here is "other"
 KINDS: dict[str, Kind] = {
     "charge": "payment",
+    "unreconciled_customer_funds": "payment",  # its own id is the payment's
     "charge_failure": "refund",  # a bank debit that came back after it had been paid
     "refund": "refund",
     "refund_failure": "refund",
@@ -96,7 +98,7 @@ def movement(move: Move) -> Movement:
         net=net,
         currency=currency,
         at=time(move.created),
-        payment_id=charge_id(move.source),
+        payment_id=move.id if move.type == UNRECONCILED else charge_id(move.source),
         description=move.description or "",
         paid_amount=_paid(move, amount),
         paid_currency=_paid_currency(move),
@@ -105,8 +107,8 @@ def movement(move: Move) -> Movement:
 
 def _paid_currency(move: Move) -> str:
     """Return the currency of what a movement is about, empty where it is the balance's own."""
-    currency = decode(move.source, Moved).currency if is_expanded(move.source) else ""
-    return "" if currency == move.currency else currency.upper()
+    currency = decode(move.source, Moved).currency if is_expanded(move.source) else None
+    return "" if currency in (None, move.currency) else str(currency).upper()
 
 
 def _paid(move: Move, settled: int) -> int | None:

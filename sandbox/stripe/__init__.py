@@ -19,7 +19,7 @@ from flask import Response, request
 from sandbox.core import Clock, Ledger, RateLimit, Vendor, json_response
 from sandbox.stripe import links, wire
 from sandbox.stripe.account import Account, Answer
-from sandbox.stripe.api import ENDPOINTS, Call, Endpoint
+from sandbox.stripe.api import ENDPOINTS, TEST_METHODS, Call, Endpoint
 from sandbox.stripe.objects import Object
 from sandbox.stripe.payers import ENTITIES, Payers
 from sandbox.stripe.wire import Refusal
@@ -115,9 +115,10 @@ class Stripe(Vendor):
         return response
 
     def _buy(self, entity: str, id: str) -> Response:
-        """Pay on the page of a payment link, as a customer does who has no key."""
+        """Pay on a payment link's page, as a customer does who has no key: with ``payment_method``, else a card."""
         try:
-            charge = links.buy(self.accounts[entity], int(self.clock.tick().timestamp()), id)
+            method = TEST_METHODS[request.form.get("payment_method", "pm_card_visa")]
+            charge = links.buy(self.accounts[entity], int(self.clock.tick().timestamp()), id, *method)
         except Refusal as refusal:
             return refusal.response()
         return json_response({"paid": charge["id"]})

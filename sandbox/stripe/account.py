@@ -11,7 +11,7 @@ from datetime import time as daytime
 from typing import Any
 
 from sandbox.stripe import objects
-from sandbox.stripe.objects import CARD, Object, Order, Rate, dice, fee_of, new_id
+from sandbox.stripe.objects import BANK_TRANSFER, CARD, Object, Order, Rate, dice, fee_of, new_id
 
 KINDS = (
     "customer",
@@ -56,7 +56,10 @@ class Account:
         self.answers: dict[str, Answer] = {}
         self.rates: dict[str, Rate] = {}  # currency of payments -> how they reach a balance in another one
         self.manual = False  # payouts are sent by hand only
+        self.late_debits = False  # a debit moves the balance when it succeeds, as before 2024, not when it is submitted
         self.paid_out: dict[str, str] = {}  # balance transaction -> automatic payout
+        self.cash: dict[tuple[str, str], int] = {}  # customer and currency -> what was transferred and not applied
+        self.funded: dict[str, int] = {}  # payment intent -> what of such money was applied to it
         self.priced: dict[str, str] = {}  # payment link -> the price of what is bought there
         self._debits: dict[str, tuple[date, str]] = {}  # pending charge -> when it is decided, and how
         self._made = 0
@@ -95,20 +98,26 @@ class Account:
         return self.confirm(key, at, order, self.open_intent(key, at, order))
 
     def confirm(self, key: str, at: int, order: Order, intent: Object) -> Object:
-        """Pay ``intent``: a card at once, a bank debit after three or four days. Return the charge."""
+        """Pay ``intent`` and return the charge: a bank debit is decided after three or four days, all else at once.
+
+        The balance takes a debit in when it is submitted, and out again should it fail: https://support.stripe.com/
+        questions/changes-to-balance-transaction-behavior-for-debit-payment-methods
+        """
         prefix = "ch_3" if order.method == CARD else "py_3"
         made = objects.charge(self._id(prefix, key), at, order, intent)
         self.objects["charge"][made["id"]] = made
         intent.update(latest_charge=made["id"], payment_method=made["payment_method"], status="processing")
         if order.outcome == "declined":
             self._fail(made, at, "card_declined", "Your card was declined.")
-        elif order.method == CARD:
+        elif order.method in (CARD, BANK_TRANSFER):
             self._succeed(made, at)
             if order.outcome == "disputed":
                 self.dispute(key, made, at)
         else:
-            day = datetime.fromtimestamp(at, UTC).date()
-            self._debits[made["id"]] = (day + timedelta(3 + dice(self.seed, made["id"]) % 2), order.outcome)
+            day = datetime.fromtimestamp(at, UTC).date() + timedelta(3 + dice(self.seed, made["id"]) % 2)
+            self._debits[made["id"]] = (day, order.outcome)
+            if not self.late_debits:
+                self._settle(made, at)["available_on"] = moment(day + timedelta(2), 0)
             self.tell("payment_intent.processing", intent, at)
             self.tell("charge.pending", made, at)
         return made
@@ -141,20 +150,33 @@ class Account:
             self._decide(self.objects["charge"][id_], moment(day, 5 * 3600 + 1800 + second), outcome)
 
     def _decide(self, debit: Object, at: int, outcome: str) -> None:
-        if outcome == "fails":
-            self._fail(debit, at, "account_closed", "The bank account has been closed.")
-        else:
+        if outcome != "fails":
             self._succeed(debit, at)
+            return
+        if debit["balance_transaction"]:
+            self.fail_debit(debit, at)
+        self._fail(debit, at, "account_closed", "The bank account has been closed.")
 
-    def _succeed(self, made: Object, at: int) -> None:
+    def fail_debit(self, debit: Object, at: int) -> None:
+        """Take a debit out of the balance that it was in."""
+        move = self.move(f"failed {debit['id']}", at, "payment_failure_refund", debit, -debit["amount"])
+        debit["failure_balance_transaction"] = move["id"]
+
+    def _settle(self, made: Object, at: int) -> Object:
+        """Put a charge into the balance."""
         method = made["payment_method_details"]["type"]
         type_ = "charge" if method == CARD else "payment"
         rate = self.rates.get(made["currency"])
         settled = rate.exchange(made["amount"]) if rate else made["amount"]
         fee = fee_of(settled, method, rate.currency if rate else made["currency"])
         move = self.move(made["id"], at, type_, made, made["amount"], fee)
-        made.update(status="succeeded", paid=True, captured=True, amount_captured=made["amount"])
         made["balance_transaction"] = move["id"]
+        return move
+
+    def _succeed(self, made: Object, at: int) -> None:
+        if not made["balance_transaction"]:
+            self._settle(made, at)
+        made.update(status="succeeded", paid=True, captured=True, amount_captured=made["amount"])
         made["outcome"] = {"network_status": "approved_by_network", "type": "authorized"}
         intent = self.objects["payment_intent"][made["payment_intent"]]
         intent.update(status="succeeded", amount_received=made["amount"])

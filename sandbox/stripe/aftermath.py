@@ -1,12 +1,12 @@
 """What becomes of money later: refunds that fail, disputes that end, debits that come back, payouts that fail.
 
-And what comes in another way: invoices of Stripe's own, transfers into a customer's cash balance.
+And what comes in another way: invoices of Stripe's own.
 """
 
 from __future__ import annotations
 
 from sandbox.stripe.account import Account
-from sandbox.stripe.objects import BANK_TRANSFER, Object, Order, new_id
+from sandbox.stripe.objects import Object, Order, new_id
 
 
 def fail_refund(account: Account, refund_id: str, at: int) -> None:
@@ -35,9 +35,8 @@ def close_dispute(account: Account, dispute_id: str, at: int, *, won: bool) -> N
 def return_debit(account: Account, charge_id: str, at: int) -> None:
     """Let a bank take a debit back that had succeeded."""
     source = account.objects["charge"][charge_id]
-    move = account.move(f"returned {charge_id}", at, "payment_failure_refund", source, -source["amount"])
-    move["reporting_category"] = "charge_failure"
-    source.update(status="failed", failure_code="insufficient_funds", failure_balance_transaction=move["id"])
+    account.fail_debit(source, at)
+    source.update(status="failed", failure_code="insufficient_funds")
     account.tell("charge.failed", source, at)
 
 
@@ -84,26 +83,3 @@ def pay_invoice(account: Account, key: str, at: int, order: Order, number: str) 
     account.tell("invoice_payment.paid", payment, at)
     account.tell("invoice.paid", made, at)
     return charge
-
-
-def fund(account: Account, key: str, at: int, intent: Object, reference: str) -> Object:
-    """Let a customer transfer what an open payment intent asks for; Stripe finds it by its own account number.
-
-    Return the charge, which came by bank transfer into the customer's cash balance.
-    """
-    kept = {name: intent[name] for name in ("amount", "currency", "customer", "description", "metadata")}
-    order = Order(**kept, method=BANK_TRANSFER)
-    funded: Object = {
-        "id": new_id("ccsbtxn_1", account.seed, account.entity, key),
-        "object": "customer_cash_balance_transaction",
-        "created": at,
-        "currency": intent["currency"],
-        "customer": intent["customer"],
-        "ending_balance": intent["amount"],
-        "funded": {"bank_transfer": {"reference": reference, "type": "us_bank_transfer"}},
-        "livemode": False,
-        "net_amount": intent["amount"],
-        "type": "funded",
-    }
-    account.tell("customer_cash_balance_transaction.created", funded, at)
-    return account.confirm(key, at, order, intent)

@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import request
 
-from sandbox.stripe import links, wire
+from sandbox.stripe import cash, links, wire
 from sandbox.stripe.account import Account
 from sandbox.stripe.objects import CARD, Object, Order, step
 from sandbox.stripe.wire import PAGE, Refusal, as_int, as_list, listing
@@ -146,6 +146,13 @@ def get_account(call: Call) -> Object:
 def create_customer(call: Call) -> Object:
     """Create a customer."""
     return call.account.add_customer(call.account.next_key(), call.write(), call.params)
+
+
+def get_customer(call: Call) -> Object:
+    """Return a customer, with the cash balance where that is asked for."""
+    found = _get("customer")(call)
+    wanted = "cash_balance" in as_list(call.params.get("expand"))
+    return {**found, "cash_balance": cash.balance(call.account, call.id)} if wanted else found
 
 
 def update_customer(call: Call) -> Object:
@@ -286,7 +293,7 @@ ENDPOINTS = (
     Endpoint("GET", "/v1/account", "account", get_account, {"expand"}),
     Endpoint("GET", "/v1/customers", "customer", _list("customer", "email"), _CREATED | {"email"}),
     Endpoint("POST", "/v1/customers", "customer", create_customer, CUSTOMER_FIELDS | {"expand"}),
-    Endpoint("GET", "/v1/customers/<id>", "customer", _get("customer"), {"expand"}),
+    Endpoint("GET", "/v1/customers/<id>", "customer", get_customer, {"expand"}),
     Endpoint("POST", "/v1/customers/<id>", "customer", update_customer, CUSTOMER_FIELDS | {"expand"}),
     Endpoint(
         "GET",
@@ -359,6 +366,13 @@ ENDPOINTS = (
     Endpoint("GET", "/v1/payment_links", "payment_link", list_links, PAGE | {"active"}),
     Endpoint("GET", "/v1/payment_links/<id>", "payment_link", _get("payment_link"), {"expand"}),
     Endpoint("POST", "/v1/payment_links", "payment_link", create_link, _LINK),
+    Endpoint(
+        "POST",
+        "/v1/payment_links/<id>",
+        "payment_link",
+        lambda call: links.update_link(_get("payment_link")(call), call.params),
+        {"active", "restrictions", "metadata", "expand"},
+    ),
     Endpoint("GET", "/v1/events", "event", list_events, _CREATED | {"type", "types", "delivery_success"}),
     Endpoint("GET", "/v1/events/<id>", "event", _get("event"), {"expand"}),
     Endpoint("GET", "/v1/payouts", "payout", _list("payout", "status"), _CREATED | {"status"}),

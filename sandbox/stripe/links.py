@@ -6,7 +6,7 @@ from typing import Any
 
 from sandbox.stripe import wire
 from sandbox.stripe.account import Account
-from sandbox.stripe.objects import Object, Order, new_id, step
+from sandbox.stripe.objects import CARD, Object, Order, new_id, step
 from sandbox.stripe.wire import Refusal, as_int
 
 
@@ -87,16 +87,30 @@ def create_link(account: Account, at: int, params: dict[str, Any], base: str) ->
     return account.objects["payment_link"][id_]
 
 
-def buy(account: Account, at: int, link_id: str) -> Object:
-    """Pay on a link's page with a good card; return the charge. A link that took its payment takes no other."""
+def update_link(found: Object, params: dict[str, Any]) -> Object:
+    """Switch a link on or off, or let it take another number of payments."""
+    if "active" in params:
+        found["active"] = params["active"] == "true"
+    sessions = ((params.get("restrictions") or {}).get("completed_sessions") or {}).get("limit")
+    if sessions:
+        found["restrictions"]["completed_sessions"]["limit"] = as_int(sessions, "limit")
+    return found
+
+
+def buy(account: Account, at: int, link_id: str, method: str = CARD, outcome: str = "succeeds") -> Object:
+    """Pay on a link's page; return the charge. A link that took its payment takes no other.
+
+    A bank debit counts when it is submitted, whatever becomes of it.
+    """
     link = account.objects["payment_link"].get(link_id)
     if link is None:
         raise wire.missing("payment_link", link_id)
     sessions = (link["restrictions"] or {}).get("completed_sessions")
-    if sessions and sessions["count"] >= sessions["limit"]:
+    if not link["active"] or (sessions and sessions["count"] >= sessions["limit"]):
         raise Refusal(400, "This link is no longer active.", code="payment_link_inactive")
     if sessions:
         sessions["count"] += 1
     price, data = account.objects["price"][account.priced[link_id]], link["payment_intent_data"]
-    order = Order(price["unit_amount"], price["currency"], description=data["description"], metadata=data["metadata"])
+    kept = {"description": data["description"], "metadata": data["metadata"]}
+    order = Order(price["unit_amount"], price["currency"], method, outcome=outcome, **kept)
     return account.pay(account.next_key(), at, order)

@@ -273,7 +273,9 @@ def balance_transaction(
 
 _CATEGORIES = {
     "payment": "charge",
+    "payment_failure_refund": "charge_failure",
     "payment_refund": "refund",
+    "payment_unreconciled": "unreconciled_customer_funds",
     "adjustment": "dispute",
     "payout_failure": "payout_reversal",
 }

@@ -22,6 +22,7 @@ EXPANDABLE: dict[str, dict[str, tuple[str, ...]]] = {
         "payment_intent": ("payment_intent",),
         "balance_transaction": ("balance_transaction",),
     },
+    "customer": {"cash_balance": ("cash_balance",)},
     "payment_intent": {"customer": ("customer",), "latest_charge": ("charge",)},
     "balance_transaction": {"source": ("charge", "refund", "dispute", "payout")},
     "refund": {

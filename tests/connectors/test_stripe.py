@@ -13,7 +13,7 @@ import pytest
 import requests
 import responses
 
-from connectors.base import Payments, Ports, ReceivedPayment, Settings, Unreadable
+from connectors.base import GivenBack, Payments, Ports, ReceivedPayment, Settings, Unreadable
 from connectors.errors import AuthExpired, OutcomeUnknown, Refused, Retryable
 from connectors.http import READ_ATTEMPTS
 from connectors.stripe import OVERLAP, Stripe, connect
@@ -176,6 +176,38 @@ def test_a_debit_that_fails_comes_again_as_failed(shop, payments):
     shop.pass_days(6)
 
     assert pulled(payments, pages[-1].cursor)[id_].status == "failed"
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["submitted", "succeeded"])
+def test_a_debit_that_succeeds_comes_again_whenever_the_balance_took_it_in(shop, payments, late):
+    shop.account.late_debits = late
+    id_ = shop.begin_debit(700_00, "USD")
+    shop.pass_days(1)  # so that the next pull begins after the debit
+    shop.receive(100, "USD")
+    pages = list(payments.payments(None))
+    assert latest(pages)[id_].status == "processing"
+
+    shop.pass_days(6)
+
+    got = pulled(payments, pages[-1].cursor)[id_]
+    assert (got.status, got.fee) == ("succeeded", 5_00)
+    assert got == pulled(payments)[id_]
+
+
+def test_of_what_succeeded_only_a_debit_is_asked_for_by_itself(shop, payments):
+    cursor = list(payments.payments(None))[-1].cursor or datetime(2026, 11, 1, tzinfo=UTC)
+    debit = shop.begin_debit(700_00, "USD")
+    shop.pass_days(6)
+    shop.receive(100, "USD")
+    later = datetime.combine(START + timedelta(3), datetime.min.time(), UTC)
+    assert set(pulled(payments, cursor)) >= {debit}
+    before = shop.calls()
+
+    found = pulled(payments, later)
+
+    made = {path: count - before.get(path, 0) for path, count in shop.calls().items() if count > before.get(path, 0)}
+    assert len(found) == 2
+    assert made == {"GET /v1/balance_transactions": 1, "GET /v1/events": 1, "GET /v1/charges/{id}": 1}
 
 
 def test_a_declined_card_is_no_payment(shop, payments):
@@ -417,6 +449,7 @@ def test_each_of_stripes_own_published_objects_may_be_the_source_of_a_move(answe
     fixtures = json.loads((specs / "stripe" / "fixtures3.json").read_text())["resources"]
     kinds = ("payout", "transfer", "topup", "application_fee", "fee_refund", "transfer_reversal", "refund", "dispute")
     moves = [{**fixtures["balance_transaction"], "type": kind, "source": fixtures[kind]} for kind in kinds]
+    answers.get(f"{API}/v1/refunds", json=page())
     answers.get(re.compile(rf"{API}/v1/charges/.*"), json=fixtures["charge"])
     events = [
         fixtures["event"],
@@ -464,6 +497,7 @@ def test_a_server_that_knows_no_filter_is_asked_without_and_what_was_not_asked_f
     customers = [{"id": "cus_2", "created": 1_700_000_000}, {"id": "cus_3", "created": 1_780_000_000}]
     answers.get(f"{API}/v1/customers", json=page(*customers))
     answers.get(f"{API}/v1/charges/ch_2", json=charge(id="ch_2", amount_refunded=100))
+    answers.get(f"{API}/v1/refunds", json=page())
     payments = connector(API)
     since = datetime.fromtimestamp(1_780_000_000, UTC)
 
@@ -491,12 +525,22 @@ def test_a_server_that_expands_less_is_asked_for_each_charge_and_loses_no_refund
     full = charge(payment_intent=intent, customer={"id": "cus_1", "name": "Acme"}, balance_transaction=move("ch_1"))
     answers.get(f"{API}/v1/charges/ch_1", json=full)
     answers.get(f"{API}/v1/charges/ch_9", json=charge(id="ch_9", amount_refunded=300))
+    given_back = {"id": "re_1", "amount": 300, "created": 1_780_000_300, "status": "succeeded"}
+    answers.get(f"{API}/v1/refunds", json=page(given_back))
 
     got = pulled(connector(API))
 
     assert (got["ch_1"].customer_name, got["ch_1"].fee) == ("Acme", 59)
     assert got["ch_1"].texts["payment_intent.metadata.invoice_number"] == "US-00001"
     assert got["ch_9"].refunded == 300
+    assert got["ch_9"].given_back == (GivenBack(datetime.fromtimestamp(1_780_000_300, UTC), 300),)
+
+
+def test_a_server_that_knows_no_refunds_still_says_how_much_was_refunded(answers):
+    answers.get(f"{API}/v1/refunds", status=404, json={"error": {"message": "no such path"}})
+    [got] = one_pull(answers, move(charge(amount_refunded=300)))
+
+    assert (got.refunded, got.given_back) == (300, ())
 
 
 def test_what_tells_whose_money_it_is_comes_along(answers):

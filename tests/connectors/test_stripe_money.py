@@ -17,7 +17,7 @@ from connectors.errors import OutcomeUnknown, Refused, Retryable, Unsupported
 from connectors.stripe import OVERLAP, Stripe
 from sandbox.core import Fault
 from sandbox.server import Options, Running
-from sandbox.stripe import aftermath
+from sandbox.stripe import aftermath, cash
 from sandbox.stripe.objects import Order
 from tests.connectors.test_stripe import API, START, SandboxStripe, connector, event, page, pulled
 
@@ -59,13 +59,19 @@ def test_several_refunds_add_up_and_one_that_fails_counts_no_more(shop: SandboxS
     before = cursor(stripe)
     shop.pass_days(10)
     shop.refund(id_, 30_00)
+    shop.pass_days(1)
     shop.refund(id_, 20_00)
-    assert only(pulled(stripe, before), id_).refunded == 50_00
-    shop.pass_days(40)
+    got = only(pulled(stripe, before), id_)
+    assert got.refunded == 50_00
+    days = [(one.at.date() - START, one.amount) for one in got.given_back]
+    assert days == [(timedelta(10), 30_00), (timedelta(11), 20_00)]
+    assert got == only(pulled(stripe), id_)
+    shop.pass_days(39)
     last = list(shop.account.objects["refund"])[-1]
     aftermath.fail_refund(shop.account, last, shop.now())
     since = datetime.combine(START + timedelta(days=49), datetime.min.time(), UTC)
-    assert only(pulled(stripe, since), id_).refunded == 30_00
+    got = only(pulled(stripe, since), id_)
+    assert (got.refunded, [one.amount for one in got.given_back]) == (30_00, [30_00])
 
 
 @pytest.mark.parametrize(("won", "word"), [(True, "won"), (False, "lost")])
@@ -91,6 +97,7 @@ def test_what_is_disputed_in_part_has_gone_back_until_that_is_won(shop: SandboxS
         shop.account.dispute(key, shop.account.objects["charge"][id_], shop.now(), amount)
     opened = only(pulled(stripe, before), id_)
     assert (opened.refunded, opened.disputed, opened.marks["dispute"]) == (45_00, False, "needs_response")
+    assert [one.amount for one in opened.given_back] == [10_00, 30_00, 5_00]
     aftermath.close_dispute(shop.account, next(iter(shop.account.objects["dispute"])), shop.now(), won=True)
     assert only(pulled(stripe, before), id_).refunded == 15_00
 
@@ -111,20 +118,71 @@ def test_a_debit_under_way_is_not_paid_and_one_that_comes_back_is_paid_no_more(
 # --------------------------------------------------------------------------------------------------- how else it comes
 
 
+def transfer(shop: SandboxStripe, customer: str, amount: int) -> None:
+    cash.fund(shop.account, f"t{shop.now()}", shop.now(), customer, amount, "usd", "US-00012")
+
+
+def ask_for(shop: SandboxStripe, customer: str, amount: int) -> dict[str, Any]:
+    form: dict[str, Any] = {"customer": customer, "metadata[invoice_number]": "US-00012"}
+    made = shop.post("/v1/payment_intents", amount=amount, currency="usd", **form)
+    return shop.account.objects["payment_intent"][made["id"]]
+
+
 def test_money_transferred_into_a_customers_cash_balance_comes_as_what_it_paid(
     shop: SandboxStripe, stripe: Stripe
 ) -> None:
     customer = shop.add_customer("Acme", "ap@acme.example")
-    form: dict[str, Any] = {"customer": customer, "metadata[invoice_number]": "US-00012"}
-    intent = shop.post("/v1/payment_intents", amount=700_00, currency="usd", **form)
-    kept = shop.account.objects["payment_intent"][intent["id"]]
+    intent = ask_for(shop, customer, 700_00)
     assert pulled(stripe) == {}
-    made = aftermath.fund(shop.account, "t1", shop.now(), kept, "US-00012")
-    assert only(pulled(stripe), made["id"]).status == "processing"
-    shop.pass_days(5)
-    got = only(pulled(stripe), made["id"])
+    transfer(shop, customer, 700_00)
+    found = pulled(stripe)
+    got = found.pop(intent["latest_charge"])
     assert (got.status, got.amount, got.marks["method"]) == ("succeeded", 700_00, "customer_balance")
     assert "US-00012" in got.texts.values()
+    assert [(one.held, one.amount) for one in found.values()] == [(True, 0)]
+
+
+def test_what_a_customer_transferred_too_much_is_held_until_it_is_applied(shop: SandboxStripe, stripe: Stripe) -> None:
+    customer = shop.add_customer("Acme", "ap@acme.example")
+    intent = ask_for(shop, customer, 10_000_00)
+    transfer(shop, customer, 10_500_00)
+    found = pulled(stripe)
+    rest = found[f"{customer}-usd"]
+    assert (rest.status, rest.held, rest.currency, rest.amount) == ("processing", True, "USD", 500_00)
+    assert (rest.customer_id, rest.customer_name, rest.customer_email) == (customer, "Acme", "ap@acme.example")
+    assert found[intent["latest_charge"]].amount == 10_000_00
+    before = cursor(stripe)
+    shop.pass_days(3)
+    later = ask_for(shop, customer, 400_00)
+    cash.apply(shop.account, "by hand", shop.now(), later)
+    found = pulled(stripe, before)
+    assert (found[later["latest_charge"]].amount, found[f"{customer}-usd"].amount) == (400_00, 100_00)
+
+
+def test_a_transfer_that_pays_only_a_part_of_what_is_asked_for_is_held_too(shop: SandboxStripe, stripe: Stripe) -> None:
+    customer = shop.add_customer("Acme", "ap@acme.example")
+    intent = ask_for(shop, customer, 10_000_00)
+    transfer(shop, customer, 6_000_00)
+    assert [(one.held, one.amount) for one in pulled(stripe).values()] == [(True, 6_000_00)]
+    transfer(shop, customer, 4_000_00)
+    found = pulled(stripe)
+    assert (found[intent["latest_charge"]].amount, found[f"{customer}-usd"].amount) == (10_000_00, 0)
+
+
+def test_what_goes_into_the_balance_unapplied_is_received_by_that_and_in_its_payout(
+    shop: SandboxStripe, stripe: Stripe
+) -> None:
+    customer = shop.add_customer("Acme", "ap@acme.example")
+    transfer(shop, customer, 300_00)
+    move = cash.to_balance(shop.account, "b1", shop.now(), customer, 300_00, "usd")
+    found = pulled(stripe)
+    got = found[move["id"]]
+    assert (got.status, got.amount, got.customer_id) == ("succeeded", 300_00, customer)
+    assert found[f"{customer}-usd"].amount == 0
+    shop.pass_days(7)
+    [payout] = stripe.payouts(None)
+    assert isinstance(payout, Payout)
+    assert [(one.kind, one.payment_id, one.net) for one in payout.movements] == [("payment", move["id"], 300_00)]
 
 
 def test_the_number_of_an_invoice_paid_in_stripe_comes_with_the_first_pull_and_with_later_ones(
@@ -387,6 +445,23 @@ def test_amounts_go_out_in_stripes_own_units_and_come_back_in_ours(
 def test_an_amount_that_stripe_cannot_charge_gets_no_page(stripe: Stripe, currency: str, amount: int) -> None:
     with pytest.raises(Unsupported):
         stripe.payment_page(PaymentPageDraft(key="k", number="N", currency=currency, amount=amount))
+
+
+def test_a_page_is_closed_or_takes_more_payments_however_often_that_is_said(
+    shop: SandboxStripe, stripe: Stripe
+) -> None:
+    stripe.limit_payment_page(INVOICE, 0)  # there is none yet
+    url = stripe.payment_page(INVOICE)
+    paid = requests.post(url, data={"payment_method": "pm_usBankAccount_accountClosed"}, timeout=5).json()["paid"]
+    assert pulled(stripe)[paid].marks["page"] == INVOICE.key
+    assert pay_at(url).status_code == 400
+    for _ in range(2):
+        stripe.limit_payment_page(INVOICE, 2)
+    assert (pay_at(url).status_code, pay_at(url).status_code) == (200, 400)
+    stripe.limit_payment_page(INVOICE, 3)
+    for _ in range(2):
+        stripe.limit_payment_page(INVOICE, 0)
+    assert pay_at(url).status_code == 400
 
 
 def test_the_page_knows_the_customers_address(stripe: Stripe) -> None:

@@ -187,20 +187,43 @@ def test_a_card_payment_settles_at_once_with_its_fee(api: Api):
     assert (move["type"], move["amount"], move["fee"], move["net"]) == ("charge", 200_00, 6_10, 193_90)
 
 
-def test_a_bank_debit_takes_days_and_has_no_balance_transaction_before(api: Api):
+def test_a_bank_debit_takes_days_and_is_in_the_balance_from_its_first(api: Api):
     id_ = api.pay(8000_00, method="pm_usBankAccount_success")
-    charge = api.get(f"/v1/charges/{id_}", **{"expand[]": "payment_intent"})
+    charge = api.get(f"/v1/charges/{id_}", **{"expand[]": ["payment_intent", "balance_transaction"]})
+    assert id_.startswith("py_3")
     assert (charge["status"], charge["payment_intent"]["status"]) == ("pending", "processing")
-    assert charge["balance_transaction"] is None
+    move = charge["balance_transaction"]
+    assert (move["type"], move["fee"], move["status"]) == ("payment", 5_00, "pending")
     api.pass_days(2)
     assert api.get(f"/v1/charges/{id_}")["status"] == "pending"
 
     api.pass_days(2)
 
     charge = api.get(f"/v1/charges/{id_}", **{"expand[]": "balance_transaction"})
-    assert id_.startswith("py_3")
-    assert (charge["status"], charge["balance_transaction"]["type"]) == ("succeeded", "payment")
-    assert charge["balance_transaction"]["fee"] == 5_00
+    assert (charge["status"], charge["balance_transaction"]) == ("succeeded", move)
+    assert [one["id"] for one in api.get("/v1/balance_transactions", source=id_)["data"]] == [move["id"]]
+
+
+def test_a_debit_that_fails_leaves_the_balance_again(api: Api):
+    id_ = api.pay(8000_00, method="pm_usBankAccount_accountClosed")
+
+    api.pass_days(5)
+
+    back, taken = api.get("/v1/balance_transactions", source=id_)["data"]
+    assert (back["type"], back["reporting_category"]) == ("payment_failure_refund", "charge_failure")
+    assert (back["amount"], taken["amount"]) == (-8000_00, 8000_00)
+    assert api.get(f"/v1/charges/{id_}")["failure_balance_transaction"] == back["id"]
+
+
+def test_in_an_old_account_a_debit_moves_the_balance_when_it_succeeds(api: Api):
+    api.running.sandbox.stripe.accounts["us"].late_debits = True
+    id_ = api.pay(8000_00, method="pm_usBankAccount_success")
+    assert api.get(f"/v1/charges/{id_}")["balance_transaction"] is None
+
+    api.pass_days(4)
+
+    charge = api.get(f"/v1/charges/{id_}", **{"expand[]": "balance_transaction"})
+    assert charge["status"] == "succeeded"
     assert charge["balance_transaction"]["created"] > charge["created"] + 2 * 86_400
 
 

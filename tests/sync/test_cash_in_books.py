@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from mappings import SHIPPED
 from sandbox.core import LOCK, Fault
 from sandbox.quickbooks.money import balances as balances_there
 from sandbox.stripe import aftermath
+from sandbox.xero.wire import day_fields
 from store import credit_uses, payouts
 from sync import credits
 from sync.credits import Wish
@@ -236,6 +237,54 @@ def test_a_refund_of_money_on_account_is_given_back_out_of_it(billed: Live, side
     quiet(billed)
 
 
+def refund_days(live: Live, side: Side) -> list[tuple[Any, ...]]:
+    """Return day and amount of each refund, as it went to the books."""
+    found = live.rows("SELECT payload ->> 'on', payload ->> 'amount' FROM outbox WHERE kind='refund' ORDER BY id")
+    assert found == live.rows("SELECT on_day, amount FROM refunds ORDER BY id")
+    return found
+
+
+def test_refunds_are_booked_on_the_days_on_which_they_were_made(billed: Live, side: Side) -> None:
+    intent = billed.pay(130_00, side.number, entity=side.key)
+    billed.done(*CASH)
+    for day, amount in (("2026-09-30", 20_00), ("2026-10-01", 5_00)):
+        billed.move_to(date.fromisoformat(day))
+        billed.stripe("POST", "refunds", side.key, payment_intent=intent, amount=amount)
+    billed.move_to(date(2026, 10, 3))
+    billed.done(*CASH)
+    assert refund_days(billed, side) == [("2026-09-30", 20_00), ("2026-10-01", 5_00)]
+    assert credit_there(billed, side) == 5_00
+    quiet(billed)
+
+
+def test_a_refund_of_a_closed_period_waits_until_that_is_open(billed: Live, side: Side) -> None:
+    intent = billed.pay(130_00, side.number, entity=side.key)
+    billed.done(*CASH)
+    billed.move_to(date(2026, 9, 30))
+    billed.stripe("POST", "refunds", side.key, payment_intent=intent, amount=20_00)
+    billed.move_to(date(2026, 10, 3))
+    lock_books(billed, side, "2026-09-30")
+    billed.done(*CASH)
+    assert any("the refund of payment" in item.message for item in billed.items("period_closed"))
+    assert refund_days(billed, side) == []
+    billed.configure(f"[entities.{side.key}]", f'[entities.{side.key}]\nclosed_period = "next_open"')
+    billed.done(*CASH)
+    assert refund_days(billed, side) == [("2026-10-01", 20_00)]
+
+
+def test_a_refund_out_of_a_credit_note_is_not_booked_before_that_was_given(billed: Live, side: Side) -> None:
+    intent = billed.pay(100_00, side.number, entity=side.key)
+    billed.done(*CASH)
+    billed.move_to(date(2026, 9, 10))
+    billed.stripe("POST", "refunds", side.key, payment_intent=intent, amount=25_00)
+    billed.done(*CASH)
+    billed.move_to(date(2026, 9, 12))
+    billed.done(*CASH)
+    credit(billed, side, 25)
+    billed.done("push_documents", *CASH)
+    assert refund_days(billed, side) == [("2026-09-12", 25_00)]
+
+
 def test_money_that_was_refunded_before_it_was_booked_is_not_booked(billed: Live, side: Side) -> None:
     intent = billed.pay(130_00, side.number, entity=side.key)
     billed.stripe("POST", "refunds", side.key, payment_intent=intent, amount=30_00)
@@ -367,7 +416,8 @@ def lock_books(live: Live, side: Side, day: str) -> None:
     """Close the books through a day."""
     with LOCK:
         if side.key == "uk":
-            live.sandbox.vendors["xero"].books.organisation["PeriodLockDate"] = day  # type: ignore[attr-defined]
+            there = live.sandbox.vendors["xero"].books.organisation  # type: ignore[attr-defined]
+            there["PeriodLockDate"] = day_fields("x", date.fromisoformat(day))["x"]
         else:
             books(live).preferences["AccountingInfoPrefs"]["BookCloseDate"] = day
 

@@ -1,7 +1,8 @@
 """Whatever happens at Stripe, in whatever order: each clearing account holds what Stripe does, to the cent.
 
-Payments in two currencies at moving rates, refunds, refunds that fail, disputes of all or a part, won or lost, payouts
-by the calendar and by hand, payouts that fail. What is expected follows from the stand-in's own balance transactions.
+Payments in two currencies at moving rates, debits, transfers into customers' cash balances, refunds, refunds that fail,
+disputes of all or a part, won or lost, payouts by the calendar and by hand, payouts that fail. What is expected follows
+from the stand-in's own balance transactions.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import pytest
 from billing.money import to_decimal
 from sandbox.core import LOCK
 from sandbox.stripe import aftermath
+from sandbox.stripe import cash as customer_cash
 from store import cash, invoices, outbox
 from sync import credits
 from sync.credits import Wish
@@ -57,9 +59,9 @@ class Story:
     def step(self) -> None:
         """Let one thing happen that can, and let the books hear of it."""
         acts: list[Callable[[], str]] = [
-            self.pay, self.pay, self.refund, self.refund, self.fail_refund, self.fail_refund, self.dispute,
-            self.dispute, self.end_dispute, self.end_dispute, self.move_rate, self.keep_euros, self.days, self.days,
-            self.pay_out, self.fail_payout, self.by_hand,
+            self.pay, self.pay, self.debit, self.transfer, self.apply, self.release, self.refund, self.refund,
+            self.fail_refund, self.fail_refund, self.dispute, self.dispute, self.end_dispute, self.end_dispute,
+            self.move_rate, self.keep_euros, self.days, self.days, self.pay_out, self.fail_payout, self.by_hand,
         ]  # fmt: skip
         self.random.shuffle(acts)
         for act in acts:
@@ -81,6 +83,51 @@ class Story:
         form = {"currency": currency.lower(), "customer": self.payers[currency]}
         self.live.pay(amount, self.numbers[currency], entity=self.place.key, **form)
         return f"{amount} {currency}"
+
+    def debit(self) -> str:
+        methods = ("pm_usBankAccount_success", "pm_sepaDebit_success", "pm_usBankAccount_accountClosed")
+        currency, method = self.random.choice((self.home, "EUR")), self.random.choice(methods)
+        amount, form = self.random.randint(20_00, 450_00), {"currency": currency.lower()}
+        form |= {"customer": self.payers[currency], "payment_method": method}
+        self.live.pay(amount, self.numbers[currency], entity=self.place.key, **form)
+        return f"{amount} {currency} {method}"
+
+    def transfer(self) -> str:
+        """Let a customer send money that nothing was asked for."""
+        currency, amount = self.random.choice((self.home, "EUR")), self.random.randint(20_00, 450_00)
+        with LOCK:
+            customer_cash.fund(
+                self.account, f"t{len(self.told)}", self.at(), self.payers[currency], amount, currency.lower()
+            )
+        return f"{amount} {currency}"
+
+    def apply(self) -> str:
+        """Apply a part of what a customer sent to a payment that names the invoice."""
+        customer, currency, there = self._sent()
+        if not there:
+            return NOTHING
+        amount = self.random.randint(1, there)
+        form: dict[str, Any] = {"currency": currency, "customer": customer}
+        text = self.numbers[currency.upper()]
+        made = self.live.stripe("POST", "payment_intents", self.place.key, amount=amount, description=text, **form)
+        with LOCK:
+            intent = self.account.objects["payment_intent"][made["id"]]
+            customer_cash.apply(self.account, f"a{len(self.told)}", self.at(), intent)
+        return f"{amount} {currency}"
+
+    def release(self) -> str:
+        """Let Stripe move what nobody applied into the balance, once it is known whose it is."""
+        customer, currency, there = self._sent()
+        known = any(one["customer"] == customer and one["status"] == "succeeded" for one in self._charges())
+        if not there or not known or currency in self.account.rates:
+            return NOTHING
+        with LOCK:
+            customer_cash.to_balance(self.account, f"r{len(self.told)}", self.at(), customer, there, currency)
+        return f"{there} {currency}"
+
+    def _sent(self) -> tuple[str, str, int]:
+        held = [(*of, amount) for of, amount in self.account.cash.items() if amount > 0]
+        return self.random.choice(held) if held else ("", "", 0)
 
     def refund(self) -> str:
         left = [one for one in self._charges() if one["amount_refunded"] < one["amount"] and not one["disputed"]]
@@ -144,7 +191,8 @@ class Story:
         return self._aftermath(sent, lambda one: aftermath.fail_payout(self.account, one["id"], self.at()))
 
     def _charges(self) -> list[Move]:
-        return [one for one in self.account.objects["charge"].values() if not _is_a_ticket(one)]
+        charges = self.account.objects["charge"].values()
+        return [one for one in charges if one["status"] == "succeeded" and not _is_a_ticket(one)]
 
     def _aftermath(self, found: list[Move], act: Callable[[Move], None]) -> str:
         if not found:
@@ -189,6 +237,8 @@ class Story:
                 expected[currency] -= move["net"]
             else:
                 expected[currency] += move["fee"]
+                if source.get("status") == "pending":  # a debit under way: in the balance, and not booked yet
+                    expected[paid_in] -= source["amount"]
                 if currency != paid_in:
                     expected[currency] -= move["amount"]
                     expected[paid_in] += source["amount"] if move["amount"] > 0 else -source["amount"]
@@ -223,6 +273,8 @@ class Story:
                 yield move
 
     def _source(self, move: Move) -> Move:
+        if move["source"] is None:  # what Stripe moved into the balance by itself
+            return {"currency": move["currency"], "amount": move["amount"], "metadata": {}}
         found = self.account.find(move["source"])
         assert found is not None
         return found

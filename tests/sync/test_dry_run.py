@@ -43,6 +43,8 @@ def test_a_dry_run_says_what_it_would_create_at_which_ledger(ready: Live) -> Non
     assert ready.world.noted() == {
         "hubspot": {"deal update": 3, "company update": 3},
         "quickbooks_us": {"customer": 1, "document": 1},
+        "stripe_uk": {},
+        "stripe_us": {},
         "xero_uk": {"customer": 1, "document": 1, "payment": 1},
     }
     assert results["issue_invoices"].tally == {"invoices issued": 2}
@@ -70,6 +72,8 @@ def test_a_first_dry_run_reads_the_crm_and_keeps_nothing(live: Live) -> None:
     assert live.world.noted() == {
         "hubspot": {"deal update": 1, "company update": 1},
         "quickbooks_us": {},
+        "stripe_uk": {},
+        "stripe_us": {},
         "xero_uk": {"customer": 1, "document": 1},
     }
     assert not any(rows for name, rows in live.contents().items() if name not in ("_sqlite_migrations", "runs"))

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from sandbox.core import LOCK
 from sandbox.stripe import aftermath
+from sandbox.stripe import cash as money
+from store import cash
 from tests.worlds import DAILY, Live
 
 CASH = ("pull_payments", "match_payments", "post_payments")
@@ -159,9 +162,60 @@ def test_a_bank_debit_under_way_is_not_applied_until_it_has_arrived(billed: Live
     assert billed.rows("SELECT status FROM payments") == [("processing",)]
     assert applied(billed) == []
     assert billed.items() == []
+    billed.move_to(billed.today.replace(day=2))
+    billed.pay(49_00)  # a later payment, so that the debit's own day is not read again
+    billed.done("pull_payments")
     billed.move_to(billed.today.replace(day=8))
     billed.done(*CASH)
     assert applied(billed) == [("UK-00001", 100_00)]
+    assert billed.issued()["UK-00001"].open == 0
+
+
+def transfer(live: Live, customer: str, amount: int) -> None:
+    """Let a customer transfer money to Stripe by bank."""
+    account = live.sandbox.stripe.accounts["uk"]
+    with LOCK:
+        money.fund(account, f"t{amount}", int(live.sandbox.clock.tick().timestamp()), customer, amount, "gbp")
+
+
+def waiting(live: Live) -> list[tuple[str, int]]:
+    """Return what keeps customers from being reminded: whose it is, and how much."""
+    with live.store() as store:
+        return [(row.vendor_id, row.amount) for row in cash.unused(store, "uk")]
+
+
+def test_a_transfer_that_nothing_was_asked_for_is_seen_and_counts_once_when_it_is_applied(billed: Live) -> None:
+    customer = billed.payer("Northwind Ltd")
+    transfer(billed, customer, 100_00)
+    billed.done(*CASH)
+    assert waiting(billed) == [(f"{customer}-gbp", 100_00)]
+    message = billed.item("held_by_provider").message
+    assert all(word in message for word in ("100.00", "GBP", "Northwind Ltd", customer, "stripe_uk"))
+    assert billed.rows("SELECT count(*) FROM outbox WHERE kind IN ('payment', 'on_account')") == [(0,)]
+    intent = billed.stripe("POST", "payment_intents", amount=100_00, currency="gbp", customer=customer)["id"]
+    account = billed.sandbox.stripe.accounts["uk"]
+    with LOCK:
+        at = int(billed.sandbox.clock.tick().timestamp())
+        money.apply(account, "by hand", at, account.objects["payment_intent"][intent])
+    billed.done(*CASH)
+    assert applied(billed) == [("UK-00001", 100_00)]
+    assert (waiting(billed), billed.items()) == ([], [])
+
+
+def test_of_a_transfer_of_too_much_the_rest_is_seen_until_it_is_sent_back(billed: Live) -> None:
+    customer = billed.payer("Northwind Ltd")
+    form: dict[str, Any] = {"currency": "gbp", "customer": customer, "description": "UK-00001"}
+    billed.stripe("POST", "payment_intents", amount=100_00, **form)
+    transfer(billed, customer, 105_00)
+    billed.done(*CASH)
+    assert applied(billed) == [("UK-00001", 100_00)]
+    assert waiting(billed) == [(f"{customer}-gbp", 5_00)]
+    account = billed.sandbox.stripe.accounts["uk"]
+    with LOCK:
+        at = int(billed.sandbox.clock.tick().timestamp())
+        money.give_back(account, "sent back", at, customer, 5_00, "gbp")
+    billed.done(*CASH)
+    assert (waiting(billed), billed.items()) == ([], [])
 
 
 def test_a_debit_that_comes_back_after_it_was_paid_opens_its_invoice_again(billed: Live) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from connectors.base import PaymentPageDraft
 from connectors.errors import AuthExpired, Refused, Retryable
 from sandbox.config_file import write_config
 from store import audit, mail
 from tests.sync.mail_bench import LOST, UK, Killed, MailBench, fails
-from tests.worlds import DAILY, NOBODY, TODAY, Live
+from tests.worlds import DAILY, NOBODY, TODAY, Books, Live
 
 JOB = "send_invoices"
 STATES = "SELECT document_id, step, recipient, via, state FROM mails ORDER BY id"
@@ -146,6 +147,41 @@ def test_an_own_payment_page_takes_the_place_of_the_books(post: MailBench) -> No
     post.run(JOB)
     assert "https://pay.example/UK-00001?x=1" in post.box.accepted[0].text
     assert "books.example" not in post.box.accepted[0].text
+
+
+class Pages:
+    """A payment provider in memory that makes pages, unless it is told to refuse."""
+
+    memory = Books.memory
+    refuses = False
+
+    def payment_page(self, wanted: PaymentPageDraft) -> str:
+        """Make a page."""
+        if self.refuses:
+            raise Refused("too little to be paid")
+        return f"https://pages.example/{wanted.number}"
+
+
+def test_an_invoice_is_mailed_with_its_payment_page_once_that_is_there(post: MailBench) -> None:
+    post.books["stripe_uk"] = Pages()  # type: ignore[assignment]
+    post.change("uk", payment_pages="stripe_uk")
+    post.issue("A")
+    post.run(JOB)
+    assert post.box.accepted == []
+    post.run("offer_payment_pages", JOB)
+    assert "https://pages.example/UK-00001" in post.box.accepted[0].text
+    assert "books.example" not in post.box.accepted[0].text
+
+
+def test_an_invoice_for_which_no_page_can_be_made_is_mailed_with_that_of_the_books(post: MailBench) -> None:
+    pages = Pages()
+    pages.refuses = True
+    post.books["stripe_uk"] = pages  # type: ignore[assignment]
+    post.change("uk", payment_pages="stripe_uk")
+    post.issue("A")
+    post.run("offer_payment_pages", JOB)
+    assert "too little to be paid" in post.item("payment_page_not_booked").message
+    assert "books.example" in post.box.accepted[0].text
 
 
 def test_a_hostile_name_is_shown_and_nothing_else(post: MailBench) -> None:
