@@ -134,18 +134,27 @@ class LiveWorld:
             return FixedToken(connection.name, connection.token)
         from connectors import CONSENTS, consent_flow
 
-        in_form = connection.vendor in CONSENTS and consent_flow(connection.vendor).client_in_form
-        return OAuthToken(connection.name, connection.oauth, self._tokens, self.now, client_in_form=in_form)
+        flow = consent_flow(connection.vendor) if connection.vendor in CONSENTS else None
+        return OAuthToken(connection.name, connection.oauth, self._tokens, self.now, flow=flow)
 
     def account(self, connection: Connection) -> str:
         """Return the account a connection is for: as configured, else the one that a person's consent was for."""
-        if connection.account or connection.oauth is None:
+        if connection.account:
             return connection.account
-        try:
-            token = self._tokens.load(connection.name)
-        except ValueError:  # the key does not open it, which the first call says
-            return ""
+        token = self._token(connection)
         return token.account if token is not None else ""
+
+    def grant_ends(self, name: str) -> datetime | None:
+        """Return when the vendor stops renewing the token of a connection, where it says so."""
+        token = self._token(self.config.connections[name])
+        return token.grant_ends if token is not None else None
+
+    def _token(self, connection: Connection) -> Any:
+        """Return the token that is kept of a connection; None where there is none, or the key does not open it."""
+        try:
+            return None if connection.oauth is None else self._tokens.load(connection.name)
+        except ValueError:  # which the first call says
+            return None
 
     @cached_property
     def _tokens(self) -> Any:

@@ -524,7 +524,8 @@ def _texts(lines: Iterable[HeldLine | LedgerLine]) -> list[tuple[int, str]]:
 class LedgerDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A document as the ledger holds it. ``lines`` are None where the answer did not tell them.
 
-    ``memo`` is what it says to the customer beside its lines, the purchase order's number too.
+    ``memo`` is what it says to the customer beside its lines, the purchase order's number too. ``mark`` is the draft's,
+    empty where the ledger has no place for it: it stays when people give the document another number.
     """
 
     ref: Ref
@@ -540,6 +541,7 @@ class LedgerDocument(msgspec.Struct, frozen=True, kw_only=True):
     due_on: date | None = None
     lines: tuple[HeldLine, ...] | None = None
     memo: str = ""
+    mark: str = ""
     updated_at: datetime | None = None
 
     def says_what(self, other: LedgerDocument) -> bool:
@@ -727,13 +729,17 @@ class Collection(Protocol[Wanted_contra, Found]):
 
 
 class LedgerChanges(msgspec.Struct, frozen=True, kw_only=True):
-    """What changed at the ledger. ``cursor`` is the latest change seen, to be passed as ``since`` next time."""
+    """What changed at the ledger. ``cursor`` is to be passed as ``since`` next time: how far this reading surely came.
+
+    ``complete``: it is everything there is, though only changes were asked for; what is not in it is gone.
+    """
 
     documents: tuple[LedgerDocument, ...]
     payments: tuple[LedgerPayment, ...]
     cursor: datetime | None
     customers: tuple[LedgerCustomer, ...] = ()
     entries: tuple[LedgerEntry, ...] = ()
+    complete: bool = False
 
 
 class EntryChanges(msgspec.Struct, frozen=True, kw_only=True):
@@ -746,7 +752,8 @@ class EntryChanges(msgspec.Struct, frozen=True, kw_only=True):
 class LedgerSetup(msgspec.Struct, frozen=True, kw_only=True):
     """What a ledger offers, for checking mappings. Keys are what a mapping may write; values are names for people.
 
-    ``problems`` are settings of the ledger under which documents would be booked wrongly, each with its remedy.
+    ``problems`` are settings of the ledger under which documents would be booked wrongly, each with its remedy;
+    ``one_currency`` is what to do before it takes any other currency than its own, empty where it does.
     """
 
     name: str
@@ -758,6 +765,7 @@ class LedgerSetup(msgspec.Struct, frozen=True, kw_only=True):
     terms: dict[str, str] = {}  # msgspec copies the default
     closed_through: date | None = None  # nothing dated up to this day is taken any more
     problems: tuple[str, ...] = ()
+    one_currency: str = ""
 
 
 class Accounting(Protocol):
@@ -810,8 +818,17 @@ class Accounting(Protocol):
     def setup(self) -> LedgerSetup:
         """Read accounts, items, tax codes and settings."""
 
+    def hindrance(self) -> str:
+        """Return the setting under which no document may be sent there, with its remedy; empty where there is none.
+
+        It is asked for before documents are sent, so it costs no call of its own where they need the same settings.
+        """
+
     def changes(self, since: datetime | None) -> LedgerChanges:
-        """Return what changed since ``since`` (inclusive, all when None), ours and others'; inactive customers too."""
+        """Return what changed since ``since`` (inclusive, all when None), ours and others'; inactive customers too.
+
+        The connector overlaps ``since`` by the lag of what it reads by, so an object may come again unchanged.
+        """
 
     def entry_changes(self, since: datetime) -> EntryChanges:
         """Return which expenses, transfers and refunds changed since ``since``, but for those that ``changes`` tells.

@@ -30,6 +30,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 
     ``origin`` tells the configured refresh token it began with (its hash), empty for a person's consent; ``account`` is
     the vendor's account it is for, where that is known. ``refused``: the vendor will not renew it, in its own words.
+    ``grant_ends``: until when it renews it; None where it does not say.
     """
 
     access_token: str
@@ -38,6 +39,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     origin: str = ""
     account: str = ""
     refused: str = ""
+    grant_ends: datetime | None = None
 
 
 class _Answer(msgspec.Struct):
@@ -109,11 +111,11 @@ class OAuthToken:
         store: TokenStore,
         now: Callable[[], datetime],
         *,
-        client_in_form: bool = False,
+        flow: Flow | None = None,
     ) -> None:
         self._connection = connection
         self._settings = settings
-        self._client_in_form = client_in_form  # ``Flow.client_in_form``
+        self._flow = flow  # of the vendor, where it asks persons for consent
         self._store = store
         self._now = now
         self._unsaved: tuple[str, Token] | None = None  # what came for a refresh token and could not be saved
@@ -190,8 +192,8 @@ class OAuthToken:
         form = {"grant_type": "client_credentials"}
         if refresh_token:
             form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-        body = _ask(self._connection, self._settings, form, self._client_in_form)
-        return _token(self._connection, body, refresh_token, self._now())
+        body = _ask(self._connection, self._settings, form, self._flow)
+        return _token(self._connection, body, refresh_token, self._now(), self._flow)
 
 
 @contextmanager
@@ -210,15 +212,21 @@ class _DeadGrant(AuthExpired):
     """The vendor will never renew by this refresh token again."""
 
 
-def _ask(connection: str, settings: OAuthSettings, form: Mapping[str, str], client_in_form: bool) -> bytes:
+def _ask(connection: str, settings: OAuthSettings, form: Mapping[str, str], flow: Flow | None) -> bytes:
     """Return what the token address answers to a form, the client authenticated by HTTP Basic or in the form.
 
     Raises ``AuthExpired`` when it refuses, ``Retryable`` when it gives no answer.
     """
     try:
         client = (settings.client_id, settings.client_secret)
-        named = {"client_id": client[0], "client_secret": client[1]} if client_in_form else {}
-        response = Session().post(settings.token_url, data={**form, **named}, auth=None if client_in_form else client)
+        in_form = flow is not None and flow.client_in_form
+        named = {"client_id": client[0], "client_secret": client[1]} if in_form else {}
+        response = Session().post(
+            settings.token_url,
+            data={**form, **named},
+            auth=None if in_form else client,
+            headers=dict(flow.headers) if flow is not None else {},
+        )
     except requests.RequestException as error:
         raise Retryable(f"{connection}: the token address did not answer: {redact(str(error))}") from None
     if response.status_code in (400, 401, 403):
@@ -233,7 +241,7 @@ def _ask(connection: str, settings: OAuthSettings, form: Mapping[str, str], clie
     return response.content
 
 
-def _token(connection: str, body: bytes, refresh_token: str, now: datetime) -> Token:
+def _token(connection: str, body: bytes, refresh_token: str, now: datetime, flow: Flow | None) -> Token:
     try:
         answer = msgspec.json.decode(body, type=_Answer, strict=False)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -242,7 +250,15 @@ def _token(connection: str, body: bytes, refresh_token: str, now: datetime) -> T
         access_token=answer.access_token,
         refresh_token=answer.refresh_token or refresh_token,
         expires_at=now + timedelta(seconds=answer.expires_in),
+        grant_ends=_grant_ends(body, now, flow),
     )
+
+
+def _grant_ends(body: bytes, now: datetime, flow: Flow | None) -> datetime | None:
+    """Return when the vendor stops renewing, by the earliest of what its answer says."""
+    said = msgspec.json.decode(body)
+    lives = [said[name] for name in flow.lives if isinstance(said.get(name), int)] if flow is not None else []
+    return now + timedelta(seconds=min(lives)) if lives else None
 
 
 # -------------------------------------------------------------------------------------------------- a person's consent
@@ -259,7 +275,9 @@ class Granted(msgspec.Struct, frozen=True, kw_only=True):
 class Flow(msgspec.Struct, frozen=True, kw_only=True):
     """How a vendor asks for consent. ``accounts`` returns the accounts that it was given for: name by id.
 
-    ``client_in_form``: its token address knows our application by the form only, not by HTTP Basic.
+    ``client_in_form``: its token address knows our application by the form only, not by HTTP Basic. ``headers`` is what
+    it wants to be asked with besides; ``lives`` are the fields of its answer in which it says for how many seconds it
+    will renew the token.
     """
 
     authorize_url: str
@@ -267,6 +285,8 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
     accounts: Callable[[Granted], Mapping[str, str]]
     pkce: bool = False
     client_in_form: bool = False
+    headers: Mapping[str, str] = {}  # msgspec copies the default
+    lives: tuple[str, ...] = ()
 
 
 class Consent:
@@ -315,8 +335,8 @@ class Consent:
         """
         form = {"grant_type": "authorization_code", "code": callback.get("code", ""), "redirect_uri": redirect}
         form |= {"code_verifier": verifier} if self._flow.pkce else {}
-        body = _ask(self._connection, self._settings, form, self._flow.client_in_form)
-        token = _token(self._connection, body, "", self._now())
+        body = _ask(self._connection, self._settings, form, self._flow)
+        token = _token(self._connection, body, "", self._now(), self._flow)
         if not token.refresh_token:
             raise Refused(f"{self._connection}: the vendor gave no refresh token: allow the app offline access there")
         granted = Granted(

@@ -33,6 +33,10 @@ class Clock:
         self._writes += 1
         return self.now()
 
+    def wait(self, seconds: int) -> None:
+        """Let some of the day pass."""
+        self._writes += seconds * 1000
+
     def move(self, to: date) -> None:
         """Go to a later date; raises ``ValueError`` when ``to`` lies in the past."""
         if to < self.today:

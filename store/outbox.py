@@ -211,6 +211,12 @@ def count_ready(store: Store, connection: str, kind: str, now: datetime) -> int:
     return int(store.one(f"SELECT count(*) FROM outbox WHERE {_READY}", connection, kind, now.isoformat()))
 
 
+def may_go_out(store: Store, connection: str, kind: str) -> bool:
+    """Say whether any intent of a kind waits to be sent, or may have to be sent again."""
+    sql = "SELECT 1 FROM outbox WHERE connection=? AND kind=? AND state IN ('new', 'sending', 'uncertain') LIMIT 1"
+    return store.one(sql, connection, kind) is not None
+
+
 def next_batch(store: Store, connection: str, kind: str, size: int, now: datetime) -> list[Intent]:
     """Return the next intents that may go out in one call, in the order of ``waiting``.
 

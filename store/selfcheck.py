@@ -225,16 +225,26 @@ def _in_books(store: Store, ledger: Ledger, sql: str) -> list[Hit]:
 
 
 _STANDING = "o.connection=?2 AND o.kind='document' AND o.data ->> 'status' NOT IN ('voided', 'deleted')"
+_MARK = "(o.data ->> 'mark')"
+_MARKED = f"{_MARK} LIKE 'Netterms ' || ?1 || ' %'"
+_MARKED_NUMBER = f"replace({_MARK}, rtrim({_MARK}, replace({_MARK}, ' ', '')), '')"  # its last word
 
 
 def documents_twice_in_books(store: Store, ledger: Ledger) -> list[Hit]:
-    """The books hold more than one standing document under a number of ours."""
+    """The books hold more than one standing document under a number of ours, or one of ours under two numbers.
+
+    A copy that people made of one has its mark, too, but another day or another total.
+    """
     return _in_books(
         store,
         ledger,
         "SELECT 'document:' || d.id, d.number, t.times, 1, '' FROM (SELECT o.data ->> 'number' AS number,"
         f" o.data ->> 'type' AS type, count(*) AS times FROM ledger_objects o WHERE {_STANDING} GROUP BY 1, 2"
         " HAVING count(*)>1) t JOIN documents d ON d.entity=?1 AND d.number=t.number AND d.type=t.type"
+        f" UNION ALL SELECT 'document:' || d.id, d.number, t.times, 1, '' FROM (SELECT {_MARKED_NUMBER} AS number,"
+        f" o.data ->> 'type' AS type, count(*) AS times FROM ledger_objects o WHERE {_STANDING} AND {_MARKED}"
+        f" GROUP BY {_MARK}, 2, o.data ->> 'issue_on', o.data ->> 'total' HAVING count(DISTINCT o.data ->> 'number')>1)"
+        " t JOIN documents d ON d.entity=?1 AND d.number=t.number AND d.type=t.type"
         " UNION ALL SELECT 'document:' || l.our_id, d.number, count(*), 1, '' FROM links l"
         " JOIN documents d ON d.id=l.our_id AND d.entity=?1 WHERE l.connection=?2 AND l.kind='document'"
         " GROUP BY l.our_id HAVING count(*)>1",
@@ -295,16 +305,18 @@ def twins_missing(store: Store, ledger: Ledger) -> list[Hit]:
 
 
 def strangers_in_series(store: Store, ledger: Ledger) -> list[Hit]:
-    """A standing document in the books bears a number of our series, and nothing of ours does."""
+    """A standing document in the books bears our mark or a number of our series, and is none of ours."""
+    number = f"(CASE WHEN {_MARKED} THEN {_MARKED_NUMBER} ELSE o.data ->> 'number' END)"
     return _in_books(
         store,
         ledger,
         "SELECT 'connection:' || ?2, o.data ->> 'number', 'in the books', 'not ours', '' FROM ledger_objects o"
-        " JOIN numbers n ON n.entity=?1 AND substr(o.data ->> 'number', 1, length(n.series))=n.series"
-        " AND length(o.data ->> 'number')=length(n.series)+?3"
-        f" AND substr(o.data ->> 'number', length(n.series)+1) NOT GLOB '*[^0-9]*' WHERE {_STANDING}"
-        " AND NOT EXISTS (SELECT 1 FROM documents d WHERE d.entity=?1 AND d.number=o.data ->> 'number')"
-        f" AND {_TAKEN}",
+        f" JOIN numbers n ON n.entity=?1 AND substr({number}, 1, length(n.series))=n.series"
+        f" AND length({number})=length(n.series)+?3"
+        f" AND substr({number}, length(n.series)+1) NOT GLOB '*[^0-9]*' WHERE {_STANDING}"
+        f" AND NOT EXISTS (SELECT 1 FROM documents d WHERE d.entity=?1 AND d.number={number})"
+        " AND NOT EXISTS (SELECT 1 FROM links l WHERE l.connection=?2 AND l.kind='document'"
+        f" AND l.vendor_id=o.vendor_id) AND {_TAKEN}",
     )
 
 

@@ -16,6 +16,7 @@ from store import contracts, receivables
 from store.contracts import ContractRow
 from store.review import Finding
 from sync import books
+from sync.check import not_booked
 from sync.context import Context, Entity, Source
 from sync.jobs import Job
 
@@ -53,7 +54,7 @@ def adopt(context: Context, entity: str, through: date | None) -> None:
 
 def _told(context: Context, entity: Entity, source: Source, setup: LedgerSetup) -> str:
     """Say in words what was found at a ledger, and report what keeps us from booking there."""
-    for problem in setup.problems:
+    for problem in (*setup.problems, *not_booked(setup, entity)):
         context.find(
             Finding(
                 code="ledger_setup",

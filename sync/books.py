@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -17,6 +19,11 @@ from sync.context import Context, Entity
 from sync.unchanged import unless_same
 
 STREAM = "changes"  # the cursor of what was read of a ledger
+LOOK_BACK = timedelta(days=2)  # how much further back the first reading of a day goes
+WHOLE_EVERY, WHOLE_AT_LATEST = timedelta(days=30), timedelta(days=37)  # when everything is read: at night, at any hour
+RECENT = timedelta(hours=1)  # what was written later may not be found by a search yet
+NIGHT_ENDS = 5  # o'clock, in the legal entity's zone
+_LOOKED_BACK, _WHOLE = "books looked back on", "books read whole on"
 T = TypeVar("T", LedgerDocument, LedgerPayment)
 READ = ("books", "links", "documents", "foreign", "payments", "applications", "outbox", "customers", "lost")
 
@@ -26,12 +33,70 @@ def read(context: Context, entity: Entity, connection: str, books: Accounting, *
 
     Merges of customers are followed, and foreign documents kept as the books have them.
     """
-    since = None if afresh else deals.cursor(context.store, connection, STREAM)
+    since = None if afresh else _since(context, entity, connection)
     changes = books.changes(since)
-    _store(context, connection, changes, complete=since is None)
+    complete = since is None or changes.complete
+    _store(context, connection, changes, complete=complete)
+    if not complete and _is_whole_due(context, entity, connection):
+        complete = True  # after the changes, as these tell of more: of what is read by its changes alone
+        _store(context, connection, _with_recent(context, connection, books.changes(None)), complete=True)
+    _note_read(context, entity, connection, whole=complete)
     unless_same(
         context, f"books {connection} of {entity.key}", READ, None, partial(_look_through, context, entity, connection)
     )
+
+
+def _since(context: Context, entity: Entity, connection: str) -> datetime | None:
+    """Return from when on changes are read, None for everything: the first reading of a day goes back further.
+
+    No ledger promises to tell of every change in time.
+    """
+    cursor = deals.cursor(context.store, connection, STREAM)
+    looked_back = deals.note(context.store, connection, _LOOKED_BACK)
+    is_first = looked_back not in ("", context.today(entity.key).isoformat())
+    return cursor - LOOK_BACK if cursor is not None and is_first else cursor
+
+
+def _is_whole_due(context: Context, entity: Entity, connection: str) -> bool:
+    """Say whether everything is to be read: about once a month, at night where one is open.
+
+    So what was missed, or is gone, is known in the end.
+    """
+    whole = deals.note(context.store, connection, _WHOLE)
+    local = context.world.now().astimezone(ZoneInfo(entity.timezone))
+    every = WHOLE_EVERY if local.hour < NIGHT_ENDS else WHOLE_AT_LATEST
+    return bool(whole) and local.date() - date.fromisoformat(whole) >= every
+
+
+def _with_recent(context: Context, connection: str, changes: LedgerChanges) -> LedgerChanges:
+    """Add what was written shortly before everything was read: it is not gone because no search finds it yet.
+
+    If it is gone, the first reading of the next day goes back far enough to be told.
+    """
+    if changes.cursor is None:
+        return changes
+    after = changes.cursor - RECENT
+    documents = _recent(context, connection, "document", LedgerDocument, after, changes.documents)
+    payments = _recent(context, connection, "payment", LedgerPayment, after, changes.payments)
+    return msgspec.structs.replace(
+        changes, documents=(*changes.documents, *documents), payments=(*changes.payments, *payments)
+    )
+
+
+def _recent(
+    context: Context, connection: str, kind: str, record: type[T], after: datetime, read: Sequence[T]
+) -> list[T]:
+    there = {item.ref.id for item in read}
+    known = ledger.objects(context.store, connection, kind, record)
+    return [item for item in known if item.ref.id not in there and item.updated_at and item.updated_at > after]
+
+
+def _note_read(context: Context, entity: Entity, connection: str, *, whole: bool) -> None:
+    today = context.today(entity.key).isoformat()
+    with context.store.transaction():
+        deals.set_note(context.store, connection, _LOOKED_BACK, today)
+        if whole or not deals.note(context.store, connection, _WHOLE):
+            deals.set_note(context.store, connection, _WHOLE, today)
 
 
 def _look_through(context: Context, entity: Entity, connection: str) -> None:

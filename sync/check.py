@@ -7,11 +7,12 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
+from connectors.base import LedgerSetup
 from connectors.errors import AuthExpired, ConnectorError, DailyLimit, Forbidden
 from mappings.ledger import books_payouts, check_ledger
 from mappings.spec import check_against, check_stages, check_write_back
 from sync.books import clash
-from sync.context import Source, World
+from sync.context import Entity, Source, World
 
 _ObjectType = Literal["deals", "line_items", "companies", "contacts"]
 
@@ -80,6 +81,7 @@ def _ledger(world: World, source: Source) -> list[str]:
     faults += [f"{source.name}: {problem}" for problem in setup.problems]
     for entity in world.entities.values():
         if entity.accounting == source.name:
+            faults += [f"{source.name}: {problem}" for problem in not_booked(setup, entity)]
             faults += [
                 f"{mapping.source}: clearing: {entity.key} sells in {currency}, but no account takes its payments: "
                 f"add {currency} to the table"
@@ -87,6 +89,14 @@ def _ledger(world: World, source: Source) -> list[str]:
                 if currency not in mapping.clearing
             ]
     return faults
+
+
+def not_booked(setup: LedgerSetup, entity: Entity) -> list[str]:
+    """Say which currencies a legal entity sells in and its ledger does not take, with the remedy."""
+    others = ", ".join(currency for currency in entity.currencies if currency != setup.home_currency)
+    if not others or not setup.one_currency:
+        return []
+    return [f"{entity.key} sells in {others}, but only {setup.home_currency} can be booked: {setup.one_currency}"]
 
 
 def _series(world: World, source: Source, begun: Mapping[str, Mapping[str, int]]) -> list[str]:

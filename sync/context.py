@@ -97,6 +97,9 @@ class World(Protocol):
     def payments_mapping(self, name: str) -> PaymentsMapping:
         """Return the mapping of a payment connection."""
 
+    def grant_ends(self, name: str) -> datetime | None:
+        """Return when the vendor of a connection stops renewing its token, where it says so."""
+
     def now(self) -> datetime:
         """Return the current moment (UTC)."""
 

@@ -10,17 +10,17 @@ from billing.explain import date_text
 from billing.invoicing import Draft, DraftLine
 from billing.money import display
 from billing.tax import spread
-from connectors.base import CustomerDraft, DocumentDraft, LedgerCustomer, LedgerDocument, LedgerLine, Ref
+from connectors.base import Accounting, CustomerDraft, DocumentDraft, LedgerCustomer, LedgerDocument, LedgerLine, Ref
 from mappings.ledger import Coding, LineFacts, code_line, terms_name
 from store import invoices, links, outbox, selfcheck
 from store.invoices import DocumentRow
 from store.links import CustomerRow, Link
 from store.review import Finding
-from sync import books, identity, mailing
+from sync import books, identity, mailing, marks
 from sync.context import Context, Entity
 from sync.days import Days
 from sync.edited import UPDATE_DOCUMENT
-from sync.outbox import Kind, push
+from sync.outbox import Kind, look_up, push
 from sync.voiding import VOID_DOCUMENT
 
 SOME = 500  # documents or customers that are in memory at once
@@ -42,7 +42,10 @@ def run(context: Context) -> None:
             push(context, source.name, ledger, CUSTOMER)
             if waits:
                 _want_documents(context, entity, source.name, Days(context, entity, source.name, ledger))
-            push(context, source.name, ledger, DOCUMENT)
+            if _is_hindered(context, source.name, ledger):
+                look_up(context, source.name, ledger, DOCUMENT)
+            else:
+                push(context, source.name, ledger, DOCUMENT)
             push(context, source.name, ledger, UPDATE_DOCUMENT)
             push(context, source.name, ledger, VOID_DOCUMENT)
 
@@ -86,6 +89,21 @@ def _series_is_taken(context: Context, entity: Entity, connection: str) -> bool:
             )
         )
     return bool(taken)
+
+
+def _is_hindered(context: Context, connection: str, ledger: Accounting) -> bool:
+    """Refuse to book under a setting with which a document could not be found again, and say so."""
+    why = ledger.hindrance() if outbox.may_go_out(context.store, connection, DOCUMENT.name) else ""
+    if why:
+        context.find(
+            Finding(
+                code="ledger_setup",
+                subject=f"connection:{connection}",
+                message=f"No document is booked at {connection}: {why}",
+                fix="change it in the books: within the hour what waits is booked by itself; all else goes on",
+            )
+        )
+    return bool(why)
 
 
 def _customer_differs(draft: CustomerDraft, found: LedgerCustomer, adopted: bool) -> str:
@@ -176,7 +194,7 @@ def _document(
         total=row.total,
         po_number=content.po_number,
         terms=terms_name(context.world.ledger_mapping(connection), content.payment_terms),
-        mark=f"Netterms {entity.key} {row.contract} {row.number}",
+        mark=marks.of(row),
         email=mailing.addressee(context.store, row, customer.customer).email,
     )
 
@@ -240,6 +258,8 @@ def _document_differs(draft: DocumentDraft, found: LedgerDocument, adopted: bool
         problems.append(f"its currency is {found.currency} there and {draft.currency} here")
     if found.customer_id and found.customer_id != draft.customer.id:
         problems.append(f"it belongs to customer {found.customer_id} there and to {draft.customer.id} here")
+    if not adopted and found.number != draft.number:
+        problems.append(f"its number is {found.number or 'none'} there and {draft.number} here")
     if adopted and found.status in ("voided", "deleted"):
         problems.append(f"it is {found.status} there")
     return "; ".join(problems)

@@ -1,7 +1,7 @@
 """After a restore, books -> store: each ledger is read back whole before anything is issued, sent or mailed again.
 
-The books are ahead of a store that was put back. What they hold under our numbers and the store does not know is
-remembered, and the series go on above it. ``sync.lost`` says what becomes of it.
+The books are ahead of a store that was put back. What they hold under our numbers, or with our mark, and the store does
+not know is remembered, and the series go on above it. ``sync.lost`` says what becomes of it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from connectors.base import Accounting, LedgerDocument
 from store import invoices, ledger, links, restores
 from store.restores import Lost
-from sync import books
+from sync import books, marks
 from sync.context import Context, Entity
 
 
@@ -42,22 +42,26 @@ def _read_back(context: Context, connection: str, connector: Accounting) -> None
 
 
 def _unknown(context: Context, entity: Entity, connection: str) -> list[Lost]:
-    """Return the documents under numbers that our series have not come to."""
+    """Return the documents that were issued under numbers that our series have not come to.
+
+    The number is the one in our mark: people may have given it another one since. Of two, one is a copy of the other.
+    """
     linked = links.by_vendor(context.store, connection, "document")
     following = invoices.next_numbers(context.store, entity.key)
-    found = []
+    found: dict[tuple[str, str], Lost] = {}
     for item in ledger.objects(context.store, connection, "document", LedgerDocument):
-        place = _place(entity, item)
+        number = marks.number(entity.key, item.mark) or item.number
+        place = _place(entity, number)
         if place is None or item.ref.id in linked or place[1] < following.get(place[0], 1) or item.issue_on is None:
             continue
-        found.append(
-            Lost(
+        if (item.type, number) not in found or number == item.number:
+            found[item.type, number] = Lost(
                 id=0,
                 connection=connection,
                 vendor_id=item.ref.id,
                 entity=entity.key,
                 type=item.type,
-                number=item.number,
+                number=number,
                 ledger_customer=item.customer_id,
                 currency=item.currency,
                 total=item.total,
@@ -65,25 +69,22 @@ def _unknown(context: Context, entity: Entity, connection: str) -> list[Lost]:
                 due_on=item.due_on or item.issue_on,
                 state="open" if item.status in ("open", "paid") else "released",
             )
-        )
-    return found
+    return list(found.values())
 
 
 def _following(entity: Entity, found: list[Lost]) -> dict[str, int]:
     """Return the number with which each series may go on."""
     following: dict[str, int] = {}
     for one in found:
-        for prefix in (entity.number_prefix, entity.credit_prefix):
-            number = books.place_in(prefix, one.number, entity.number_digits)
-            if number is not None:
-                following[prefix] = max(following.get(prefix, 1), number + 1)
+        if (place := _place(entity, one.number)) is not None:
+            following[place[0]] = max(following.get(place[0], 1), place[1] + 1)
     return following
 
 
-def _place(entity: Entity, item: LedgerDocument) -> tuple[str, int] | None:
-    """Return the series of a document's number and its place in it; None when it is of none of ours."""
+def _place(entity: Entity, number: str) -> tuple[str, int] | None:
+    """Return the series of a number and its place in it; None when it is of none of ours."""
     for prefix in (entity.number_prefix, entity.credit_prefix):
-        number = books.place_in(prefix, item.number, entity.number_digits)
-        if number is not None:
-            return prefix, number
+        place = books.place_in(prefix, number, entity.number_digits)
+        if place is not None:
+            return prefix, place
     return None

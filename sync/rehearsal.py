@@ -145,6 +145,10 @@ class Rehearsal:
         """Ask the vendor."""
         return self._real.setup()
 
+    def hindrance(self) -> str:
+        """Ask the vendor."""
+        return self._real.hindrance()
+
     def changes(self, since: datetime | None) -> LedgerChanges:
         """Ask the vendor."""
         return self._real.changes(since)

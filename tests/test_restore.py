@@ -180,6 +180,29 @@ def test_an_intent_that_was_open_in_the_backup_is_looked_up_and_not_sent_again(l
     assert live.rows("SELECT state FROM outbox WHERE kind='document'") == [("done",)]
 
 
+def renumber(live: Live, old: str, new: str) -> None:
+    """Give an invoice at QuickBooks another number, as people do there."""
+    (row,) = [one for one in live.sandbox.vendors["quickbooks"].state()["invoices"] if one["DocNumber"] == old]
+    live.quickbooks("invoice", {"Id": row["Id"], "SyncToken": row["SyncToken"], "sparse": True, "DocNumber": new})
+
+
+def test_what_was_renumbered_in_quickbooks_since_the_backup_or_before_is_not_sent_again(live: Live) -> None:
+    live.sell("Acme Inc", price="40", deal_currency_code="USD")
+    live.done()
+    renumber(live, "US-00001", "OURS-1")
+    kept = back_up(live)
+    live.sell("Later Inc", price="70", deal_currency_code="USD")
+    live.done()
+    renumber(live, "US-00002", "OURS-2")
+    before = books(live)["invoices"]
+    put_back(live, kept)
+    go_on_for_days(live)
+    assert books(live)["invoices"] == before
+    assert {number: row.total for number, row in live.issued().items()} == {"US-00001": 40_00, "US-00002": 70_00}
+    assert {state for (state,) in live.rows("SELECT state FROM outbox WHERE kind='document'")} == {"done"}
+    assert [item.code for item in live.items() if item.code != "mail_uncertain"] == ["renumbered_in_books"] * 2
+
+
 # ----------------------------------------------------------------------- money that is taken back right after a restore
 
 

@@ -386,6 +386,10 @@ class Books:
         """Say that the books are open."""
         return LedgerSetup(name="Books", home_currency="GBP", accounts={}, items={}, tax_codes={}, classes={})
 
+    def hindrance(self) -> str:
+        """Say that nothing is in the way."""
+        return ""
+
     def probe(self) -> Probe:
         """Say that it works."""
         return Probe(account_name="kept in memory")
@@ -425,6 +429,7 @@ class Bench(Desk):
             Source(name="books_uk", vendor="xero", role="accounting", entity="uk"),
         )
         self.books = {"books_us": Books(), "books_uk": Books()}
+        self.grants: dict[str, datetime] = {}
         self.keys = 0
         self.later = timedelta(0)  # how much of the day has passed since noon
 
@@ -462,6 +467,10 @@ class Bench(Desk):
         self.run("plan_invoices", "issue_invoices")
 
     # ----------------------------------------------------------------------------------------------- sync.context.World
+
+    def grant_ends(self, name: str) -> datetime | None:
+        """Return when the grant of a connection ends, as a test says."""
+        return self.grants.get(name)
 
     def connector(self, name: str) -> Any:
         """Return one of the ledgers in memory."""

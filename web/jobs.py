@@ -39,9 +39,11 @@ def connections() -> Response:
         for connection, kind, state, count in pages.outbox_states(store):
             counts.setdefault(connection, []).append((outbox.words(kind), state, count))
     targets = oauth.targets()
+    ends = {name: site().world.grant_ends(name) for name in sources()}
     page = render_template(
         "connections.html", sources=sources().values(), states=states, counts=counts, world=site().world,
         paused=[name for name, state in states.items() if state.paused(now())], connectable=targets,
+        ends={name: day for name, day in ends.items() if day is not None},
     )  # fmt: skip
     # Browsers hold a form's redirect against the page's policy, too.
     return Response(page, headers={"Content-Security-Policy": policy(*targets.values())})

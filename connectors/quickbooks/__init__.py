@@ -46,7 +46,7 @@ from connectors.quickbooks.documents import ENTITIES, Documents
 from connectors.quickbooks.money import Expenses, Journals, Transfers
 from connectors.quickbooks.payments import Payments
 from connectors.quickbooks.refunds import Refunds
-from connectors.quickbooks.transport import Transport
+from connectors.quickbooks.transport import LAG, Transport
 
 
 def connect(settings: Settings, ports: Ports) -> QuickBooksLedger:
@@ -57,12 +57,12 @@ def connect(settings: Settings, ports: Ports) -> QuickBooksLedger:
 class QuickBooksLedger:
     """The accounting role at one QuickBooks company."""
 
-    # How long Intuit knows a requestid is not published, nor how late its queries are: none, and a minute of ours.
-    memory = Memory(keys=timedelta(0), lag=timedelta(minutes=1))
+    memory = Memory(keys=timedelta(0), lag=LAG)  # how long Intuit knows a requestid is not published
 
     def __init__(self, settings: Settings, ports: Ports) -> None:
         self._transport = Transport(settings, ports)
-        parts = (self._transport, Catalogue(self._transport, ports.clock))
+        self._catalogue = Catalogue(self._transport, ports.clock)
+        parts = (self._transport, self._catalogue)
         self._customers, self._documents, self._payments = Customers(*parts), Documents(*parts), Payments(*parts)
         self.customers: Collection[CustomerDraft, LedgerCustomer] = self._customers
         self.documents: Collection[DocumentDraft, LedgerDocument] = self._documents
@@ -109,6 +109,10 @@ class QuickBooksLedger:
     def setup(self) -> LedgerSetup:
         """Read accounts, items, tax codes, classes and the settings that matter, afresh."""
         return read_setup(self._transport)
+
+    def hindrance(self) -> str:
+        """Say when QuickBooks numbers documents by itself: what we send could not be found again by our number."""
+        return self._catalogue.numbering()
 
     def changes(self, since: datetime | None) -> LedgerChanges:
         """Return what changed; see ``changes.read`` for which deletions are told."""

@@ -12,8 +12,12 @@ from connectors.quickbooks.catalogue import Catalogue
 from connectors.quickbooks.collection import Collection, bid
 from connectors.quickbooks.limits import NotSayable, above_zero, key_of
 from connectors.quickbooks.payments import Part, Parts, link
-from connectors.quickbooks.transport import Row, Transport
+from connectors.quickbooks.transport import Fault, Row, Transport
 
+AUTO_APPLIED = (
+    "where QuickBooks set the credit memo against another invoice by itself, take it off there and switch off Account"
+    " and settings, Advanced, Automation, Automatically apply credits"
+)
 Result = Created[LedgerAllocation] | Adopted[LedgerAllocation] | Rejected
 
 
@@ -71,7 +75,30 @@ class Allocations(Collection[AllocationDraft, LedgerAllocation]):
         rejected, items = self._items(drafts)
         answers = self._transport.write(items, key) if items else {}
         sent = {index: draft for index, draft in drafts.items() if index not in rejected}
-        return {**rejected, **{index: self._result(draft, answers[bid(index)], None) for index, draft in sent.items()}}
+        refused = [draft for index, draft in sent.items() if isinstance(answers[bid(index)], Fault)]
+        there = self._uses_there(refused) if refused else {}
+        return rejected | {
+            index: self._judged(draft, answers[bid(index)], there.get(draft.source.id, ()))
+            for index, draft in sent.items()
+        }
+
+    def _judged(self, draft: AllocationDraft, answer: Row | Fault, there: Sequence[Row]) -> Result:
+        """Return what became of the use of a credit memo, of which ``there`` are uses by others."""
+        result = self._result(draft, answer, _same(draft, there))
+        if isinstance(result, Rejected) and there:
+            return Rejected(f"{result.reason}; {AUTO_APPLIED}", result.code)
+        return result
+
+    def _uses_there(self, drafts: Sequence[AllocationDraft]) -> dict[str, list[Row]]:
+        """Return by credit memo the payments that use it: QuickBooks, or somebody there, may have been quicker."""
+        try:
+            notes = self._transport.among("CreditMemo", "Id", [draft.source.id for draft in drafts])
+            linked = {str(row["Id"]): [str(one["TxnId"]) for one in row.get("LinkedTxn", [])] for row in notes}
+            ids = [id for each in linked.values() for id in each]
+            payments = {str(row["Id"]): row for row in self._transport.among("Payment", "Id", ids)}
+        except ConnectorError as error:  # others of the batch are booked by now
+            raise OutcomeUnknown(f"the batch is booked, but what was there before is not known: {error}") from error
+        return {note: [payments[id] for id in each if id in payments] for note, each in linked.items()}
 
     def _use_money(self, drafts: Mapping[int, AllocationDraft], held: Held, key: str) -> dict[int, Result]:
         """Add lines to the payments that the money came with."""
@@ -111,6 +138,15 @@ class Allocations(Collection[AllocationDraft, LedgerAllocation]):
         if found is None:
             raise OutcomeUnknown(f"QuickBooks answered payment {row.get('Id')} without the line that it was sent")
         return found
+
+
+def _same(draft: AllocationDraft, there: Sequence[Row]) -> LedgerAllocation | None:
+    """Return the use of a credit memo that is the one we want: against that invoice, over that amount."""
+    for row in there:
+        found = rows.allocation(row, draft)
+        if found.amount == draft.amount and rows.used(row, draft.source.id) == draft.amount:
+            return found
+    return None
 
 
 def _part(draft: AllocationDraft, held: Held) -> Part | Rejected:

@@ -9,9 +9,10 @@ from decimal import Decimal
 from connectors.base import Clock, LedgerSetup
 from connectors.quickbooks.limits import NotSayable
 from connectors.quickbooks.tax import TAXED, Rate, TaxRules
-from connectors.quickbooks.transport import Row, Transport, decimal
+from connectors.quickbooks.transport import Row, Transport, decimal, home_currency
 
 RECEIVABLE = "Accounts Receivable"
+SETTLED = 3600.0  # seconds after which the settings are read again: people seldom change them
 FRESH = 60.0  # seconds after which a name that is not known is worth another look
 _NAMES = {
     "Item": ("Sku", "Name", "FullyQualifiedName"),  # a later one wins where two objects share a key
@@ -33,6 +34,7 @@ class Catalogue:
         self._rows: dict[str, dict[str, Row]] = {}
         self._read_at: dict[str, float] = {}
         self._preferences: Row | None = None
+        self._preferences_at = 0.0
         self._abroad: TaxRules | None = None
 
     def row(self, entity: str, name: str) -> Row | None:
@@ -71,7 +73,7 @@ class Catalogue:
 
     def home_currency(self) -> str:
         """Return the company's own currency; customers in it bear their plain name."""
-        return _home_currency(self._settings())
+        return home_currency(self._settings())
 
     def receivables(self, currency: str) -> str | None:
         """Return the id of the account in which customers' debts in ``currency`` stand."""
@@ -102,9 +104,14 @@ class Catalogue:
             found[str(row["Id"])] = [Rate(id, percent.get(id, Decimal(0))) for id in ids]
         return found
 
+    def numbering(self) -> str:
+        """Return why QuickBooks would not keep our numbers, with the remedy; empty where it does."""
+        return _numbering(self._settings())
+
     def _settings(self) -> Row:
-        if self._preferences is None:
-            self._preferences = self._transport.preferences()
+        now = self._clock.monotonic()
+        if self._preferences is None or now - self._preferences_at >= SETTLED:
+            self._preferences, self._preferences_at = self._transport.preferences(), now
         return self._preferences
 
     def _read(self, entity: str) -> None:
@@ -114,11 +121,6 @@ class Catalogue:
         fields = _NAMES[entity]
         self._rows[entity] = {row[field]: row for field in fields for row in rows if row.get(field)}
         self._read_at[entity] = self._clock.monotonic()
-
-
-def _home_currency(preferences: Row) -> str:
-    prefs = preferences.get("CurrencyPrefs", {})
-    return str(prefs.get("HomeCurrency", {}).get("value", "USD"))
 
 
 def _ours_stand(preferences: Row) -> bool:
@@ -139,7 +141,7 @@ def read_setup(transport: Transport) -> LedgerSetup:
     info, preferences = transport.company_info(), transport.preferences()
     return LedgerSetup(
         name=str(info.get("CompanyName", "")),
-        home_currency=_home_currency(preferences),
+        home_currency=home_currency(preferences),
         accounts={key: f"{row['Name']} ({row.get('AccountType', '')})" for key, row in _listed(catalogue, "Account")},
         items={key: str(row["Name"]) for key, row in _listed(catalogue, "Item")},
         tax_codes={key: str(row.get("Description") or row["Name"]) for key, row in _listed(catalogue, "TaxCode")},
@@ -147,6 +149,7 @@ def read_setup(transport: Transport) -> LedgerSetup:
         terms={key: str(row["Name"]) for key, row in _listed(catalogue, "Term")},
         closed_through=_closed_through(preferences),
         problems=_problems(preferences),
+        one_currency=_one_currency(preferences),
     )
 
 
@@ -154,17 +157,30 @@ def _listed(catalogue: Catalogue, entity: str) -> list[tuple[str, Row]]:
     return list(catalogue.rows(entity).items())
 
 
+def _numbering(preferences: Row) -> str:
+    if preferences.get("SalesFormsPrefs", {}).get("CustomTxnNumbers"):
+        return ""
+    return (
+        "QuickBooks numbers documents by itself and would ignore ours: switch on Account and settings, Sales,"
+        " Sales form content, Custom transaction numbers"
+    )
+
+
+def _one_currency(preferences: Row) -> str:
+    if preferences.get("CurrencyPrefs", {}).get("MultiCurrencyEnabled"):
+        return ""
+    return (
+        "switch on Account and settings, Advanced, Currency, Multicurrency (QuickBooks cannot switch it off again), or"
+        " book these in another company"
+    )
+
+
 def _problems(preferences: Row) -> tuple[str, ...]:
-    problems = []
-    if not preferences.get("SalesFormsPrefs", {}).get("CustomTxnNumbers"):
+    problems = list(filter(None, [_numbering(preferences)]))
+    if preferences.get("SalesFormsPrefs", {}).get("AutoApplyCredit"):
         problems.append(
-            "QuickBooks numbers documents by itself and would ignore ours: switch on Account and settings, Sales,"
-            " Sales form content, Custom transaction numbers"
-        )
-    if not preferences.get("CurrencyPrefs", {}).get("MultiCurrencyEnabled"):
-        problems.append(
-            "only the home currency can be booked: switch on Account and settings, Advanced, Currency, Multicurrency"
-            " (QuickBooks cannot switch it off again)"
+            "QuickBooks sets credit memos against invoices by itself, maybe others than ours are for: switch off"
+            " Account and settings, Advanced, Automation, Automatically apply credits"
         )
     if preferences.get("TaxPrefs", {}).get("PartnerTaxEnabled") and not _ours_stand(preferences):
         problems.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from connectors.base import LedgerChanges, LedgerEntry
 from connectors.errors import Refused
 from connectors.quickbooks import rows
-from connectors.quickbooks.transport import PAGE, Row, Transport, answer_time, quote, time_text, updated_at
+from connectors.quickbooks.transport import LAG, PAGE, Row, Transport, quote, time_text, updated_at
 
 READ: dict[str, Callable[[Row], Any]] = {
     "Customer": rows.customer,
@@ -23,7 +23,9 @@ ENTRIES: dict[str, Callable[[Row], LedgerEntry]] = {  # what we write beside tho
 }
 CAPTURED = READ | ENTRIES
 MOST = 1000  # objects in one change data capture answer: a full one may lack some
-OVERLAP = timedelta(seconds=1)  # times are kept to the second, and whether a bound is inclusive is not promised
+SECOND = timedelta(seconds=1)  # times are kept to it, and whether a bound is inclusive is not promised
+OVERLAP = LAG + SECOND
+REACH = timedelta(days=30)  # of change data capture
 _EVEN_INACTIVE = {"Customer": "Active in (true, false)"}
 
 
@@ -33,7 +35,8 @@ class Reading:
     def __init__(self) -> None:
         self.found: dict[str, dict[str, Any]] = {entity: {} for entity in CAPTURED}
         self.latest: datetime | None = None
-        self.as_of: datetime | None = None  # when the first answer was made: nothing before it is missing
+        self.as_of: datetime | None = None  # when the first answer was made: nothing before it is missing but what lags
+        self.complete = False
 
     def add(self, entity: str, answered: Iterable[Row]) -> None:
         """Take rows; a later one of the same id counts."""
@@ -43,9 +46,15 @@ class Reading:
                 self.latest = max(filter(None, (self.latest, updated_at(row))))
 
     def changes(self, since: datetime | None) -> LedgerChanges:
-        """Return everything. The cursor is the latest change, never later than the first answer."""
+        """Return everything. The cursor is the latest change, never later than the first answer.
+
+        Where that is a while after ``since`` it is the cursor itself, which so moves on where nothing happens, too:
+        what was read is not read again and again, and the cursor does not grow too old for captures.
+        """
         latest = self.latest
-        if latest is not None and self.as_of is not None:
+        if self.as_of is not None and (since is None or self.as_of - since > OVERLAP):
+            latest = self.as_of
+        elif self.as_of is not None and latest is not None:
             latest = min(latest, self.as_of)
         return LedgerChanges(
             customers=tuple(self.found["Customer"].values()),
@@ -53,13 +62,15 @@ class Reading:
             payments=tuple(self.found["Payment"].values()),
             entries=tuple(entry for entity in ENTRIES for entry in self.found[entity].values()),
             cursor=max((time for time in (latest, since) if time is not None), default=None),
+            complete=self.complete,
         )
 
 
 def read(transport: Transport, since: datetime | None) -> LedgerChanges:
     """Return what was written or deleted since ``since`` (inclusive, everything there is when None).
 
-    Deletions are told by change data capture only, up to 30 days back; see ``_read_one`` for very many changes.
+    Deletions are told by change data capture only, up to 30 days back; for what lies further back everything is read:
+    what is gone is missing in that. See ``_read_one`` for very many changes.
     """
     reading = Reading()
     if since is None:
@@ -71,9 +82,13 @@ def read(transport: Transport, since: datetime | None) -> LedgerChanges:
 
 def _read_since(transport: Transport, reading: Reading, since: datetime) -> None:
     try:
-        found, reading.as_of = _capture(transport, tuple(CAPTURED), since)
-    except Refused:  # more than 30 days back
-        _query(transport, reading, CAPTURED, since)
+        found, reading.as_of = transport.capture(tuple(CAPTURED), since)
+    except Refused:
+        if not _is_out_of_reach(transport, since):
+            raise
+        _query(transport, reading, READ, None)
+        _query(transport, reading, ENTRIES, since)
+        reading.complete = True
         return
     for entity in CAPTURED:
         if _is_full(found):
@@ -82,13 +97,10 @@ def _read_since(transport: Transport, reading: Reading, since: datetime) -> None
             reading.add(entity, found[entity])
 
 
-def _capture(
-    transport: Transport, entities: Sequence[str], since: datetime
-) -> tuple[dict[str, list[Row]], datetime | None]:
-    answer = transport.capture(entities, since)
-    parts: list[Row] = [part for one in answer.get("CDCResponse", []) for part in one.get("QueryResponse", [])]
-    found = {entity: [row for part in parts for row in part.get(entity, [])] for entity in entities}
-    return found, answer_time(answer)
+def _is_out_of_reach(transport: Transport, since: datetime) -> bool:
+    """Say whether a capture was refused for its age, by QuickBooks' own clock; how it words that is not published."""
+    now = transport.query("CompanyInfo").time
+    return now is not None and now - since > REACH - SECOND
 
 
 def _is_full(found: dict[str, list[Row]]) -> bool:
@@ -101,15 +113,15 @@ def _read_one(transport: Transport, reading: Reading, entity: str, since: dateti
     Deletions are told by captures only, so shorter and shorter ones follow until one is not full. Of what was deleted
     before that moment only what stood in a full answer is known.
     """
-    captured, as_of = _capture(transport, (entity,), since)
+    captured, as_of = transport.capture((entity,), since)
     if not _is_full(captured):
         reading.add(entity, captured[entity])
         return
     _query(transport, reading, (entity,), since)
     reading.add(entity, filter(rows.is_deleted, captured[entity]))
-    while _is_full(captured) and as_of is not None and as_of - since > OVERLAP:
+    while _is_full(captured) and as_of is not None and as_of - since > SECOND:
         since += (as_of - since) / 2
-        captured, _ = _capture(transport, (entity,), since)
+        captured, _ = transport.capture((entity,), since)
         reading.add(entity, filter(rows.is_deleted, captured[entity]))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
+from operator import attrgetter
 
 from connectors.base import DocumentDraft, DocumentType, LedgerDocument, LedgerLine, Ref
 from connectors.edits import to_put_back
@@ -46,16 +47,30 @@ _SAID_BY = {  # our field -> QuickBooks'
 
 
 class Documents(Collection[DocumentDraft, LedgerDocument]):
-    """Invoices and credit memos, found by our number."""
+    """Invoices and credit memos, found by our number or our mark."""
 
     def find(self, wanted: Sequence[DocumentDraft]) -> list[LedgerDocument | None]:
-        """Find documents by number, invoices among invoices and credit notes among credit memos."""
+        """Find documents by number, invoices among invoices and credit notes among credit memos.
+
+        Of two that bear it the one that stands. What bears another number by now, as people or QuickBooks itself gave
+        it one, is found by our mark among the documents of its day: no query asks for a note.
+        """
         found: dict[tuple[str, str], LedgerDocument] = {}
         for entity in ENTITIES.values():
-            numbers = [draft.number for draft in wanted if ENTITIES[draft.type] == entity]
-            for row in self._transport.among(entity, "DocNumber", numbers):
-                found[entity, row["DocNumber"]] = rows.document(entity, row)
+            drafts = [draft for draft in wanted if ENTITIES[draft.type] == entity]
+            found |= self._among(entity, "DocNumber", [draft.number for draft in drafts], attrgetter("number"))
+            missing = [draft for draft in drafts if draft.mark and (entity, draft.number) not in found]
+            days = [draft.issue_on.isoformat() for draft in missing]
+            marked = self._among(entity, "TxnDate", days, lambda document: rows.mark_key(document.mark))
+            keys = {draft.number: (entity, rows.mark_key(draft.mark)) for draft in missing}
+            found |= {(entity, number): marked[key] for number, key in keys.items() if key in marked}
         return [found.get((ENTITIES[draft.type], draft.number)) for draft in wanted]
+
+    def _among(
+        self, entity: str, field: str, values: Sequence[str], key: Callable[[LedgerDocument], str]
+    ) -> dict[tuple[str, str], LedgerDocument]:
+        held = [rows.document(entity, row) for row in rows.voided_first(self._transport.among(entity, field, values))]
+        return {(entity, key(document)): document for document in held}
 
     def get(self, ref: Ref, kind: DocumentType) -> LedgerDocument:
         """Return one document; ``deleted`` where it is not there any more."""

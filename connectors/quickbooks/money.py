@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Context
 from typing import TypeVar
 
@@ -33,7 +33,7 @@ class Transfers(Collection[TransferDraft, LedgerEntry]):
     def find(self, wanted: Sequence[TransferDraft]) -> list[LedgerEntry | None]:
         """Find transfers by key among those of the same days."""
         days = [draft.on.isoformat() for draft in wanted]
-        found = _voided_first(self._transport.among("Transfer", "TxnDate", days))
+        found = rows.voided_first(self._transport.among("Transfer", "TxnDate", days))
         held = {entry.key: entry for entry in (rows.entry("Transfer", row) for row in found) if entry.key}
         return [held.get(draft.key) for draft in wanted]
 
@@ -59,7 +59,7 @@ class _Numbered(Collection[Wanted, LedgerEntry]):
         held: dict[tuple[str, str], LedgerEntry] = {}
         for entity in dict.fromkeys(self._entity(draft) for draft in wanted):
             keys = [draft.key for draft in wanted if self._entity(draft) == entity]
-            for row in _voided_first(self._transport.among(entity, "DocNumber", keys)):
+            for row in rows.voided_first(self._transport.among(entity, "DocNumber", keys)):
                 if row.get("PaymentType", "Cash") == "Cash":  # a check is a refund
                     held[entity, row["DocNumber"]] = rows.entry(entity, row)
         return [held.get((self._entity(draft), draft.key)) for draft in wanted]
@@ -169,8 +169,3 @@ class Journals(_Numbered[JournalDraft]):
         if line.description:
             row["Description"] = fit("a line's text", line.description, TEXT_LENGTH, "shorten it")
         return row
-
-
-def _voided_first(found: Iterable[Row]) -> list[Row]:
-    """Return voided entries before the others, so that these win where both bear one key."""
-    return sorted(found, key=lambda row: not rows.is_voided(row))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -24,6 +24,7 @@ from connectors.quickbooks.transport import Row, decimal, updated_at
 MARK = "Netterms "  # how each line of a note begins that is for us and not for people
 ON_ACCOUNT = f"{MARK}on account"
 PRICED = re.compile(r" \(\S+ x \S+ [A-Z]{3}\)\Z")  # quantity and price where they stand in a line's text
+_MARKED = re.compile(rf"(?:voided - )?({MARK}.*)", re.IGNORECASE)  # the first line of a void one begins otherwise
 _PART = re.compile(rf"{MARK}set (\S+) on (\S+) for (.*)")
 _TYPES: dict[str, Literal["invoice", "credit_note"]] = {"Invoice": "invoice", "CreditMemo": "credit_note"}
 
@@ -40,6 +41,11 @@ def is_voided(row: Row) -> bool:
     """
     worth = row.get("TotalAmt", row.get("Amount", 0))
     return not decimal(worth) and str(row.get("PrivateNote", "")).lower().startswith("void")
+
+
+def voided_first(found: Iterable[Row]) -> list[Row]:
+    """Return voided transactions before the others, so that these win where both bear one key."""
+    return sorted(found, key=lambda row: not is_voided(row))
 
 
 def is_on_account(row: Row) -> bool:
@@ -88,8 +94,21 @@ def document(entity: str, row: Row) -> LedgerDocument:
         due_on=_date(row.get("DueDate")),
         lines=tuple(_lines(row, currency)),
         memo=str((row.get("CustomerMemo") or {}).get("value") or ""),
+        mark=_document_mark(str(row.get("PrivateNote") or "")),
         updated_at=_updated_at(row),
     )
+
+
+def _document_mark(note: str) -> str:
+    """Return the line of a document's note that is our mark, whatever people wrote around it."""
+    found = filter(None, map(_MARKED.fullmatch, note.splitlines()))
+    return next((match[1].strip() for match in found), "")
+
+
+def mark_key(mark: str) -> str:
+    """Return what of a mark tells which document it is: whose, and which number. Its contract is there for people."""
+    words = mark.split()
+    return " ".join((*words[:2], words[-1])) if len(words) > 2 else mark
 
 
 def _lines(row: Row, currency: str) -> Iterator[HeldLine]:
@@ -150,6 +169,11 @@ def allocation(row: Row, draft: AllocationDraft) -> LedgerAllocation:
         currency=currency,
         on=_date(row.get("TxnDate")),
     )
+
+
+def used(row: Row, id: str) -> int:
+    """Return how much of a payment stands on a transaction."""
+    return _minor(_linked(row, id), _currency(row))
 
 
 def part_note(key: str, amount: Decimal, document: str) -> str:
@@ -219,8 +243,8 @@ def _ref(row: Row) -> Ref:
 
 
 def _currency(row: Row) -> str:
-    """Return the currency; a company with one currency does not say it and is in the US."""
-    return str((row.get("CurrencyRef") or {}).get("value", "USD"))
+    """Return the currency, which the transport adds where a company has only one and does not say it."""
+    return str(row["CurrencyRef"]["value"])
 
 
 def _minor(value: Any, currency: str) -> int:

@@ -14,7 +14,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -29,6 +29,7 @@ from connectors.errors import ConnectorError, OutcomeUnknown, Refused, Retryable
 from connectors.pace import ANY_LIMIT, Pace
 
 MINOR_VERSION = 75
+LAG = timedelta(minutes=1)  # how late queries and captures may tell of a write; nothing is published, this is ours
 BATCH_SIZE = 30  # items per batch call; an Intuit sample says 50, the documentation 30
 PAGE = 1000
 # Per company and app (blogs.intuit.com, 2025-08-13); a batch counts as a call, too.
@@ -44,6 +45,7 @@ ASKED_AT_ONCE = 60  # values in one IN (...)
 
 _THROTTLE = re.compile(r"ThrottleExceeded|errorCode=00300[1-4]|code=\"300[1-4]\"")
 _THROTTLE_CODES = ("3001", "3002", "3003", "3004")
+IN_A_CURRENCY = ("Customer", "Invoice", "CreditMemo", "Payment", "Purchase", "Transfer", "JournalEntry")
 NOT_THERE = "610"  # the object was deleted, or never was
 STALE = "5010"  # somebody changed the object since its SyncToken was read
 Row = dict[str, Any]
@@ -177,6 +179,7 @@ class Transport:
         self._sdk = QuickBooks(company_id=settings.account, minorversion=MINOR_VERSION, use_decimal=True)
         self._sdk.session = self._session
         self._sdk.api_url_v3 = f"{settings.base_url.rstrip('/')}/v3"
+        self._home = ""
         self._company = f"{self._sdk.api_url}/company/{settings.account}"
 
     # ------------------------------------------------------------------------------------------------------- reading
@@ -190,7 +193,17 @@ class Transport:
     def preferences(self) -> Row:
         """Return the company's Preferences."""
         answer = self._single.read(self._with(lambda: self._sdk.get(f"{self._company}/preferences")))
-        return _part(answer, "Preferences")
+        found = _part(answer, "Preferences")
+        self._home = home_currency(found)
+        return found
+
+    def _in_currency(self, entity: str, row: Row) -> Row:
+        """Return an object with its currency: a company that has only one leaves it out, in whatever country it is."""
+        if entity not in IN_A_CURRENCY or "CurrencyRef" in row or row.get("status") == "Deleted":
+            return row
+        if not self._home:
+            self.preferences()
+        return {**row, "CurrencyRef": {"value": self._home}}
 
     def query(self, entity: str, where: str = "", order: str = "", start: int = 1) -> Page:
         """Return one page, of at most 1,000 objects, of what matches."""
@@ -199,12 +212,13 @@ class Transport:
         answer = self._single.read(self._with(lambda: self._sdk.query(statement)))
         if "QueryResponse" not in answer:  # to take that for "there is none" would mean to write it again
             raise OutcomeUnknown("QuickBooks answered a query without its response")
-        return Page(answer["QueryResponse"].get(entity, []), answer_time(answer))
+        found = answer["QueryResponse"].get(entity, [])
+        return Page([self._in_currency(entity, row) for row in found], answer_time(answer))
 
     def get(self, entity: str, id: str) -> Row:
         """Return one object; raises ``Refused`` when it is not there."""
         url = f"{self._company}/{entity.lower()}/{id}"
-        return _part(self._single.read(self._with(lambda: self._sdk.get(url))), entity)
+        return self._in_currency(entity, _part(self._single.read(self._with(lambda: self._sdk.get(url))), entity))
 
     def pages(self, entity: str, where: str = "") -> list[Row]:
         """Return every object that matches, of lists only active ones."""
@@ -228,10 +242,15 @@ class Transport:
         """Return the documents whose number begins with ``prefix``."""
         return self.pages(entity, f"DocNumber like {quote(prefix + '%')}")
 
-    def capture(self, entities: Sequence[str], since: datetime) -> Row:
-        """Return the answer of change data capture; raises ``Refused`` when ``since`` lies more than 30 days back."""
+    def capture(self, entities: Sequence[str], since: datetime) -> tuple[dict[str, list[Row]], datetime | None]:
+        """Return what change data capture tells by entity, and when; raises ``Refused`` for more than 30 days back."""
         names, moment = ",".join(entities), time_text(since)
-        return self._single.read(self._with(lambda: self._sdk.change_data_capture(names, moment)))
+        answer = self._single.read(self._with(lambda: self._sdk.change_data_capture(names, moment)))
+        parts: list[Row] = [part for one in answer.get("CDCResponse", []) for part in one.get("QueryResponse", [])]
+        return {
+            entity: [self._in_currency(entity, row) for part in parts for row in part.get(entity, [])]
+            for entity in entities
+        }, answer_time(answer)
 
     def pdf(self, entity: str, id: str) -> bytes:
         """Return a document as QuickBooks prints it."""
@@ -270,7 +289,11 @@ class Transport:
         """
         url, text = f"{self._company}/{entity.lower()}", _encoder.encode(body).decode()
         send = self._with(lambda: self._sdk.post(url, text, params=dict(how), request_id=key))
-        return _part(self._single.write(send), entity)
+        answer = _part(self._single.write(send), entity)
+        try:
+            return self._in_currency(entity, answer)
+        except ConnectorError as error:
+            raise OutcomeUnknown(f"QuickBooks took the change, but does not say its currency: {error}") from error
 
     def upload(self, described: Row, content: bytes, key: str) -> None:
         """Keep a file as an ``Attachable``; ``described`` says what it hangs on."""
@@ -312,14 +335,15 @@ class Transport:
         send = self._with(lambda: self._sdk.post(f"{self._company}/batch", text, request_id=key))
         answers = {str(one.get("bId")): one for one in self._batches.write(send).get("BatchItemResponse", [])}
         results: dict[str, Row | Fault] = {}
-        for id, entity, *_ in items:
+        for id, entity, body, _ in items:
             answer = answers.get(id, {})
             fault = parse_fault(answer)
             if (fault is None and entity not in answer) or (
                 fault is not None and fault.unclear and not fault.throttled
             ):
                 raise OutcomeUnknown(f"QuickBooks gave no clear answer for item {id} of the batch: {fault}")
-            results[id] = fault or answer[entity]
+            currency = {"CurrencyRef": body["CurrencyRef"]} if "CurrencyRef" in body else {}
+            results[id] = fault or {**currency, **answer[entity]}
         return results
 
     def _with(self, call: Callable[[], Any]) -> Callable[[str], Row]:
@@ -357,6 +381,14 @@ def derived(key: str, *parts: str) -> str:
 
 def _is_throttled(result: Row | Fault) -> bool:
     return isinstance(result, Fault) and result.throttled
+
+
+def home_currency(preferences: Row) -> str:
+    """Return the company's own currency; raises ``Refused`` where its preferences do not say it."""
+    found = preferences.get("CurrencyPrefs", {}).get("HomeCurrency", {}).get("value")
+    if not found:
+        raise Refused("QuickBooks does not say the company's own currency (CurrencyPrefs.HomeCurrency)")
+    return str(found)
 
 
 def _part(answer: Row, name: str) -> Row:

@@ -112,6 +112,10 @@ class Xero:
         """Hang a PDF on a document."""
         delivery.attach(self._client, kind, document.id, name, content, key)
 
+    def hindrance(self) -> str:
+        """Return nothing: Xero always takes our numbers."""
+        return ""
+
     def changes(self, since: datetime | None) -> LedgerChanges:
         """Return contacts, sales invoices, credit notes, payments of invoices and money on account, as changed."""
         return read_changes(self._client, self._payments, since)

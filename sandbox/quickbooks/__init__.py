@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -27,6 +27,7 @@ from sandbox.world.history import OldBooks
 
 TOKEN = "sandbox-quickbooks"  # the beginning of every accepted access token
 LARGEST_BATCH = 30
+GRANT = timedelta(days=5 * 365)  # how long a consent lives
 TOLD = ("Customer", "Invoice", "CreditMemo", "Payment")  # what webhooks tell of
 _PATHS = {entity.lower(): entity for entity in WRITABLE}
 _STATE = {
@@ -78,6 +79,7 @@ class QuickBooks(Ledger):
         self.books = Books(self.clock)
         self._answers: dict[str, tuple[dict[str, Any], int]] = {}
         self._refreshes = 0
+        self.grant_ends = self.clock.now() + GRANT  # until when tokens are renewed, however often they were
         self.files: dict[str, bytes] = {}  # by the id of the attachable
         self._watch = Watch()
         self._consents = Consents()
@@ -149,9 +151,17 @@ class QuickBooks(Ledger):
             good = request.form.get("refresh_token") == f"refresh-{self._refreshes}"
         if not good:
             return json_response({"error": "invalid_grant", "error_description": "Incorrect or used Token"}, 400)
+        left = self.grant_ends - self.clock.now()
+        if grant == "authorization_code":
+            self.grant_ends += GRANT - left
+            left = GRANT
+        if left <= timedelta(0):
+            return json_response({"error": "invalid_grant", "error_description": "Token expired"}, 400)
         self._refreshes += 1
         tokens = {"access_token": f"{TOKEN}-{self._refreshes}", "refresh_token": f"refresh-{self._refreshes}"}
         lives = {"expires_in": 3600, "x_refresh_token_expires_in": 8_726_400}
+        if request.headers.get("x-include-refresh-token-hard-expires-in") == "true":
+            lives["x_refresh_token_hard_expires_in"] = int(left.total_seconds())
         return json_response({"token_type": "bearer", **tokens, **lives})
 
     def _route(self, method: str, rule: str, handle: Callable[..., tuple[dict[str, Any], int]]) -> None:
@@ -159,7 +169,8 @@ class QuickBooks(Ledger):
             if (refused := self._refused(realm)) is not None:
                 return refused
             body, status = self._once(lambda: handle(**parts))
-            return _answer({**body, "time": self._time()}, status)
+            shown = body if self.books.has_currencies else _without_currency(body)
+            return _answer({**shown, "time": self._time()}, status)
 
         self.routes.add_url_rule(rule, f"{method} {rule}".replace(".", "_"), run, methods=[method])
 
@@ -293,6 +304,16 @@ class QuickBooks(Ledger):
     def _preferences(self) -> tuple[dict[str, Any], int]:
         self.metered["reads"] += 1
         return {"Preferences": self.books.preferences}, 200
+
+
+def _without_currency(value: Any) -> Any:
+    """Return an answer as a company gives it that knows one currency only."""
+    if isinstance(value, list):
+        return [_without_currency(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    untold = ("CurrencyRef", "ExchangeRate", "HomeTotalAmt")
+    return {name: _without_currency(each) for name, each in value.items() if name not in untold}
 
 
 def _entity(path: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from itertools import product
 from typing import Any
 
 from sandbox.core import Clock
@@ -46,8 +48,10 @@ class Books:
         self.clock = clock
         self.company_info = seed.company_info()
         self.preferences = seed.preferences()
+        self.numbers_twice = False  # whether one number may be used for several invoices, or several credit memos
         self.rows: dict[str, dict[str, Row]] = {entity: {} for entity in (*WRITABLE, *READ_ONLY)}
         self.deleted: list[Deleted] = []
+        self.lag: dict[str, timedelta] = {}  # by entity how late change data capture tells of a write
         self._by_name: dict[tuple[str, str], str] = {}  # (entity, number or folded name) -> id
         self._paid_by: dict[str, set[str]] = {}  # id of an invoice or credit memo -> ids of the payments on it
         self._ids = {"transactions": 100, "names": 0, "lists": 0}
@@ -79,6 +83,25 @@ class Books:
             self._add("TaxRate", rate)
         for code in seed.vat_codes():
             self._add("TaxCode", code)
+
+    def keep_one_currency(self, code: str) -> None:
+        """Make it a company without Multicurrency, whose own currency is ``code``."""
+        self.preferences["CurrencyPrefs"] = {"MultiCurrencyEnabled": False, "HomeCurrency": {"value": code}}
+        for id, row in list(self.rows["Account"].items()):
+            if row["CurrencyRef"]["value"] == seed.HOME:
+                self.rows["Account"][id] = {**row, "CurrencyRef": {"value": code}}
+            else:
+                del self.rows["Account"][id]
+
+    @property
+    def home(self) -> str:
+        """The company's own currency."""
+        return str(self.preferences["CurrencyPrefs"]["HomeCurrency"]["value"])
+
+    @property
+    def has_currencies(self) -> bool:
+        """Whether Multicurrency is on: else no object says a currency."""
+        return bool(self.preferences["CurrencyPrefs"]["MultiCurrencyEnabled"])
 
     def is_abroad(self) -> bool:
         """Say whether the company is not in the US."""
@@ -118,6 +141,11 @@ class Books:
         """Return the id of the invoice or credit memo of that number, or of who bears that name in any case."""
         return self._by_name.get((entity, name if entity in TRANSACTIONS else name.casefold()))
 
+    def next_number(self, entity: str) -> str:
+        """Return the number that follows the highest of the company's own, from 1001 on."""
+        numbers = [row["DocNumber"] for row in self.rows[entity].values() if row.get("DocNumber", "").isdigit()]
+        return str(max(map(int, numbers), default=1000) + 1)
+
     def changed(self, entities: list[str], since: datetime) -> list[Row]:
         """Return one ``QueryResponse`` element per entity, at most 1,000 objects over all, oldest first.
 
@@ -129,9 +157,11 @@ class Books:
         for entity in entities:
             if entity not in self.rows or entity in NOT_CAPTURED:
                 raise Refusal("4001", "Invalid query", f"Invalid entity for change data capture: {entity}")
-            gone = [(one.at, one.row()) for one in self.deleted if one.entity == entity and one.at >= since]
-            held = [(updated_at(row), row) for row in self.rows[entity].values() if updated_at(row) >= since]
-            rows = [row for _, row in sorted([*held, *gone], key=lambda one: one[0])[:left]]
+            until = self.clock.now() - self.lag.get(entity, timedelta(0))
+            gone = [(one.at, one.row()) for one in self.deleted if one.entity == entity]
+            held = [(updated_at(row), row) for row in self.rows[entity].values()]
+            told = [one for one in (*held, *gone) if since <= one[0] <= until]
+            rows = [row for _, row in sorted(told, key=lambda one: one[0])[:left]]
             left -= len(rows)
             answer.append({entity: rows, "startPosition": 1, "maxResults": len(rows)} if rows else {})
         return answer
@@ -149,7 +179,10 @@ class Books:
             check(entity, body)
             made = RULES[entity](self, deepcopy(body), None)
             self._check_open(made)
-            return self._add(entity, made)
+            added = self._add(entity, made)
+            if self.preferences["SalesFormsPrefs"]["AutoApplyCredit"] and entity in ("Invoice", "CreditMemo"):
+                self._apply_credit(added["CustomerRef"])
+            return self.rows[entity][added["Id"]]
         if operation in ("create", "update"):
             return self._update(entity, body)
         if entity not in (VOIDED if operation == "void" else TRANSACTIONS):
@@ -267,6 +300,23 @@ class Books:
     def _linked(row: Row) -> set[str]:
         lines = row.get("Line", ())
         return {link["TxnId"] for line in lines for link in line.get("LinkedTxn", ()) if link.get("TxnId")}
+
+    def _apply_credit(self, customer: Row) -> None:
+        """Set open credit memos of a customer against its open invoices, the oldest first, by payments of nothing."""
+        by_day = {
+            entity: sorted(
+                (row for row in self.rows[entity].values() if row["CustomerRef"]["value"] == customer["value"]),
+                key=lambda row: (row["TxnDate"], int(row["Id"])),
+            )
+            for entity in ("CreditMemo", "Invoice")
+        }
+        for note, invoice in product(by_day["CreditMemo"], by_day["Invoice"]):
+            most = min(balance_of(self, note), balance_of(self, invoice))
+            if most > 0:
+                pairs = ((invoice["Id"], "Invoice"), (note["Id"], "CreditMemo"))
+                lines = [{"Amount": most, "LinkedTxn": [{"TxnId": id, "TxnType": kind}]} for id, kind in pairs]
+                body = {"CustomerRef": {"value": customer["value"]}, "TotalAmt": Decimal(0), "Line": lines}
+                self._add("Payment", RULES["Payment"](self, body, None))
 
     def _settle(self, ids: set[str]) -> None:
         """Bring the balances of these invoices and credit memos up to date; each counts as changed."""

@@ -70,7 +70,7 @@ def transfer(books: Books, row: Row, before: Row | None) -> Row:
 
 def journal(books: Books, row: Row, before: Row | None) -> Row:
     """Debits and credits that balance; receivables name a customer."""
-    currency = row.get("CurrencyRef", {}).get("value", HOME)
+    currency = row.get("CurrencyRef", {}).get("value", books.home)
     lines = [_journal_line(books, line, currency) for line in row.get("Line") or []]
     totals = {"Debit": Decimal(0), "Credit": Decimal(0)}
     for line in lines:
@@ -103,7 +103,7 @@ def _journal_line(books: Books, line: Row, currency: str) -> Row:
 def _common(books: Books, row: Row, currency: str) -> Row:
     return {
         "CurrencyRef": currency_of(currency),
-        "ExchangeRate": rate_of(row, currency),
+        "ExchangeRate": rate_of(books, row, currency),
         "TxnDate": row.get("TxnDate") or books.clock.today.isoformat(),
     }
 

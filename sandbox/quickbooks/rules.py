@@ -12,7 +12,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
 from sandbox.quickbooks.refusal import Refusal, business, missing, no_reference
-from sandbox.quickbooks.seed import CURRENCY_NAMES, HOME, RATES
+from sandbox.quickbooks.seed import CURRENCY_NAMES, RATES
 from sandbox.quickbooks.tax import tax_of
 
 if TYPE_CHECKING:
@@ -52,8 +52,10 @@ def customer(books: Books, row: Row, before: Row | None) -> Row:
     if _FORBIDDEN_IN_NAMES.search(name):
         raise Refusal("2040", "Invalid String", f"Name {name!r} must not hold a colon, tab or new line", "DisplayName")
     _check_name_is_free(books, name, before)
-    kept: Row = before["CurrencyRef"] if before else {"value": HOME}
+    kept: Row = before["CurrencyRef"] if before else {"value": books.home}
     currency = row.get("CurrencyRef", kept)["value"]
+    if currency != books.home and not books.has_currencies:
+        raise business("Multicurrency is not switched on.", "CurrencyRef")
     if before and currency != before["CurrencyRef"]["value"]:
         raise business("You cannot change the currency of a customer that has one.", "CurrencyRef")
     if (email := row.get("PrimaryEmailAddr", {}).get("Address")) and "@" not in email:
@@ -93,7 +95,7 @@ def sale(entity: str) -> Rule:
     def rule(books: Books, row: Row, before: Row | None) -> Row:
         buyer = books.reference("Customer", row.get("CustomerRef") or _missing("CustomerRef"), "CustomerRef")
         currency = _same_currency(row, buyer)
-        _check_number_is_free(books, entity, row.get("DocNumber"), before)
+        row = {**row, **_number(books, entity, row, before)}
         lines = _sales_lines(books, row)
         net = sum((line["Amount"] for line in lines if line["DetailType"] == "SalesItemLineDetail"), Decimal(0))
         taxes = tax_of(books, row, lines)
@@ -105,12 +107,12 @@ def sale(entity: str) -> Rule:
         computed = {
             "CustomerRef": {"value": buyer["Id"], "name": buyer["DisplayName"]},
             "CurrencyRef": currency_of(currency),
-            "ExchangeRate": rate_of(row, currency),
+            "ExchangeRate": rate_of(books, row, currency),
             "TxnDate": day,
             "Line": [*lines, subtotal],
             "TxnTaxDetail": taxes,
             "TotalAmt": net + tax,
-            "HomeTotalAmt": cents((net + tax) * rate_of(row, currency)),
+            "HomeTotalAmt": cents((net + tax) * rate_of(books, row, currency)),
             "EmailStatus": row.get("EmailStatus", "NotSet"),
             "PrintStatus": row.get("PrintStatus", "NeedToPrint"),
             "ApplyTaxAfterDiscount": False,
@@ -141,10 +143,10 @@ def currency_of(code: str) -> Row:
     return {"value": code, "name": CURRENCY_NAMES[code]}
 
 
-def rate_of(row: Row, currency: str) -> Decimal:
+def rate_of(books: Books, row: Row, currency: str) -> Decimal:
     """Return the exchange rate of a transaction, that of the day where it says none; raises ``Refusal``."""
-    rate = Decimal(row.get("ExchangeRate", RATES.get(currency, 1)))
-    if rate <= 0 or (currency == HOME and rate != 1):
+    rate = Decimal(row.get("ExchangeRate", 1 if currency == books.home else RATES.get(currency, 1)))
+    if rate <= 0 or (currency == books.home and rate != 1):
         raise business(f"The exchange rate {rate} is none of {currency}.", "ExchangeRate")
     return rate
 
@@ -156,8 +158,16 @@ def _same_currency(row: Row, buyer: Row) -> str:
     return own
 
 
+def _number(books: Books, entity: str, row: Row, before: Row | None) -> Row:
+    """Return the number: ours where the company takes numbers, else the next of its own, whatever was sent."""
+    if not books.preferences["SalesFormsPrefs"]["CustomTxnNumbers"]:
+        return {"DocNumber": (before or {}).get("DocNumber") or books.next_number(entity)}
+    _check_number_is_free(books, entity, row.get("DocNumber"), before)
+    return {}
+
+
 def _check_number_is_free(books: Books, entity: str, number: str | None, before: Row | None) -> None:
-    holder = books.holder(entity, number) if number else None
+    holder = books.holder(entity, number) if number and not books.numbers_twice else None
     if holder not in (None, (before or {}).get("Id")):
         detail = (
             "Duplicate Document Number Error : You must specify a different number. This number has already been"
@@ -234,11 +244,11 @@ def payment(books: Books, row: Row, before: Row | None) -> Row:
     if applied > total:
         raise business(f"The amounts applied ({applied}) are more than the payment ({total}).", "TotalAmt")
     if "DepositToAccountRef" in row:
-        _check_deposit(books.reference("Account", row["DepositToAccountRef"], "DepositToAccountRef"), currency)
+        _check_deposit(books, books.reference("Account", row["DepositToAccountRef"], "DepositToAccountRef"), currency)
     computed = {
         "CustomerRef": {"value": payer["Id"], "name": payer["DisplayName"]},
         "CurrencyRef": currency_of(currency),
-        "ExchangeRate": rate_of(row, currency),
+        "ExchangeRate": rate_of(books, row, currency),
         "TxnDate": row.get("TxnDate") or books.clock.today.isoformat(),
         "TotalAmt": total,
         "UnappliedAmt": total - applied,
@@ -266,10 +276,10 @@ def _payment_line(books: Books, line: Row, payer: Row, before: Row | None) -> Ro
     return {"Amount": value, "LinkedTxn": [link]}
 
 
-def _check_deposit(account: Row, currency: str) -> None:
+def _check_deposit(books: Books, account: Row, currency: str) -> None:
     if account["AccountType"] not in ("Bank", "Other Current Asset"):
         raise business(f"{account['Name']} is no account to deposit to.", "DepositToAccountRef")
-    if account["CurrencyRef"]["value"] not in (currency, HOME):
+    if account["CurrencyRef"]["value"] not in (currency, books.home):
         detail = f"{account['Name']} holds {account['CurrencyRef']['value']}, the payment is in {currency}."
         raise business(detail, "DepositToAccountRef")
 

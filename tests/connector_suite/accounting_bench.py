@@ -217,7 +217,7 @@ class AccountingBench:
             "tax": tax,
             "total": subtotal + tax,
             "memo": "Thank you for your business.",
-            "mark": f"netterms {number}",
+            "mark": f"Netterms us deal-1 {number}",
             "email": "ap@acme.example",
         }
         return DocumentDraft(**{**fields, **changes})

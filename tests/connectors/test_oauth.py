@@ -355,7 +355,8 @@ def test_a_token_address_that_knows_no_basic_authentication_gets_the_client_in_t
     issuer: Issuer, tokens: Tokens[Token]
 ) -> None:
     settings = Settings(token_url=issuer.url)
-    assert OAuthToken("crm", settings, tokens, lambda: NOW, client_in_form=True).access_token() == "access-1"
+    flow = Flow(authorize_url="u", scopes="", accounts=lambda _: {}, client_in_form=True)
+    assert OAuthToken("crm", settings, tokens, lambda: NOW, flow=flow).access_token() == "access-1"
     assert issuer.clients == [""]
     assert (issuer.asked[0]["client_id"], issuer.asked[0]["client_secret"]) == ("app", "app-secret")
 
@@ -433,6 +434,21 @@ def consent(issuer: Issuer, tokens: Any, accounts: dict[str, str], account: str 
     flow = Flow(authorize_url="https://vendor.example/ask", scopes="a b", accounts=lambda _: accounts, pkce=pkce)
     settings = Settings(token_url=issuer.url)
     return Consent("books", flow, settings, tokens, "http://127.0.0.1:9", account, lambda: NOW)
+
+
+def test_when_the_grant_ends_is_kept_as_the_vendor_says_and_moves_on_as_it_says(
+    issuer: Issuer, tokens: Tokens[Token]
+) -> None:
+    flow = Flow(authorize_url="u", scopes="", accounts=lambda _: {"1": ""}, lives=("idle", "hard"))
+    asking = Consent("books", flow, Settings(token_url=issuer.url), tokens, "", "", lambda: NOW)
+    said = {"access_token": "a", "refresh_token": "refresh-0", "expires_in": 60}
+    for lives, days in (({"idle": 86_400 * 100, "hard": 86_400 * 20}, 20), ({"idle": 86_400}, 1), ({}, None)):
+        issuer.answer = (200, json.dumps({**said, **lives}).encode())
+        asking.accept(CODE, "r", "v")
+        OAuthToken("books", Settings(token_url=issuer.url), tokens, lambda: NOW, flow=flow).access_token()
+        stored = tokens.load("books")
+        assert stored is not None
+        assert stored.grant_ends == (None if days is None else NOW + timedelta(days=days))
 
 
 CODE = {"code": "c-1", "state": "s"}

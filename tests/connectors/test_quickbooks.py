@@ -452,7 +452,7 @@ class TestDrafts(QuickBooksBench):
         self.create(ledger, self.draft(self.customer(ledger), "D-1", po_number="4711", memo="Thanks"))
         row = self.stored(running, "invoices")
         assert row["CustomerMemo"] == {"value": "PO 4711\nThanks"}
-        assert row["PrivateNote"] == "netterms D-1"
+        assert row["PrivateNote"] == "Netterms us deal-1 D-1"
         assert row["BillEmail"] == {"Address": "ap@acme.example"}
         assert row["EmailStatus"] == "NotSet"
 
@@ -704,14 +704,39 @@ class TestChanges(QuickBooksBench):
         assert len(found) == 71
         assert [document.ref.id for document in found if document.status == "deleted"] == [gone.ref.id]
 
-    def test_further_back_than_thirty_days_is_queried(self, running: Running, ledger: Accounting) -> None:
+    def test_for_what_lies_further_back_than_thirty_days_everything_is_read(
+        self, running: Running, ledger: Accounting
+    ) -> None:
         document = self.create(ledger, self.draft(self.customer(ledger), "OLD"))
         self.move(running, days=45)
-        found = ledger.changes(datetime(2026, 3, 10, tzinfo=UTC))
+        cursor = ledger.changes(datetime(2026, 3, 10, tzinfo=UTC)).cursor
+        assert cursor is not None
+        assert not ledger.changes(cursor).complete  # nothing happened, and yet the cursor has moved on
+        found = ledger.changes(datetime(2026, 3, 20, tzinfo=UTC) - timedelta(days=5))
+        assert found.complete
         assert [one.ref.id for one in found.documents] == [document.ref.id]
-        calls = books(running).calls
-        assert calls["GET /v3/company/{realm}/cdc"] == 1
-        assert calls["POST /v3/company/{realm}/query"] >= 3
+
+    def test_a_capture_that_is_refused_for_another_reason_is_not_read_around(
+        self, running: Running, ledger: Accounting
+    ) -> None:
+        since = ledger.changes(None).cursor
+        self.order(running, kind="error_before", status=400, path="/cdc", body="no such company file")
+        with pytest.raises(Refused, match="no such company file"):
+            ledger.changes(since)
+
+    def test_what_a_capture_tells_late_is_not_missed(self, running: Running, ledger: Accounting) -> None:
+        customer = self.customer(ledger)
+        cursor, clock, held = ledger.changes(None).cursor, running.sandbox.clock, books(running).books
+        held.lag["Invoice"] = timedelta(seconds=55)
+        clock.wait(10)
+        late = self.create(ledger, self.draft(customer, "LATE"))
+        clock.wait(10)
+        prompt = self.create(ledger, self.draft(customer, "PROMPT", type="credit_note"))
+        clock.wait(5)
+        seen = ledger.changes(cursor)
+        assert [one.ref.id for one in seen.documents] == [prompt.ref.id]
+        clock.wait(50)
+        assert late.ref.id in [one.ref.id for one in ledger.changes(seen.cursor).documents]
 
     def test_one_request_tells_what_changed_lately(self, running: Running, ledger: Accounting) -> None:
         self.create(ledger, self.draft(self.customer(ledger), "NEW"))
@@ -734,11 +759,17 @@ class TestChanges(QuickBooksBench):
     def test_the_cursor_never_passes_the_first_answer(self) -> None:
         first = datetime(2026, 3, 10, 12, tzinfo=UTC)
         reading = changes.Reading()
-        late = {"Id": "7", "DisplayName": "Late", "MetaData": {"LastUpdatedTime": "2026-03-10T12:00:09+00:00"}}
+        late = {
+            "Id": "7",
+            "DisplayName": "Late",
+            "CurrencyRef": {"value": "USD"},
+            "MetaData": {"LastUpdatedTime": "2026-03-10T12:00:09+00:00"},
+        }
         reading.add("Customer", [late])
         assert reading.changes(None).cursor == first + timedelta(seconds=9)
         reading.as_of = first
         assert reading.changes(None).cursor == first
+        assert reading.changes(first + timedelta(seconds=1)).cursor == first + timedelta(seconds=1)
 
     def test_a_customer_made_inactive_shows_by_query_and_by_capture(self, running: Running, ledger: Accounting) -> None:
         ref = self.customer(ledger)
@@ -785,13 +816,20 @@ class TestSetup(QuickBooksBench):
     def test_settings_that_book_wrongly_are_told_with_their_remedy(self, running: Running, ledger: Accounting) -> None:
         held = books(running).books
         held.preferences["SalesFormsPrefs"]["CustomTxnNumbers"] = False
-        held.preferences["CurrencyPrefs"]["MultiCurrencyEnabled"] = False
         held.preferences["TaxPrefs"]["PartnerTaxEnabled"] = True
         held.preferences["OtherPrefs"] = {"NameValue": [OVERRIDE_FORBIDDEN]}
-        numbers, currencies, sales_tax = ledger.setup().problems
+        numbers, sales_tax = ledger.setup().problems
         assert "lets no app set it" in sales_tax
         assert "Custom transaction numbers" in numbers
-        assert "Multicurrency" in currencies
+
+    def test_what_other_currencies_need_is_no_problem_of_a_company_that_has_one(
+        self, running: Running, ledger: Accounting
+    ) -> None:
+        assert ledger.setup().one_currency == ""
+        books(running).books.keep_one_currency("USD")
+        setup = ledger.setup()
+        assert (setup.problems, setup.home_currency) == ((), "USD")
+        assert "Multicurrency" in setup.one_currency
 
 
 # --------------------------------------------------------------------------------------------------------- small parts

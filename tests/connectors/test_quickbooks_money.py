@@ -315,7 +315,7 @@ class TestVoids(Bench):
         ledger.void_document(document.ref, "credit_note", "k1")
         row = self.stored(running, "CreditMemo")
         assert (row["DocNumber"], row["TotalAmt"], row["TxnTaxDetail"]["TotalTax"]) == ("CN-1", 0, 0)
-        assert row["PrivateNote"] == "Voided - netterms CN-1"
+        assert row["PrivateNote"] == "Voided - Netterms us deal-1 CN-1"
         assert [line["Amount"] for line in row["Line"]] == [0, 0]
 
     def test_a_refusal_tells_quickbooks_code(self, running: Running, ledger: Accounting) -> None:

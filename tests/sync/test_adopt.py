@@ -196,6 +196,8 @@ def _assert_old_invoices_paid_by_card_are_booked_once(company: OldCompany) -> No
 
 
 def _assert_doing_it_again_changes_nothing(company: OldCompany) -> None:
+    assert not any(result.changed for result in company.adopt().values())
+    assert not any(result.changed for result in company.done().values())
     writes, contents = company.writes(), company.contents()
     assert not any(result.changed for result in company.adopt().values())
     assert not any(result.changed for result in company.done().values())
@@ -404,6 +406,14 @@ def test_a_number_that_our_series_would_come_to_is_a_fault_and_nothing_is_booked
     live.done()
     assert live.items() == []
     assert len(live.sandbox.vendors["xero"].state()["invoices"]) == 2
+
+
+def test_multicurrency_is_asked_for_only_where_another_currency_is_sold_in(live: Live) -> None:
+    live.sandbox.vendors["quickbooks"].books.keep_one_currency("USD")  # type: ignore[attr-defined]
+    assert not [fault for fault in faults(live) if "Multicurrency" in fault]
+    live.configure('currencies = ["USD"]', 'currencies = ["USD", "EUR"]')
+    (fault,) = [fault for fault in faults(live) if "Multicurrency" in fault]
+    assert "us sells in EUR, but only USD can be booked: switch on" in fault
 
 
 def test_numbers_that_only_look_like_ours_and_our_own_are_no_fault(billed: Live) -> None:

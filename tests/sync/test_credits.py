@@ -337,3 +337,16 @@ def test_a_manual_invoice_is_approved_numbered_and_credited_like_any_other(bench
     assert give(bench, "UK-00002").total == 240_00
     bill(bench, date(2027, 9, 1))
     assert [row.contract for row in bench.drafts()] == ["A"]
+
+
+def test_a_credit_that_quickbooks_sets_against_our_invoice_by_itself_is_the_one_we_want(live: Live) -> None:
+    live.sandbox.vendors["quickbooks"].books.preferences["SalesFormsPrefs"]["AutoApplyCredit"] = True  # type: ignore[attr-defined]
+    live.sell("Acme Inc", deal_currency_code="USD")
+    live.done()
+    give(live, "US-00001", Wish(net=Decimal(30)))
+    live.done()
+    live.done()
+    assert live.items() == []
+    assert live.issued()["US-00001"].open == 70_00
+    (payment,) = live.sandbox.vendors["quickbooks"].state()["payments"]
+    assert [line["Amount"] for line in payment["Line"]] == [30, 30]

@@ -65,6 +65,7 @@ SEEN = (
     " json_object('number', d.number, 'type', 'invoice', 'status', 'open', 'currency', '{1}', 'total', d.total+{2},"
     " 'customer_id', '') FROM links l JOIN documents d ON d.id=l.our_id WHERE l.kind='document' AND d.id=1"
 )
+MARKED = "UPDATE ledger_objects SET data=json_set(data, '$.mark', 'Netterms uk K1 {0}', '$.issue_on', '2026-09-01')"
 PAYOUT = (
     "INSERT INTO payouts (id, connection, vendor_id, currency, amount, arrives_on, status) VALUES"
     " ({0}, 'stripe', 'po_{0}', 'GBP', 9680, '2026-09-03', 'paid')"
@@ -95,9 +96,14 @@ SPOILT: list[tuple[str, str, list[str], str, str]] = [
     ("I2", "connection:stripe", [PAYOUT.format(1), PAYOUT.format(2), MOVED.format(1), MOVED.format(2)],
      "txn_1", "it is 2 and should be 1"),
     ("I3", "document:1", [SEEN.format("", "GBP", 0), SEEN.format("-again", "GBP", 0)], "it is 2", "should be 1"),
+    ("I3", "document:1", [SEEN.format("", "GBP", 0), SEEN.format("-1001", "GBP", 0), MARKED.format("UK-00001"),
+     "UPDATE ledger_objects SET data=json_set(data, '$.number', '1001') WHERE vendor_id LIKE '%-1001'"],
+     "it is 2", "should be 1"),
     ("I3", "series:uk:UK-", ["UPDATE numbers SET next=next+1"], "it is 2", "should be 3"),
     ("I4", "document:1", [SEEN.format("", "GBP", 1)], "it is 100.01", "should be 100.00"),
     ("I4", "document:1", [SEEN.format("", "EUR", 0)], "it is EUR", "should be GBP"),
+    ("I4", "connection:books_uk", [SEEN.format("-lost", "GBP", 0), MARKED.format("UK-00009"),
+     "UPDATE ledger_objects SET data=json_set(data, '$.number', 'OURS-1')"], "OURS-1", "should be not ours"),
     ("I5", "document:1", ["UPDATE documents SET open=9999 WHERE id=1"], "it is 99.99", "should be 100.00"),
     ("I6", "customer:1", [PAYMENT, APPLIED, PAID, "UPDATE payments SET amount=1"], "it is -99.99", "should be 0.00"),
     ("I8", "document:1", [PAYMENT, APPLIED, PAID], "0 rows: applied", "should be 1"),

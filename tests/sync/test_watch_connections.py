@@ -151,3 +151,43 @@ def test_a_used_up_day_pauses_the_connection_until_it_is_over(bench: Bench) -> N
     use(bench)  # a job with nothing to call does not end the pause
     with bench.store() as store:
         assert runs.connection_states(store)["books_uk"].state == "paused"
+
+
+def test_a_grant_that_ends_within_a_month_is_a_review_item_and_one_mail(bench: Bench, post: Postbox) -> None:
+    bench.grants = {"books_us": bench.now() + timedelta(days=31), "books_uk": bench.now() + timedelta(days=900)}
+    watch(bench)
+    assert (post.mails, bench.items("connection_ends")) == ([], [])
+    bench.today += timedelta(days=2)
+    for _ in range(2):
+        watch(bench)
+    (mail,) = post.mails
+    assert mail.subject == "Netterms: reconnect books_us"
+    assert "quickbooks renews its token until 2026-10-02 and not longer" in mail.text
+    assert "/connections" in mail.text
+    assert bench.item("connection_ends").subject == "connection:books_us"
+
+
+def test_the_warning_closes_when_it_is_connected_anew_and_comes_again_when_that_grant_ends(
+    bench: Bench, post: Postbox
+) -> None:
+    for days in (10, 1000, 20):
+        bench.grants = {"books_us": bench.now() + timedelta(days=days)}
+        watch(bench)
+        assert len(bench.items("connection_ends")) == (days < 30)
+    assert len(post.mails) == 2
+
+
+def test_a_warning_whose_mail_surely_did_not_go_out_is_mailed_later(bench: Bench, post: Postbox) -> None:
+    bench.grants = {"books_us": bench.now() + timedelta(days=10)}
+    post.acts = [Retryable("greylisted")]
+    watch(bench)
+    watch(bench)
+    assert len(post.mails) == 1
+
+
+def test_a_connection_that_is_dead_already_is_not_warned_of(bench: Bench, post: Postbox) -> None:
+    bench.grants = {"books_uk": bench.now() - timedelta(days=1)}
+    use(bench, DEAD)
+    watch(bench)
+    assert bench.items("connection_ends") == []
+    assert len(post.mails) == 1

@@ -16,6 +16,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 import app
+from connectors.errors import AuthExpired
 from store import audit, runs
 from store.database import Store
 from tests.web.conftest import read, send, words
@@ -237,3 +238,25 @@ def test_a_paused_connection_says_until_when(live: Live, client: FlaskClient) ->
     assert "xero_uk paused Vendor xero, as ledger of uk" in shown
     assert f"Until {until:%d %b %Y %H:%M} UTC" in shown
     assert f"paused until {until:%d %b %Y %H:%M} UTC" in words(client, "/")
+
+
+def test_when_the_vendor_ends_a_grant_is_shown_and_known_before(live: Live, client: FlaskClient) -> None:
+    assert "Renewed until" not in words(client, "/connections")
+    client.get(agree(depart(client, "quickbooks_us")))
+    assert "Renewed until" in words(client, "/connections")
+    vendor = live.sandbox.vendors["quickbooks"]
+    vendor.grant_ends = vendor.clock.now() + timedelta(days=20)  # type: ignore[attr-defined]
+    config = app.load_config(live.file)
+    world = app.LiveWorld(config)
+    credentials = world._credentials(config.connections["quickbooks_us"])
+    credentials.rejected(credentials.access_token())
+    ends = world.grant_ends("quickbooks_us")
+    assert ends is not None
+    assert timedelta(days=19) < ends - world.now() < timedelta(days=20)
+    assert world.grant_ends("xero_uk") is None
+    live.today = world.now().date()
+    live.done("watch_connections")
+    assert live.item("connection_ends").subject == "connection:quickbooks_us"
+    vendor.grant_ends = vendor.clock.now()  # type: ignore[attr-defined]
+    with pytest.raises(AuthExpired):
+        credentials.rejected(credentials.access_token())
