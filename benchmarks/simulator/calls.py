@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from benchmarks.simulator.company import Company, Verdict
 from benchmarks.simulator.drips import dripped
-from benchmarks.simulator.stories import ALL_CASH, CASH, STORY, Act, Row, Scenario, called, portion
+from benchmarks.simulator.stories import ALL_CASH, CASH, PAGES, STORY, Act, Row, Scenario, called, portion
 from sandbox.core import Fault
 from store import outbox, review
 from store.audit import Actor
@@ -58,9 +58,11 @@ KINDS = (
     "on_account_void", "payout_fee", "payout_other", "payout", "payout_back", "customer_update", "document_void",
     "document_update", "refund_void", "exchanged_out", "exchanged_in",
 )  # fmt: skip
+PAGE_KINDS = ("payment_page", "payment_page_end", "payment_page_again")  # at the provider, without a look as well
 WRITTEN_AGAIN = ("customer_update", "refund_void")  # without a look: writing them twice is writing them once
 LOOKED_FOR = tuple(kind for kind in KINDS if kind not in WRITTEN_AGAIN)
 LEDGERS = ("quickbooks", "xero")
+WRITTEN = (*product(LEDGERS, KINDS), *(("stripe", kind) for kind in PAGE_KINDS))
 OUT = 8 * 60.0  # seconds: longer than any ledger knows an idempotency key
 LOSSES: dict[str, dict[str, Any]] = {
     "after": {"kind": "timeout_after"},
@@ -124,7 +126,7 @@ def lost(vendor: str, kind: str, how: str = "after", number: int = 1, at_look: s
         look = Fault(vendor, **LOOKS[at_look]) if at_look else None
         loss = Loss(company, kind, number, Fault(vendor, **LOSSES[how]), look)
         with loss.watching():
-            for act in ALL_CASH:
+            for act in PAGES if kind in PAGE_KINDS else ALL_CASH:
                 act(company)
                 for _ in range(2):
                     company.sync()
@@ -157,7 +159,7 @@ def f4(seed: int, count: int) -> Row:
         what = f"{name} x {times} at {vendor} {method} {path}"
         every.append((what, partial(hit, story, vendor, method, path, FAULTS[name], times)))
     every += [(f"a drip at {' '.join(call)}", partial(dripped, *call)) for call in sorted(calls)]
-    for vendor, kind, how, number in product(LEDGERS, KINDS, LOSSES, (1, 2)):
+    for (vendor, kind), how, number in product(WRITTEN, LOSSES, (1, 2)):
         every.append((f"{how}, {kind} no. {number} of {vendor}", partial(lost, vendor, kind, how, number)))
     for vendor, kind, name in product(LEDGERS, LOOKED_FOR, LOOKS):
         what = f"after, {kind} of {vendor}, then {name} at the look-up"

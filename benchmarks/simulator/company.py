@@ -243,6 +243,21 @@ class Company:
         given = {"payment_intent": intent, "amount": amount}
         self.call("POST", "stripe/v1/refunds", f"sk_test_sandbox_{entity}", data=given)
 
+    def offer_pages(self) -> None:
+        """Let the invoices of every legal entity be paid on a page of its payment provider."""
+        text = self.file.read_text(encoding="utf-8")
+        for entity in ("us", "uk"):
+            table = f"[entities.{entity}]\n"
+            text = text.replace(table, f'{table}payment_pages = "stripe_{entity}"\n')
+        self.file.write_text(text, encoding="utf-8")
+        self.config = app.load_config(self.file)
+
+    def pages(self, entity: str) -> list[dict[str, Any]]:
+        """Return the payment links at Stripe that take a payment."""
+        links = self.sandbox.stripe.accounts[entity].objects["payment_link"].values()
+        sold = [(one, one["restrictions"]["completed_sessions"]) for one in links]
+        return [one for one, sessions in sold if one["active"] and sessions["count"] < sessions["limit"]]
+
     def dispute(self, intent: str, entity: str) -> None:
         """The payer wants the money of a payment back."""
         account = self.sandbox.stripe.accounts[entity]
@@ -340,6 +355,7 @@ class Company:
             _count_documents(self, store, verdict)
             _count_payments(self, store, verdict)
             _count_entries(self, store, verdict)
+            _count_pages(self, store, verdict)
             _count_given_back(self, store, verdict)
             _count_mails(self, store, verdict)
             if expected:
@@ -460,6 +476,25 @@ def _count_given_back(company: Company, store: Store, verdict: Verdict) -> None:
             verdict.wrong.append(
                 f"{booked} of {row.vendor_id} are given back in the books and {wanted} at its provider"
             )
+
+
+def _count_pages(company: Company, store: Store, verdict: Verdict) -> None:
+    """Each open invoice can be paid on one page for just what is open, and no other can."""
+    for entity in (one for one in company.config.entities.values() if one.payment_pages):
+        account = company.sandbox.stripe.accounts[entity.key]
+        worth = {key: account.objects["price"][price]["unit_amount"] for key, price in account.priced.items()}
+        found = [(one["payment_intent_data"]["metadata"], one["id"]) for one in company.pages(entity.key)]
+        there = Counter((data["invoice_number"], worth[id_]) for data, id_ in found)
+        verdict.duplicates += sum(count - 1 for count in there.values())
+        asked = {
+            (str(row.number), row.open)
+            for row in invoices.issued(store)
+            if row.entity == entity.key and row.type == "invoice" and row.status == "issued" and row.open
+        }
+        under_way = {row.id for row in cash.payments(store) if row.status == "processing"}
+        verdict.wrong += [f"{number} can be paid with {amount}" for number, amount in there.keys() - asked]
+        if not under_way:
+            verdict.wrong += [f"{number} over {amount} has no page" for number, amount in asked - there.keys()]
 
 
 def _count_mails(company: Company, store: Store, verdict: Verdict) -> None:

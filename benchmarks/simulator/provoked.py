@@ -134,16 +134,10 @@ def voided_and_billed() -> Verdict:
         return company.judge()
 
 
-def whole() -> Verdict:
+def whole(story: tuple[stories.Act, ...] = stories.STORY) -> Verdict:
     """Live without any fault."""
     with Company() as company:
-        return live(company)
-
-
-def all_cash() -> Verdict:
-    """Live through all that may become of money, without any fault."""
-    with Company() as company:
-        return live(company, stories.ALL_CASH)
+        return live(company, story)
 
 
 def cents() -> Verdict:

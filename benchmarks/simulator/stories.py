@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from benchmarks.simulator.company import Company, Verdict
 from benchmarks.simulator.wire import Step
-from sandbox.stripe import aftermath
+from sandbox.stripe import aftermath, links
 from sandbox.stripe.objects import Rate
 from store import cash, invoices, review
 from store.database import Store
@@ -170,7 +170,35 @@ def void_unseen(company: Company) -> None:
         company.void(number)
 
 
+def offer(company: Company) -> None:
+    """Invoices can be paid on pages of the payment provider from now on."""
+    company.offer_pages()
+
+
+def debits_fail(company: Company) -> None:
+    """On each page a bank debit is begun; none of them comes."""
+    for entity in ("us", "uk"):
+        account, now = company.sandbox.stripe.accounts[entity], int(company.sandbox.clock.tick().timestamp())
+        for page in company.pages(entity):
+            links.buy(account, now, page["id"], "us_bank_account", "fails")
+
+
+def pay_a_part(company: Company) -> None:
+    """A part of two invoices is paid by card, past their pages."""
+    company.pay(100_00, "US-00001", "us")
+    company.pay(100_00, "UK-00001", "uk")
+
+
+def pay_on_pages(company: Company) -> None:
+    """Every invoice is paid on its page."""
+    for entity in ("us", "uk"):
+        account, now = company.sandbox.stripe.accounts[entity], int(company.sandbox.clock.tick().timestamp())
+        for page in company.pages(entity):
+            links.buy(account, now, page["id"])
+
+
 STORY: tuple[Act, ...] = (win, pay, month)
+PAGES: tuple[Act, ...] = (offer, win, debits_fail, days, pay_a_part, month, pay_on_pages)
 CASH: tuple[Act, ...] = (win, overpay, give_back, month, use_rest, credit, pay_next, days, dispute)
 ALL_CASH = (
     *CASH, payout_fails, refund_fails, sell_abroad, put_back, pay_abroad, days, rename, void_unseen,

@@ -22,7 +22,6 @@ from benchmarks.simulator.provoked import (
     AFTER_MAIL,
     AFTER_PAYMENT,
     acknowledged,
-    all_cash,
     answers_lost,
     cents,
     dies_at,
@@ -46,7 +45,7 @@ from connectors.oauth import OAuthToken, Token
 from store import audit, cash, contracts, deals, dialect, inbox, invoices, links, mail, outbox, planned, runs, schema
 from store.database import Store
 from store.tokens import Tokens
-from sync import books, issue_invoices, mailing, pull_ledger, push_documents, refunding, reversing
+from sync import books, issue_invoices, mailing, offer_payment_pages, pull_ledger, push_documents, refunding, reversing
 from sync.context import Context
 from sync.paper import dated
 from sync.postings import key_of
@@ -444,7 +443,7 @@ def teeth() -> list[Tooth]:
         Tooth(
             "a refund that failed stays given back",
             [patch.object(refunding, "_want_back", _stays_given_back)],
-            [all_cash],
+            [partial(whole, stories.ALL_CASH)],
         ),
         Tooth(
             "a refresh token kept after its use",
@@ -480,5 +479,10 @@ def teeth() -> list[Tooth]:
             [partial(upgrades.older, 10, 11)],
         ),
         Tooth("4xx tried again", [patch("connectors.xero.client.status_error", _status_retried)], [refused_once]),
+        Tooth(
+            "a page that asks for what nobody owes",
+            [patch.object(offer_payment_pages, "_end", lambda context, page, why: None)],
+            [partial(whole, stories.PAGES[:-1])],
+        ),
         Tooth("an amount that is one cent off", [patch.object(issue_invoices, "dated", _due_today_only)], [whole]),
     ]
