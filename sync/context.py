@@ -165,7 +165,8 @@ class Context:
             runs.set_connection_state(self.store, name, state, str(error), now, until)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             logger.exception("job %s failed at %s", self.job, name)
-            self.failures[name] = f"{type(error).__name__}: {error}"
+            what = f"{type(error).__name__}: {error}"
+            self.failures[name] = f"what it answered cannot be read ({what}); the log says where"
         else:
             if known is None or not known.paused(now):
                 runs.set_connection_state(self.store, name, "ok", "", now)

@@ -99,7 +99,8 @@ class _Reading:
         """Yield what changed at ``path``, page by page."""
         since = self._since - OVERLAP if self._since else None
         for answer in self._client.pages(path, [*wanted, ("order", f"{order} ASC")], since):
-            self.began = self.began or moment(answer["DateTimeUTC"])
+            if self.began is None and "DateTimeUTC" in answer:  # the envelope is not in the published specification
+                self.began = moment(answer["DateTimeUTC"])
             times = [time for element in answer[path] if (time := updated_at(element)) is not None]
             self._latest = max([*times, *([self._latest] if self._latest else [])], default=None)
             yield answer[path]
