@@ -85,7 +85,7 @@ class Payments:
         """Delete a payment, or the bank transaction that money on account came from. Raises ``Refused``."""
         payments = self._client.get("Payments", [("where", same_id("PaymentID", id))])["Payments"]
         if payments:
-            (there,) = payments
+            there = payments[0]
             if there.get("Status") != "DELETED":
                 there = self._client.change(f"Payments/{id}", {"Status": "DELETED"}, key)
             return LedgerPayment(ref=Ref(id=id), key=there.get("Reference") or "", status="deleted")

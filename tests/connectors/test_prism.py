@@ -150,6 +150,7 @@ def xero_calls(xero: Any) -> list[Callable[[], Any]]:
         xero.setup,
         lambda: xero.changes(None),
         lambda: xero.changes(SINCE),
+        lambda: xero.entry_changes(SINCE),
         lambda: xero.numbers("INV-"),
         lambda: xero.payment_link(ANY),
         lambda: xero.send(ANY, "invoice", "ap@acme.example", "k1"),
