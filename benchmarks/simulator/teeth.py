@@ -456,7 +456,7 @@ def teeth() -> list[Tooth]:
                 patch.object(OAuthToken, "_load", _of_this_process),
                 patch.object(OAuthToken, "_renewed", _renewed_for_itself),
             ],
-            [partial(tokens.renewed_elsewhere, "quickbooks", 13)],
+            [partial(tokens.renewed_elsewhere, "quickbooks", number) for number in (8, 11, 17)],
         ),
         Tooth(
             "a refused refresh token is sent again",
