@@ -66,7 +66,14 @@ def _kind(name: str, draft: type, write: Callable[[Any, Any], OfferedPage], what
         page: PaymentPageDraft = one.page if isinstance(one, PageLimit) else one
         return f"{what} of {page.number} for {display(page.amount, page.currency)}"
 
-    return Kind(name=name, draft=draft, collection=_calls(write), title=title, differs=lambda draft, found, adopted: "")
+    return Kind(
+        name=name,
+        draft=draft,
+        collection=_calls(write),
+        title=title,
+        differs=lambda draft, found, adopted: "",
+        place="at the provider",
+    )
 
 
 PAGE = _kind(MADE, PaymentPageDraft, _page, "Payment page")

@@ -38,7 +38,8 @@ FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=30), timedelta(hours=6)
 class Kind(msgspec.Struct, Generic[Draft, Found], frozen=True, kw_only=True):
     """What the outbox must know of one kind of object.
 
-    ``differs`` says in words how a found object contradicts its draft, empty when it agrees.
+    ``differs`` says in words how a found object contradicts its draft, empty when it agrees. ``place``: where it is
+    written to.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Kind(msgspec.Struct, Generic[Draft, Found], frozen=True, kw_only=True):
     title: Callable[[Draft], str]
     differs: Callable[[Draft, Found, bool], str]
     parked_actions: tuple[str, ...] = ("retry", "dismiss")
+    place: str = "in the books"
 
 
 def push(context: Context, connection: str, ledger: Accounting, kind: Kind[Any, Any]) -> None:
@@ -248,7 +250,7 @@ class _Push:
             version=found.ref.version,
             currency=intent.currency,
         )
-        self.context.count(f"{outbox.words(self.kind.name)} {'found' if adopted else 'created'} in the books")
+        self.context.count(f"{outbox.words(self.kind.name)} {'found' if adopted else 'created'} {self.kind.place}")
 
     def _draft(self, intent: Intent) -> Any:
         """Return what is to be sent; raises ``ValueError`` when it is not what was committed any more."""
@@ -266,7 +268,7 @@ class _Push:
             code="not_permitted",
             subject=f"connection:{self.connection}",
             detail=self.kind.name,
-            message=f"{outbox.words(self.kind.name)} cannot be booked at {self.connection}: {error}",
+            message=f"{outbox.words(self.kind.name)} cannot be written at {self.connection}: {error}",
             fix="grant the permission at the vendor and connect it anew on the page of connections; nothing is lost",
         )
 
@@ -278,7 +280,7 @@ class _Push:
                 code=f"{self.kind.name}_not_booked",
                 subject=subject,
                 message=f"{about}: {intent.problem}",
-                fix="mend the cause in the books or in the mapping, then retry",
+                fix=f"mend the cause {self.kind.place} or in the mapping, then retry",
                 actions=self.kind.parked_actions,
             )
         if intent.state == "done":

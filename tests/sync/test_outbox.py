@@ -393,7 +393,7 @@ def test_what_may_not_be_written_waits_and_the_connection_goes_on(bench: Bench) 
     bench.bill("A", "B", "C", "D")
     result = bench.run("push_documents")["push_documents"]
     assert (result.failures, set(states(bench))) == ({}, {"new"})
-    assert bench.item("not_permitted").message == "documents cannot be booked at books_uk: 403: the scope is missing"
+    assert bench.item("not_permitted").message == "documents cannot be written at books_uk: 403: the scope is missing"
     bench.run("push_documents")
     assert (set(states(bench)), bench.items()) == ({"done"}, [])
 
