@@ -265,23 +265,16 @@ class Stripe:
 
     def payment_page(self, wanted: PaymentPageDraft) -> str:
         """Return the address of an invoice's payment link; see ``connectors.stripe.pages``."""
-        known: Product | None = None
-        try:
-            known = self._get(f"/v1/products/{pages.product_id(wanted)}", Product)
-        except _Refusal as refusal:
-            if refusal.status != 404:
-                raise
-        return pages.payment_page(self, wanted, known)
+        return pages.payment_page(self, wanted, self._product_of(wanted))
 
     def limit_payment_page(self, wanted: PaymentPageDraft, payments: int) -> None:
         """Let an invoice's payment link take so many payments in all; 0 closes it."""
-        try:
-            known = self._get(f"/v1/products/{pages.product_id(wanted)}", Product)
-        except _Refusal as refusal:
-            if refusal.status != 404:
-                raise
-            return  # there is no page
-        pages.limit(self, wanted, known, payments)
+        known = self._product_of(wanted)
+        if known is not None:  # else there is no page
+            pages.limit(self, wanted, known, payments)
+
+    def _product_of(self, wanted: PaymentPageDraft) -> Product | None:
+        return self._found(f"/v1/products/{pages.product_id(wanted)}", Product)
 
     def undelivered(self, since: datetime | None) -> Iterator[WebhookEvent]:
         """Yield the events since ``since`` (of at most 30 days) that Stripe could not deliver to every webhook."""
@@ -384,21 +377,13 @@ class Stripe:
         known = told.refunds.get(charge.id, {}).values()
         if sum(one.amount for one in known if one.status not in FAILED) in (refunded, charge.amount_refunded):
             return known
-        try:
-            return self._get("/v1/refunds", Refunds, charge=charge.id, limit=PAGE).data
-        except _Refusal as refusal:
-            if refusal.status != 404:
-                raise
-            return known
+        found = self._found("/v1/refunds", Refunds, charge=charge.id, limit=PAGE)
+        return known if found is None else found.data
 
     def _disputes(self, charge: Charge) -> list[Dispute]:
         """Return the disputes of a charge, the latest first; some emulators know of none."""
-        try:
-            return self._get("/v1/disputes", Disputes, charge=charge.id, limit=PAGE).data
-        except _Refusal as refusal:
-            if refusal.status != 404:
-                raise
-            return []
+        found = self._found("/v1/disputes", Disputes, charge=charge.id, limit=PAGE)
+        return [] if found is None else found.data
 
     def _changed(self, told: _Told) -> Iterator[ReceivedPayment | Unreadable]:
         """Yield the charges that were not delivered with their own balance transaction, as they are now."""
@@ -468,6 +453,15 @@ class Stripe:
                 if not refused:
                     raise
                 self._refused |= refused
+
+    def _found(self, path: str, kind: type[T], **params: Any) -> T | None:
+        """Return the answer to a GET, None where the server knows no such thing."""
+        try:
+            return self._get(path, kind, **params)
+        except _Refusal as refusal:
+            if refusal.status != 404:
+                raise
+            return None
 
     def get(self, path: str, kind: type[T], **params: Any) -> T:
         """Return the answer to a GET."""
